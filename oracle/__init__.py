@@ -1,0 +1,1 @@
+"""What is true: formulas of neural-network layers, and the arithmetics that evaluate them."""

@@ -1,0 +1,101 @@
+"""The exact arithmetic: balls (midpoint and radius) of any precision, so every value comes with a proof of its accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from operator import mul
+from types import TracebackType
+
+import flint
+
+from oracle.scalar import Arithmetic, Scalar
+
+# Two distinct coordinates with numerators and denominators below 2^50 differ by more than this; a ball of 128 bits
+# around one of them that touches a cell border is on that border.
+_SAME = 2.0**-100
+
+
+class Exact(Arithmetic):
+    """Ball arithmetic (Johansson, Arb, IEEE Transactions on Computers 66, 2017) with ``bits`` of working precision."""
+
+    def __init__(self, bits: int = 128) -> None:
+        self.name = f"exact, {bits} bits"
+        self.bits = bits
+        self._outer: list[int] = []
+
+    def __enter__(self) -> Arithmetic:
+        self._outer.append(flint.ctx.prec)
+        flint.ctx.prec = self.bits
+        return super().__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        flint.ctx.prec = self._outer.pop()
+
+    def lift(self, value: float) -> Scalar:
+        return flint.arb(value)
+
+    def constant(self, value: float | Fraction) -> Scalar:
+        if isinstance(value, Fraction):
+            return flint.arb(flint.fmpq(value.numerator, value.denominator))
+        return flint.arb(value)
+
+    def total(self, terms: Sequence[Scalar]) -> Scalar:
+        return sum(terms, flint.arb(0))
+
+    def dot(self, xs: Sequence[Scalar], ys: Sequence[Scalar], *rest: Scalar) -> Scalar:
+        return sum(map(mul, xs, ys), sum(rest, flint.arb(0)))
+
+    def exp(self, x: Scalar) -> Scalar:
+        return x.exp()
+
+    def log(self, x: Scalar) -> Scalar:
+        return x.log()
+
+    def sqrt(self, x: Scalar) -> Scalar:
+        return x.sqrt()
+
+    def tanh(self, x: Scalar) -> Scalar:
+        return x.tanh()
+
+    def sigmoid(self, x: Scalar) -> Scalar:
+        return 1 / (1 + (-x).exp())
+
+    def erf(self, x: Scalar) -> Scalar:
+        return x.erf()
+
+    def sin(self, x: Scalar) -> Scalar:
+        return x.sin()
+
+    def cos(self, x: Scalar) -> Scalar:
+        return x.cos()
+
+    def absolute(self, x: Scalar) -> Scalar:
+        return abs(x)
+
+    def largest(self, xs: Sequence[Scalar]) -> Scalar:
+        result = xs[0]
+        for x in xs[1:]:
+            result = result.max(x)
+        return result
+
+    def inside(self, x: Scalar, low: Fraction | int, high: Fraction | int) -> Scalar:
+        above = x - self.constant(Fraction(low))
+        below = self.constant(Fraction(high)) - x
+        return flint.arb(bool(above > -_SAME and below > _SAME))
+
+    def stored(self, x: Scalar) -> Scalar:
+        return x
+
+    def value(self, x: Scalar) -> float:
+        return float(x)
+
+    def split(self, x: Scalar) -> tuple[float, float, float]:
+        """``(high, low, radius)`` with the value within ``radius`` of high + low, two floats."""
+        middle = x.mid()
+        high = float(middle)
+        low = float(middle - high)
+        return high, low, float((x - high - low).abs_upper())

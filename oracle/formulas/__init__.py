@@ -1,0 +1,24 @@
+"""The formulas. The directory is the registry: the file ``NAME.py`` holds the function ``NAME``, the formula of the layer NAME."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The layers that have a formula, in alphabetical order."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")))
+
+
+@cache
+def formula(layer: str) -> Callable[..., Any]:
+    """The formula of a layer. Raises ``KeyError`` for an unknown name."""
+    if layer not in names():
+        raise KeyError(f"unknown layer {layer!r}; known: {', '.join(names())}")
+    found: Callable[..., Any] = getattr(importlib.import_module(f"{__name__}.{layer}"), layer)
+    return found

@@ -1,0 +1,188 @@
+"""The reverse arithmetic: numbers that remember how they were made, over any other arithmetic.
+
+Over the exact arithmetic ``gradient`` gives exact derivatives; over the envelope arithmetic, derivatives with the error
+that an implementation may commit. Contributions to one adjoint are summed in one order-free dot product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from types import TracebackType
+
+from oracle.scalar import Arithmetic, Scalar
+
+
+class Node:
+    """A value, and its parents with the derivative towards each: a scalar of the base arithmetic, or the integers 1 or -1."""
+
+    __slots__ = ("parents", "rules", "value")
+
+    def __init__(self, rules: Reverse, value: Scalar, parents: tuple[tuple[Node, Scalar], ...] = ()) -> None:
+        self.rules = rules
+        self.value = value
+        self.parents = parents
+
+    def __add__(self, other: Node | float) -> Node:
+        if isinstance(other, Node):
+            return Node(self.rules, self.value + other.value, ((self, 1), (other, 1)))
+        return Node(self.rules, self.value + other, ((self, 1),))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Node | float) -> Node:
+        if isinstance(other, Node):
+            return Node(self.rules, self.value - other.value, ((self, 1), (other, -1)))
+        return Node(self.rules, self.value - other, ((self, 1),))
+
+    def __rsub__(self, other: float) -> Node:
+        return Node(self.rules, other - self.value, ((self, -1),))
+
+    def __mul__(self, other: Node | float) -> Node:
+        if isinstance(other, Node):
+            return Node(self.rules, self.value * other.value, ((self, other.value), (other, self.value)))
+        return Node(self.rules, self.value * other, ((self, self.rules.base.lift(other)),))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Node | float) -> Node:
+        if isinstance(other, Node):
+            quotient = self.value / other.value
+            return Node(self.rules, quotient, ((self, 1.0 / other.value), (other, -(quotient / other.value))))
+        return Node(self.rules, self.value / other, ((self, 1.0 / self.rules.base.lift(other)),))
+
+    def __rtruediv__(self, other: float) -> Node:
+        quotient = other / self.value
+        return Node(self.rules, quotient, ((self, -(quotient / self.value)),))
+
+    def __neg__(self) -> Node:
+        return Node(self.rules, -self.value, ((self, -1),))
+
+
+class Reverse(Arithmetic):
+    """Reverse-mode differentiation (Linnainmaa, 1976) over ``base``."""
+
+    def __init__(self, base: Arithmetic) -> None:
+        self.base = base
+        self.name = f"derivatives, {base.name}"
+
+    def __enter__(self) -> Arithmetic:
+        self.base.__enter__()
+        return super().__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        self.base.__exit__(kind, error, trace)
+
+    def _node(self, value: Scalar, *parents: tuple[Node, Scalar]) -> Node:
+        return Node(self, value, parents)
+
+    def lift(self, value: float) -> Node:
+        return self._node(self.base.lift(value))
+
+    def constant(self, value: float | Fraction) -> Node:
+        return self._node(self.base.constant(value))
+
+    def total(self, terms: Sequence[Scalar]) -> Node:
+        return self._node(self.base.total([t.value for t in terms]), *((t, 1) for t in terms))
+
+    def dot(self, xs: Sequence[Scalar], ys: Sequence[Scalar], *rest: Scalar) -> Node:
+        value = self.base.dot([x.value for x in xs], [y.value for y in ys], *(r.value for r in rest))
+        factors = (pair for x, y in zip(xs, ys, strict=True) for pair in ((x, y.value), (y, x.value)))
+        return self._node(value, *factors, *((r, 1) for r in rest))
+
+    def exp(self, x: Scalar) -> Node:
+        y = self.base.exp(x.value)
+        return self._node(y, (x, y))
+
+    def log(self, x: Scalar) -> Node:
+        return self._node(self.base.log(x.value), (x, 1.0 / x.value))
+
+    def sqrt(self, x: Scalar) -> Node:
+        y = self.base.sqrt(x.value)
+        return self._node(y, (x, 0.5 / y))
+
+    def tanh(self, x: Scalar) -> Node:
+        y = self.base.tanh(x.value)
+        return self._node(y, (x, 1.0 - y * y))
+
+    def sigmoid(self, x: Scalar) -> Node:
+        y = self.base.sigmoid(x.value)
+        return self._node(y, (x, y * (1.0 - y)))
+
+    def erf(self, x: Scalar) -> Node:
+        slope = self.base.constant(Fraction(1.1283791670955126))  # 2 / sqrt(pi)
+        return self._node(self.base.erf(x.value), (x, slope * self.base.exp(-(x.value * x.value))))
+
+    def sin(self, x: Scalar) -> Node:
+        return self._node(self.base.sin(x.value), (x, self.base.cos(x.value)))
+
+    def cos(self, x: Scalar) -> Node:
+        return self._node(self.base.cos(x.value), (x, -self.base.sin(x.value)))
+
+    def absolute(self, x: Scalar) -> Node:
+        return self._node(self.base.absolute(x.value), (x, -1 if self.value(x) < 0.0 else 1))
+
+    def largest(self, xs: Sequence[Scalar]) -> Node:
+        """The derivative goes to the first of the largest."""
+        first = max(xs, key=self.value)
+        return self._node(self.base.largest([x.value for x in xs]), (first, 1))
+
+    def inside(self, x: Scalar, low: Fraction | int, high: Fraction | int) -> Node:
+        return self._node(self.base.inside(x.value, low, high))  # a step: flat wherever it has a derivative
+
+    def stored(self, x: Scalar) -> Node:
+        return self._node(self.base.stored(x.value), (x, 1))
+
+    def value(self, x: Scalar) -> float:
+        return self.base.value(x.value)
+
+    def gradient(self, outputs: Iterable[tuple[Node, Scalar]], inputs: Sequence[Node]) -> list[Scalar]:
+        """The derivative of the sum of output times cotangent, towards each input.
+
+        Cotangents and results are scalars of the base arithmetic, which must be in force.
+        """
+        seeds = list(outputs)
+        adjoints: dict[int, Scalar] = {}
+        shares: dict[int, tuple[list[Scalar], list[Scalar], list[Scalar]]] = {}
+        for node, cotangent in seeds:
+            _share(shares, node)[2].append(cotangent)
+        for node in reversed(_ordered([node for node, _ in seeds])):
+            factors, slopes, whole = shares.pop(id(node), ([], [], []))
+            if factors:
+                adjoint = self.base.dot(factors, slopes, *whole)
+            else:
+                adjoint = self.base.total(whole) if len(whole) != 1 else whole[0]
+            adjoints[id(node)] = adjoint
+            for parent, slope in node.parents:
+                share = _share(shares, parent)
+                if type(slope) is int:
+                    share[2].append(adjoint if slope == 1 else -adjoint)
+                else:
+                    share[0].append(adjoint)
+                    share[1].append(slope)
+        return [adjoints[id(node)] if id(node) in adjoints else self.base.lift(0.0) for node in inputs]
+
+
+def _share(
+    shares: dict[int, tuple[list[Scalar], list[Scalar], list[Scalar]]], node: Node
+) -> tuple[list[Scalar], list[Scalar], list[Scalar]]:
+    return shares.setdefault(id(node), ([], [], []))
+
+
+def _ordered(roots: Sequence[Node]) -> list[Node]:
+    """All nodes below the roots, parents before children. Iterative: a recurrence may be 10^5 nodes deep."""
+    order: list[Node] = []
+    seen: set[int] = set()
+    stack: list[tuple[Node, bool]] = [(root, False) for root in roots]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            stack.append((node, True))
+            stack.extend((parent, False) for parent, _ in node.parents if id(parent) not in seen)
+    return order

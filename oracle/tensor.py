@@ -1,0 +1,96 @@
+"""Tensors as functions of an index, evaluated lazily and remembered.
+
+``tensor(shape, at)`` is the tensor whose element at ``(i, j, …)`` is ``at(i, j, …)``. ``x[i, j]`` reads one element and
+``x[i, ...]`` the list of all elements whose index begins with ``i``, in row-major order; both are computed once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+
+from oracle.scalar import Scalar
+
+Index = int | tuple[int, ...]
+
+
+class Tensor(dict[object, Scalar]):
+    """A lazy tensor. The dictionary underneath holds what has been evaluated so far."""
+
+    __slots__ = ("_at", "shape")
+
+    def __init__(self, shape: Sequence[int], at: Callable[..., Scalar]) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+        self._at = at
+
+    def __missing__(self, index: object) -> Scalar:
+        if index is ... or (isinstance(index, tuple) and index and index[-1] is ...):
+            begin = () if index is ... else index[:-1]
+            rest = itertools.product(*map(range, self.shape[len(begin) :]))
+            value: Scalar = [self[_key((*begin, *end))] for end in rest]
+        else:
+            place = index if isinstance(index, tuple) else (index,)
+            inside = len(place) == len(self.shape) and all(
+                0 <= i < side for i, side in zip(place, self.shape, strict=True)
+            )
+            if not inside:
+                raise IndexError(f"index {place} of a tensor of shape {self.shape}")
+            value = self._at(*place)
+        self[index] = value
+        return value
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    def indices(self) -> Iterator[tuple[int, ...]]:
+        """All indices in row-major order."""
+        return indices(self.shape)
+
+    def elements(self) -> list[Scalar]:
+        """All elements in row-major order."""
+        found: list[Scalar] = self[...]
+        return found
+
+    def transposed(self, *axes: int) -> Tensor:
+        """The tensor whose axis ``k`` is this one's axis ``axes[k]``."""
+
+        def at(*index: int) -> Scalar:
+            place = [0] * len(axes)
+            for axis, i in zip(axes, index, strict=True):
+                place[axis] = i
+            return self[_key(tuple(place))]
+
+        return Tensor([self.shape[axis] for axis in axes], at)
+
+    def swapped(self, first: int, second: int) -> Tensor:
+        """The tensor with two axes exchanged."""
+        axes = list(range(self.rank))
+        axes[first], axes[second] = axes[second], axes[first]
+        return self.transposed(*axes)
+
+
+def _key(index: tuple[int, ...]) -> Index:
+    return index[0] if len(index) == 1 else index
+
+
+def tensor(shape: Sequence[int], at: Callable[..., Scalar]) -> Tensor:
+    """The tensor of this shape whose element at an index is ``at(*index)``."""
+    return Tensor(shape, at)
+
+
+def given(shape: Sequence[int], values: Sequence[Scalar]) -> Tensor:
+    """The tensor of this shape with these elements in row-major order."""
+    found = Tensor(shape, _absent)
+    found.update(zip(map(_key, indices(shape)), values, strict=True))
+    return found
+
+
+def _absent(*index: int) -> Scalar:
+    raise AssertionError(f"a given tensor lacks its element at {index}")
+
+
+def indices(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """All indices of a shape in row-major order."""
+    return itertools.product(*map(range, shape))
