@@ -16,9 +16,15 @@ def names() -> tuple[str, ...]:
 
 
 @cache
-def formula(layer: str) -> Callable[..., Any]:
-    """The formula of a layer. Raises ``KeyError`` for an unknown name."""
+def formula(layer: str, algorithm: str | None = None) -> Callable[..., Any]:
+    """The formula of a layer, or another order of its operations by name, equal in exact arithmetic.
+
+    Raises ``KeyError`` for an unknown name.
+    """
     if layer not in names():
         raise KeyError(f"unknown layer {layer!r}; known: {', '.join(names())}")
-    found: Callable[..., Any] = getattr(importlib.import_module(f"{__name__}.{layer}"), layer)
+    file = importlib.import_module(f"{__name__}.{layer}")
+    found: Callable[..., Any] | None = getattr(file, algorithm or layer, None)
+    if found is None:
+        raise KeyError(f"the formula {layer!r} has no algorithm {algorithm!r}")
     return found

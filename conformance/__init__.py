@@ -1,0 +1,25 @@
+"""A property-based conformance suite for neural-network layers."""
+
+from conformance.case import Arguments, Case
+from conformance.run import examine
+from conformance.target import Declared, Deviation, Target, Unavailable, Unsupported
+from conformance.targets import load
+from conformance.values import Indices, Literal, Values
+from conformance.verdict import Status, Verdict
+
+__all__ = [
+    "Arguments",
+    "Case",
+    "Declared",
+    "Deviation",
+    "Indices",
+    "Literal",
+    "Status",
+    "Target",
+    "Unavailable",
+    "Unsupported",
+    "Values",
+    "Verdict",
+    "examine",
+    "load",
+]

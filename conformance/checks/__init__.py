@@ -1,0 +1,39 @@
+"""The checks. The directory is the registry: the file ``NAME.py`` is the check NAME, with three functions:
+
+``applies(layer)`` says whether the check has a meaning for the layer; ``cases(layer, format)`` gives what to ask, a list of cases
+or a strategy that draws them; ``examine(target, case)`` asks the target and judges the answer.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import Protocol, cast
+
+from hypothesis.strategies import SearchStrategy
+
+from conformance.case import Case
+from conformance.target import Target
+from conformance.verdict import Verdict
+
+
+class Check(Protocol):
+    """A kind of question."""
+
+    def applies(self, layer: str) -> bool: ...
+
+    def cases(self, layer: str, format: str) -> list[Case] | SearchStrategy[Case]: ...
+
+    def examine(self, target: Target, case: Case) -> Verdict: ...
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """All checks, in alphabetical order."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+
+
+def check(name: str) -> Check:
+    """The check of this name."""
+    return cast("Check", importlib.import_module(f"{__name__}.{name}"))

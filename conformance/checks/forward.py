@@ -1,0 +1,34 @@
+"""Forward values: shape, format, and every element within the error that rounding can explain."""
+
+from __future__ import annotations
+
+from hypothesis.strategies import SearchStrategy
+
+from conformance.asking import ask
+from conformance.case import Arguments, Case
+from conformance.expectation import expect
+from conformance.spec import spec
+from conformance.target import Target
+from conformance.verdict import Verdict, judge
+from oracle.formulas import names
+
+
+def applies(layer: str) -> bool:
+    return layer in names()
+
+
+def cases(layer: str, format: str) -> SearchStrategy[Case]:
+    def case(arguments: Arguments) -> Case:
+        return Case(layer, format, arguments.tensors, arguments.parameters)
+
+    return spec(layer).arguments.map(case)
+
+
+def examine(target: Target, case: Case) -> Verdict:
+    answer = ask(target, case)
+    if isinstance(answer, Verdict):
+        return answer
+    observe = spec(case.layer).observed
+    observed = observe(case, answer) if observe else None
+    declared = target.declared(case.layer, case.format)
+    return judge(answer, expect(case, declared, target.policies, observed))

@@ -1,0 +1,117 @@
+"""What a run found: data for JSON, and text for a console of 80 columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from conformance.run import Nonconforming, Tally
+from conformance.verdict import Status
+
+_COLUMNS = ("cases", "pass", "fail", "known", "undec", "unsup")
+_STATUSES = (Status.PASS, Status.FAIL, Status.KNOWN, Status.UNDECIDED, Status.UNSUPPORTED)
+
+
+def item_data(layer: str, format: str, check: str, tally: Tally) -> dict[str, Any]:
+    """One item of a run as plain data."""
+    failure = tally.failure
+    return {
+        "layer": layer,
+        "format": format,
+        "check": check,
+        "counts": dict(tally.counts),
+        "worst_ratio": _finite(tally.worst),
+        "worst_case": tally.worst_case.to_json() if tally.worst_case else None,
+        "seconds": dict(tally.seconds),
+        "reasons": dict(tally.reasons),
+        "deviations": sorted(tally.deviations),
+        "failure": failure
+        and {
+            "case": failure.case.to_json(),
+            "reason": failure.verdict.reason,
+            "output": failure.verdict.output,
+            "index": list(failure.verdict.index),
+            "got": _finite(failure.verdict.got),
+            "true": _finite(failure.verdict.true),
+            "permitted": _finite(failure.verdict.permitted),
+            "ratio": _finite(failure.verdict.ratio),
+        },
+    }
+
+
+def _finite(x: float) -> float | str:
+    """JSON has no infinities."""
+    return float(x) if math.isfinite(x) else str(float(x))
+
+
+def failure_text(failure: Nonconforming) -> str:
+    """A failure as a person wants to read it: what, where, by how much, and how to see it again."""
+    verdict, case = failure.verdict, failure.case
+    lines = [f"{case.layer} in {case.format} does not conform: {verdict.reason}"]
+    if verdict.output:
+        lines += ["", f"  output     {verdict.output}"]
+    if verdict.index or math.isfinite(verdict.ratio):
+        lines += [
+            f"  element    {list(verdict.index)}",
+            f"  got        {verdict.got!r}",
+            f"  true       {verdict.true!r}",
+            f"  permitted  {verdict.permitted:.3g} (error / permitted = {verdict.ratio:.3g})",
+        ]
+    lines += ["", "Run it again:", "", "    from conformance import *", *_code(failure)]
+    return "\n".join(lines)
+
+
+def _code(failure: Nonconforming) -> list[str]:
+    case = failure.case
+    tensors = [f"            {name!r}: {recipe!r}," for name, recipe in case.tensors.items()]
+    return [
+        "    case = Case(",
+        f"        {case.layer!r}, {case.format!r},",
+        "        {",
+        *tensors,
+        "        },",
+        f"        {dict(case.parameters)!r},",
+        "    )",
+        f"    print(examine(load({failure.target!r}), case))",
+    ]
+
+
+def summary_lines(items: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The table of a run: a row for every layer and format, all checks together."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for item in items:
+        groups.setdefault((item["layer"], item["format"]), []).append(item)
+    width = max((len(layer) for layer, _ in groups), default=5)
+    lines = [f"{'layer':{width}} {'format':8}" + "".join(f"{column:>6}" for column in _COLUMNS) + f"{'worst':>7}"]
+    everything = [item for group in groups.values() for item in group]
+    for (layer, format), group in sorted(groups.items()):
+        lines.append(f"{layer:{width}} {format:8}{_numbers(group)}{_worst(group):>7}")
+    lines.append(f"{'total':{width}} {'':8}{_numbers(everything)}")
+    return lines
+
+
+def _numbers(items: Iterable[Mapping[str, Any]]) -> str:
+    counts = [sum(item["counts"][status] for item in items) for status in _STATUSES]
+    return "".join(f"{n:>6}" for n in (sum(counts), *counts))
+
+
+def _worst(items: Iterable[Mapping[str, Any]]) -> str:
+    ratios = [float(item["failure"]["ratio"] if item["failure"] else item["worst_ratio"]) for item in items]
+    return f"{max(ratios):.3g}"
+
+
+def time_line(items: Iterable[Mapping[str, Any]]) -> str:
+    """How the time was spent."""
+    seconds = {"draw": 0.0, "judge": 0.0, "target": 0.0}
+    cases = 0
+    for item in items:
+        cases += sum(item["counts"].values())
+        for part in seconds:
+            seconds[part] += item["seconds"][part]
+    whole = sum(seconds.values()) or 1.0
+    share = {part: f"{100 * value / whole:.0f} %" for part, value in seconds.items()}
+    return (
+        f"{cases} cases in {whole:.1f} s of work ({cases / whole:.0f} per second): "
+        f"drawing {share['draw']}, oracle and verdict {share['judge']}, target {share['target']}"
+    )

@@ -1,0 +1,1 @@
+"""One file per layer: what may be asked of it."""

@@ -1,0 +1,78 @@
+"""Hypothesis strategies for shapes, values and parameters. Everything is built, nothing is filtered.
+
+Sides spend a work budget, in multiply-adds: one side may be 513 while the others are 1 or 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from conformance.case import Arguments
+from conformance.values import LATTICE, REGIMES, TensorArgument, Values
+
+# Multiply-adds of one example: about as long to judge (1 µs each) as Hypothesis takes to draw it.
+BUDGET = 1500
+
+# Primes, 2^k - 1, 2^k, 2^k + 1: around vector widths and tile sizes of kernels.
+SIDES = (1, 2, 3, 4, 5, 7, 8, 9, 11, 13, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513)
+
+Shape = tuple[int, ...]
+seeds = st.integers(0, 2**16)
+_GENERAL = tuple(name for name in REGIMES if name not in ("positive", "spread", "mask", "additive_mask"))
+_FAMILIES = (LATTICE, _GENERAL)
+
+
+@st.composite
+def sides(draw: st.DrawFn, count: int, budget: int = BUDGET, *, most: int = 6, least: int = 1) -> Shape:
+    """``count`` sides whose product fits the budget, mostly distinct, at times one of them long."""
+    found = draw(st.lists(st.integers(least, most), min_size=count, max_size=count, unique=count < most - least))
+    if count and draw(st.booleans()):
+        place = draw(st.integers(0, count - 1))
+        room = budget
+        for side in found[:place] + found[place + 1 :]:
+            room //= max(side, 1)
+        longer = [side for side in SIDES if least <= side <= room]
+        if longer:
+            found[place] = draw(st.sampled_from(longer))
+    return tuple(found)
+
+
+@st.composite
+def batches(draw: st.DrawFn, most: int = 2) -> Shape:
+    """Leading dimensions: none, one or several."""
+    return draw(sides(draw(st.integers(0, most)), 8, most=3))
+
+
+@st.composite
+def filled(draw: st.DrawFn, shapes: Mapping[str, Shape | Sequence[Shape] | None]) -> dict[str, TensorArgument]:
+    """Values for tensors of these shapes (a list of shapes is a tuple of tensors). Half of all draws are from the lattice
+    of small integers throughout, where every sum is exact and the target must be right to the bit."""
+    regimes = st.sampled_from(_FAMILIES[draw(st.integers(0, 1))])
+    common = draw(regimes)
+
+    def recipe(shape: Shape) -> Values:
+        regime = common if draw(st.booleans()) else draw(regimes)
+        return Values(tuple(shape), regime, draw(seeds))
+
+    found: dict[str, TensorArgument] = {}
+    for name, shape in shapes.items():
+        if shape is None:
+            found[name] = None
+        elif isinstance(shape, tuple):
+            found[name] = recipe(shape)
+        else:
+            found[name] = tuple(recipe(part) for part in shape)
+    return found
+
+
+def optional(shape: Shape) -> st.SearchStrategy[Shape | None]:
+    """The shape of a tensor that may be left out."""
+    return st.sampled_from([shape, None])
+
+
+def call(tensors: Mapping[str, TensorArgument], **parameters: Any) -> Arguments:
+    """The arguments of a call."""
+    return Arguments(dict(tensors), parameters)

@@ -1,0 +1,64 @@
+"""The oracle as a target: the formulas themselves, every operation rounded. The suite must find it spotless.
+
+The only target that knows the oracle: it tests the suite, not a library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.target import Target
+from oracle.evaluate import evaluate
+from oracle.formats import FORMATS
+from oracle.formulas import formula, names
+from oracle.rounded import Rounded
+
+VARIANTS = ("float64", "float32")
+
+
+class Oracle(Target):
+    """Every layer that has a formula, computed by that formula in rounded arithmetic, sums in a random order."""
+
+    def __init__(self, format: str) -> None:
+        self.name = f"oracle-{format}"
+        self.formats = (format,)
+        self._format = format
+        self._seed = 0
+        self.description = "the formulas in rounded arithmetic"
+
+    def array(self, values: NDArray[Any], format: str) -> NDArray[Any]:
+        return values.copy()
+
+    def read(self, array: Any) -> tuple[NDArray[Any], str]:
+        return array, self._format if array.dtype == np.float64 else array.dtype.name
+
+    def seed(self, seed: int) -> None:
+        self._seed = seed
+
+    def layer(self, name: str) -> Callable[..., Any] | None:
+        if name not in names():
+            return None
+        arguments = formula(name).__code__.co_varnames
+
+        def compute(*tensors: Any, **parameters: Any) -> tuple[NDArray[Any], ...]:
+            storage = FORMATS[self._format]
+            with Rounded(FORMATS[self.declared(name, self._format).compute], storage, self._seed):
+                outputs = evaluate(name, dict(zip(arguments, tensors, strict=False)), parameters)
+                return tuple(_array(output.shape, output.elements()) for output in outputs.values())
+
+        return compute
+
+
+def _array(shape: tuple[int, ...], elements: list[Any]) -> NDArray[Any]:
+    if elements and isinstance(elements[0], frozenset):
+        return np.array([min(choice) for choice in elements], dtype=np.int64).reshape(shape)
+    return np.array(elements, dtype=np.float64).reshape(shape)
+
+
+def target(variant: str) -> Target:
+    """The target oracle-FORMAT."""
+    return Oracle(variant)

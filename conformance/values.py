@@ -1,0 +1,162 @@
+"""Arrays made from a recipe: a shape, a regime and a seed.
+
+A recipe is small, prints as Python and gives the same numbers everywhere: the generator is numpy's ``RandomState``, whose
+streams are frozen (NEP 19). Every number is rounded to the format it is meant for, so inputs are exact in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+from oracle.formats import FORMATS
+
+Array: TypeAlias = NDArray[Any]
+Shape: TypeAlias = tuple[int, ...]
+
+
+def rounded(values: Array, format: str) -> Array:
+    """The nearest numbers of the format, ties to even, as binary64."""
+    kind = FORMATS[format]
+    if kind.precision == 53:
+        return values.astype(np.float64)
+    step = np.maximum(np.frexp(values)[1], kind.emin + 1) - kind.precision
+    nearest = np.ldexp(np.rint(np.ldexp(values, -step)), step)
+    return np.where(np.abs(nearest) > kind.largest, np.copysign(np.inf, nearest), nearest)
+
+
+def _ramp(random: RandomState, size: int) -> Array:
+    return (np.arange(size) + random.randint(7)) % 7 - 3.0
+
+
+def _integers(random: RandomState, size: int) -> Array:
+    return random.randint(-4, 5, size).astype(np.float64)
+
+
+def _quarters(random: RandomState, size: int) -> Array:
+    return random.randint(-16, 17, size) / 4.0
+
+
+def _one_hot(random: RandomState, size: int) -> Array:
+    return (np.arange(size) == random.randint(max(size, 1))).astype(np.float64)
+
+
+def _gaussian(random: RandomState, size: int) -> Array:
+    return random.standard_normal(size)
+
+
+def _offset(random: RandomState, size: int) -> Array:
+    mean = 10.0 ** random.randint(0, 4) * random.choice([-1.0, 1.0])
+    return mean + random.standard_normal(size) * 10.0 ** random.randint(-3, 1)
+
+
+def _wide(random: RandomState, size: int) -> Array:
+    return random.standard_normal(size) * 2.0 ** random.randint(-12, 5, size)
+
+
+def _sparse(random: RandomState, size: int) -> Array:
+    return random.standard_normal(size) * (random.random_sample(size) < 0.2)
+
+
+def _near_ties(random: RandomState, size: int) -> Array:
+    return 1.0 + random.randint(-2, 3, size) * 2.0**-20
+
+
+def _positive(random: RandomState, size: int) -> Array:
+    return np.asarray(2.0 ** random.randint(-3, 4, size))
+
+
+def _spread(random: RandomState, size: int) -> Array:
+    return np.asarray(np.exp(random.standard_normal(size)))
+
+
+def _mask(random: RandomState, size: int) -> Array:
+    return np.asarray(random.random_sample(size) < 0.7)
+
+
+def _additive_mask(random: RandomState, size: int) -> Array:
+    return np.where(random.random_sample(size) < 0.7, random.standard_normal(size), -np.inf)
+
+
+# Regimes whose small integers make every sum exact, the plainest first: Hypothesis shrinks towards the beginning.
+LATTICE = ("ramp", "integers", "one_hot", "quarters")
+REGIMES: dict[str, Callable[[RandomState, int], Array]] = {
+    "ramp": _ramp,
+    "integers": _integers,
+    "one_hot": _one_hot,
+    "quarters": _quarters,
+    "gaussian": _gaussian,
+    "offset": _offset,
+    "wide": _wide,
+    "sparse": _sparse,
+    "near_ties": _near_ties,
+    "positive": _positive,
+    "spread": _spread,
+    "mask": _mask,
+    "additive_mask": _additive_mask,
+}
+
+
+@dataclass(frozen=True)
+class Values:
+    """Floating-point numbers or booleans: ``regime`` names a row of ``REGIMES``."""
+
+    shape: Shape
+    regime: str = "ramp"
+    seed: int = 0
+
+    def array(self, format: str) -> Array:
+        """The numbers, rounded to the format (binary64, or bool for a mask)."""
+        size = int(np.prod(self.shape))
+        values = REGIMES[self.regime](RandomState(self.seed), size)
+        values = values if values.dtype == bool else rounded(values, format)
+        return values.reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class Indices:
+    """Integers from 0 to ``limit`` - 1."""
+
+    shape: Shape
+    limit: int
+    seed: int = 0
+
+    def array(self, format: str) -> Array:
+        """The integers (int64); the format does not matter."""
+        return RandomState(self.seed).randint(0, self.limit, self.shape).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Literal:
+    """Numbers written out, in row-major order: decimals or fractions as strings, or plain numbers; booleans; integers."""
+
+    shape: Shape
+    values: tuple[str | float | int | bool, ...]
+
+    def array(self, format: str) -> Array:
+        """The numbers rounded to the format; integers and booleans where all values are."""
+        if self.values and all(type(value) in (bool, int) for value in self.values):
+            return np.array(self.values).reshape(self.shape)
+        exact = [float(value) if value in _SPECIAL else float(Fraction(value)) for value in self.values]
+        return rounded(np.array(exact, dtype=np.float64), format).reshape(self.shape)
+
+
+_SPECIAL = ("inf", "-inf", "nan")
+
+Recipe: TypeAlias = Values | Indices | Literal
+TensorArgument: TypeAlias = Recipe | None | tuple[Recipe, ...]
+
+
+def arrays_of(argument: TensorArgument, format: str) -> Array | None | Sequence[Array]:
+    """What a tensor argument stands for: an array, None, or a tuple of arrays."""
+    if argument is None:
+        return None
+    if isinstance(argument, tuple):
+        return tuple(recipe.array(format) for recipe in argument)
+    return argument.array(format)

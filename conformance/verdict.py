@@ -1,0 +1,134 @@
+"""The judgement: an actual output against the truth and the permitted error. A pure function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from conformance.values import Array
+
+
+class Status(StrEnum):
+    """What came of one case. Each is counted; none hides another."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    KNOWN = "KNOWN"  # fails as the target declares it does
+    UNDECIDED = "UNDECIDED"  # the permitted error exceeds the signal
+    UNSUPPORTED = "UNSUPPORTED"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One output: its truth ``high + low`` (two binary64 parts) and permitted error, element by element.
+
+    ``choices`` stands instead where the output holds indices: the admissible ones for every element, in row-major order.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    format: str
+    high: Array
+    low: Array
+    bound: Array
+    choices: tuple[frozenset[int], ...] | None = None
+
+
+@dataclass(frozen=True)
+class Actual:
+    """One output of a target: its values as binary64 (or integers), and the format they came in."""
+
+    values: Array
+    format: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of one case; ``ratio`` is the worst error divided by the permitted error."""
+
+    status: Status
+    ratio: float = 0.0
+    reason: str = ""
+    output: str = ""
+    index: tuple[int, ...] = ()
+    got: float = 0.0
+    true: float = 0.0
+    permitted: float = 0.0
+
+
+def judge(actual: list[Actual], expected: list[Expected]) -> Verdict:
+    """The verdict on all outputs of one call: the first failure, else the worst ratio."""
+    if len(actual) != len(expected):
+        names = ", ".join(output.name for output in expected)
+        return Verdict(Status.FAIL, reason=f"returned {len(actual)} outputs, expected {len(expected)}: {names}")
+    verdicts = [judge_output(got, output) for got, output in zip(actual, expected, strict=True)]
+    for status in (Status.FAIL, Status.UNDECIDED):
+        found = [verdict for verdict in verdicts if verdict.status is status]
+        if found:
+            return found[0]
+    return max(verdicts, key=lambda verdict: verdict.ratio)
+
+
+def judge_output(actual: Actual, expected: Expected) -> Verdict:
+    """The verdict on one output."""
+    if actual.values.shape != expected.shape:
+        reason = f"shape {actual.values.shape}, expected {expected.shape}"
+        return Verdict(Status.FAIL, reason=reason, output=expected.name)
+    if actual.format != expected.format:
+        return Verdict(
+            Status.FAIL, reason=f"format {actual.format}, expected {expected.format}", output=expected.name
+        )
+    if expected.choices is not None:
+        return _judge_choices(actual, expected, expected.choices)
+    if actual.values.size == 0:
+        return Verdict(Status.PASS, output=expected.name)
+    ratio = error_ratio(actual.values, expected)
+    place = int(np.argmax(ratio))
+    worst = float(ratio.flat[place])
+    verdict = Verdict(
+        Status.PASS,
+        worst,
+        output=expected.name,
+        index=tuple(int(i) for i in np.unravel_index(place, expected.shape)),
+        got=float(actual.values.flat[place]),
+        true=float(expected.high.flat[place]),
+        permitted=float(expected.bound.flat[place]),
+    )
+    if worst > 1.0:
+        reason = "the result is further from the truth than rounding can explain"
+        return Verdict(Status.FAIL, worst, reason, *_place(verdict))
+    # A bound above the largest value of the output says nothing about the element it belongs to.
+    vacuous = np.count_nonzero(~(expected.bound <= np.max(np.abs(expected.high)))) - np.count_nonzero(
+        np.isnan(expected.high)
+    )
+    if 2 * vacuous > expected.high.size:
+        reason = f"the permitted error exceeds the signal at {vacuous} of {expected.high.size} elements"
+        return Verdict(Status.UNDECIDED, worst, reason, *_place(verdict))
+    return verdict
+
+
+def error_ratio(values: Array, expected: Expected) -> Array:
+    """|got - true| / permitted, element by element: 0 where both are 0, infinite where an exact result is missed."""
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        error = np.abs((values - expected.high) - expected.low)
+        ratio = np.where(error == 0.0, 0.0, error / expected.bound)
+    same = (np.isnan(values) & np.isnan(expected.high)) | (values == expected.high) & ~np.isfinite(values)
+    ratio = np.where(same | np.isposinf(expected.bound) & ~np.isnan(expected.high), 0.0, ratio)
+    return np.asarray(np.where(np.isnan(ratio), np.inf, ratio))
+
+
+def _judge_choices(actual: Actual, expected: Expected, choices: tuple[frozenset[int], ...]) -> Verdict:
+    for place, (got, admissible) in enumerate(zip(actual.values.ravel().tolist(), choices, strict=True)):
+        if got not in admissible:
+            index = tuple(int(i) for i in np.unravel_index(place, expected.shape))
+            known = ", ".join(map(str, sorted(admissible)))
+            return Verdict(
+                Status.FAIL, np.inf, f"index {got}, admissible: {known}", expected.name, index, float(got)
+            )
+    return Verdict(Status.PASS, output=expected.name)
+
+
+def _place(verdict: Verdict) -> tuple[str, tuple[int, ...], float, float, float]:
+    return verdict.output, verdict.index, verdict.got, verdict.true, verdict.permitted

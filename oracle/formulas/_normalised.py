@@ -1,0 +1,59 @@
+"""What the normalisations share: moments, the affine map in two writings, running statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import TypeAlias
+
+from oracle.scalar import Scalar, constant, dot, sqrt, total
+from oracle.tensor import Tensor
+
+# How x becomes y: from x, the mean, 1 / standard deviation, weight and bias (None: absent).
+AffineMap: TypeAlias = Callable[[Scalar, Scalar, Scalar, Scalar | None, Scalar | None], Scalar]
+
+
+def mean_of(xs: Sequence[Scalar]) -> Scalar:
+    """μ = Σ x / n."""
+    return total(xs) / len(xs)
+
+
+def squares_about(mean: Scalar, xs: Sequence[Scalar]) -> Scalar:
+    """Σ (x − μ)²: divided by n the population variance, by n − 1 the unbiased one."""
+    deviations = [x - mean for x in xs]
+    return dot(deviations, deviations)
+
+
+def inverse_deviation(variance: Scalar, eps: float | Fraction) -> Scalar:
+    """1 / √(σ² + ε)."""
+    return 1.0 / sqrt(variance + constant(eps))
+
+
+def as_documented(
+    x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None
+) -> Scalar:
+    """y = (x − μ) / √(σ² + ε) γ + β: the mean is subtracted first."""
+    normalised = (x - mean) * inverse
+    if weight is not None:
+        return dot([normalised], [weight], *(() if bias is None else (bias,)))
+    return normalised if bias is None else normalised + bias
+
+
+def as_folded(
+    x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None
+) -> Scalar:
+    """y = a x + b with a = γ / √(σ² + ε) and b = β − a μ: rounds numbers of the size of a x and a μ, which may cancel."""
+    slope = inverse if weight is None else inverse * weight
+    offset = -(mean * slope) if bias is None else dot([mean], [-slope], bias)
+    return dot([x], [slope], offset)
+
+
+def moved(running: Scalar, observed: Scalar, momentum: float | Fraction) -> Scalar:
+    """(1 − m) r + m o: the running statistic r after the observation o."""
+    share = constant(momentum)
+    return dot([1.0 - share, share], [running, observed])
+
+
+def at(x: Tensor | None, *index: int) -> Scalar | None:
+    """The element of an optional tensor."""
+    return None if x is None else x[index if len(index) > 1 else index[0]]

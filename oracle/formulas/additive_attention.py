@@ -1,0 +1,46 @@
+"""Additive attention. Source: the document, Attention Mechanism, lines 1466-1506; with a query, Bahdanau et al. 2015, A.1.2."""
+
+from oracle.formulas._attention import softmax_rows, weighted
+from oracle.formulas.linear import linear
+from oracle.scalar import Scalar, dot, stored, tanh
+from oracle.tensor import Tensor, tensor
+
+
+def additive_attention(
+    input: Tensor,
+    value: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    v: Tensor,
+    query: Tensor | None = None,
+    weight_query: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """s_i = vᵀ tanh(W h_i + b [+ U q]), a = softmax(s), output Σ a_i x_i.
+
+    input h (*, S, n), value x (*, S, Ev), weight W (d, n), bias b (d) or None, v (d); with a query q (*, m) also
+    weight_query U (d, m). Returns output (*, Ev) and weights (*, S).
+    """
+    if (query is None) != (weight_query is None):
+        raise ValueError("query and weight_query come together")
+    states = linear(input, weight, bias)
+    asked = None if query is None or weight_query is None else linear(query, weight_query)
+
+    def energy(*index: int) -> Scalar:
+        *batch, _, d = index
+        if asked is None:
+            return stored(tanh(states[index]))
+        return stored(tanh(stored(states[index] + asked[*batch, d])))
+
+    energies = tensor(states.shape, energy)
+    # One query per batch element: rows of shape (*batch, 1).
+    rows = softmax_rows(
+        (*input.shape[:-2], 1, input.shape[-2]),
+        lambda *place: stored(dot(energies[*place[:-2], place[-1], ...], v[...])),
+    )
+    pooled = weighted(rows, value)
+    return {
+        "output": tensor(
+            (*input.shape[:-2], value.shape[-1]), lambda *at: pooled[*at[:-1], 0, at[-1]]
+        ),
+        "weights": tensor(input.shape[:-1], lambda *at: rows[*at[:-1], 0][at[-1]]),
+    }

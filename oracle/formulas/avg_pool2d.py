@@ -1,0 +1,44 @@
+"""Average pooling. Source: the document names it, lines 14 and 37; formula and parameters: torch.nn.AvgPool2d."""
+
+from oracle.formulas._windows import Pair, covered
+from oracle.scalar import Scalar, stored, total
+from oracle.sizes import pooling
+from oracle.tensor import Tensor, tensor
+
+
+def avg_pool2d(
+    input: Tensor,
+    *,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = (0, 0),
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The sum of each window by ``divisor_override`` or, where that is None, by the number of its pixels.
+
+    input (*, H, W); returns (*, H', W'). Zeros of the padding count as pixels if ``count_include_pad``; what ``ceil_mode`` makes
+    a window reach beyond the padding never counts.
+    """
+    if divisor_override == 0:
+        raise ValueError("divisor_override must not be 0")
+    *batch, *sides = input.shape
+    stride = stride or kernel_size
+    rows, columns = (
+        covered(size, pooling(size, k, s, p, 1, ceil_mode), k, s, p)
+        for size, k, s, p in zip(sides, kernel_size, stride, padding, strict=True)
+    )
+
+    def counted(axis: int, i: int, inside: int) -> int:
+        """The pixels along one axis of window i that count."""
+        end = sides[axis] + 2 * padding[axis]
+        return min(kernel_size[axis], end - i * stride[axis]) if count_include_pad else inside
+
+    def y(*index: int) -> Scalar:
+        *n, i, j = index
+        window = [input[*n, h, w] for h in rows[i] for w in columns[j]]
+        divisor = divisor_override or counted(0, i, len(rows[i])) * counted(1, j, len(columns[j]))
+        return stored(total(window) / divisor)
+
+    return tensor((*batch, len(rows), len(columns)), y)

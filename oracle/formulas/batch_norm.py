@@ -1,0 +1,108 @@
+"""Batch normalisation. Source: the document, Batch Normalization Layer, lines 881-892; Ioffe and Szegedy 2015, algorithm 1.
+
+Running statistics as torch.nn.BatchNorm2d documents them: fed with the unbiased variance, momentum None for a cumulative average.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from oracle.formulas._normalised import (
+    AffineMap,
+    as_documented,
+    as_folded,
+    at,
+    inverse_deviation,
+    mean_of,
+    moved,
+    squares_about,
+)
+from oracle.scalar import Scalar, stored
+from oracle.tensor import Tensor, indices, tensor
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    training: bool = False,
+    momentum: float | None = 0.1,
+    eps: float = 1e-5,
+    num_batches_tracked: int = 0,
+) -> dict[str, Tensor]:
+    """y = (x − μ) / √(σ² + ε) γ + β for each channel: moments over batch and positions, or the running ones in evaluation.
+
+    input (N, C, *), all others (C) or None; ``num_batches_tracked`` counts the batches before this one. Returns output
+    (N, C, *) and, where given, running_mean and running_var (C).
+    """
+    share = Fraction(1, num_batches_tracked + 1) if momentum is None else momentum
+    return _batch_norm(as_documented, input, running_mean, running_var, weight, bias, training, share, eps)
+
+
+def folded(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    training: bool = False,
+    momentum: float | None = 0.1,
+    eps: float = 1e-5,
+    num_batches_tracked: int = 0,
+) -> dict[str, Tensor]:
+    """The same numbers, computed as y = a x + b with one slope and one offset per channel."""
+    share = Fraction(1, num_batches_tracked + 1) if momentum is None else momentum
+    return _batch_norm(as_folded, input, running_mean, running_var, weight, bias, training, share, eps)
+
+
+def _batch_norm(
+    affine: AffineMap,
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,
+    momentum: float | Fraction,
+    eps: float,
+) -> dict[str, Tensor]:
+    samples, channels, *sides = input.shape
+    places = list(indices(sides))
+    count = samples * len(places)
+    if training and count < 2:
+        raise ValueError(f"training needs more than one value per channel; input has shape {input.shape}")
+    if not training and (running_mean is None or running_var is None):
+        raise ValueError("evaluation needs running_mean and running_var")
+
+    def values(c: int) -> list[Scalar]:
+        return [input[n, c, *place] for n in range(samples) for place in places]
+
+    batch_mean = tensor([channels], lambda c: mean_of(values(c)))
+    squares = tensor([channels], lambda c: squares_about(batch_mean[c], values(c)))
+
+    def saved(batch: Tensor, running: Tensor | None) -> Tensor:
+        return batch if training or running is None else running
+
+    mean = tensor([channels], lambda c: stored(saved(batch_mean, running_mean)[c]))
+    variance = saved(tensor([channels], lambda c: squares[c] / count), running_var)
+    inverse = tensor([channels], lambda c: stored(inverse_deviation(variance[c], eps)))
+
+    def y(*index: int) -> Scalar:
+        c = index[1]
+        return stored(affine(input[index], mean[c], inverse[c], at(weight, c), at(bias, c)))
+
+    def updated(running: Tensor, observed: Tensor) -> Tensor:
+        if not training:
+            return running
+        return tensor([channels], lambda c: stored(moved(running[c], observed[c], momentum)))
+
+    outputs = {"output": tensor(input.shape, y)}
+    if running_mean is not None:
+        outputs["running_mean"] = updated(running_mean, batch_mean)
+    if running_var is not None:
+        outputs["running_var"] = updated(running_var, tensor([channels], lambda c: squares[c] / (count - 1)))
+    return outputs

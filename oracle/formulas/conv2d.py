@@ -1,0 +1,69 @@
+"""Convolutional layer. Source: the document, Convolutional Layer, lines 116-134; parameters: torch.nn.Conv2d."""
+
+from oracle.formulas._windows import Pair, padded_taps
+from oracle.scalar import Scalar, constant, dot, stored
+from oracle.sizes import convolution, same_padding
+from oracle.tensor import Tensor, tensor
+
+
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: Pair = (1, 1),
+    padding: Pair | str = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    padding_mode: str = "zeros",
+) -> Tensor:
+    """y[o, i, j] = b[o] + Σ_{c, k, l} x[c, i s - p + k d, j s - p + l d] W[o, c, k, l], c in the group of o: a cross-correlation.
+
+    input (*, in_channels, H, W), weight (out_channels, in_channels / groups, kh, kw), bias (out_channels) or None; returns
+    (*, out_channels, H', W'). ``padding`` is a pair, "valid" or "same"; ``padding_mode`` zeros, reflect, replicate or circular.
+    """
+    *batch, channels, height, width = input.shape
+    filters, depth, *kernel = weight.shape
+    if channels != depth * groups or filters % groups:
+        raise ValueError(
+            f"{groups} groups of {depth} channels, {filters} filters: "
+            f"the input must have {depth * groups} channels, not {channels}, and the filters divide by the groups"
+        )
+    if padding == "same" and tuple(stride) != (1, 1):
+        raise ValueError(f"padding 'same' needs stride 1, not {stride}")
+    axes = []
+    for axis, size in enumerate((height, width)):
+        k, s, d = kernel[axis], stride[axis], dilation[axis]
+        pads = _pads(padding, axis, k, d)
+        axes.append(padded_taps(size, convolution(size, k, s, pads, d), k, s, pads, d, padding_mode))
+    rows, columns = axes
+    zero = constant(0.0)
+
+    def window(*place: int) -> list[Scalar]:
+        *n, group, i, j = place
+        return [
+            zero if row is None or column is None else input[*n, c, row, column]
+            for c in range(group * depth, (group + 1) * depth)
+            for row in rows[i]
+            for column in columns[j]
+        ]
+
+    windows = tensor((*batch, groups, len(rows), len(columns)), window)  # shared by the filters of a group
+
+    def y(*index: int) -> Scalar:
+        *n, o, i, j = index
+        bias_term = () if bias is None else (bias[o],)
+        return stored(dot(windows[*n, o * groups // filters, i, j], weight[o, ...], *bias_term))
+
+    return tensor((*batch, filters, len(rows), len(columns)), y)
+
+
+def _pads(padding: Pair | str, axis: int, kernel: int, dilation: int) -> Pair:
+    """What is padded before and after an axis."""
+    if padding == "same":
+        return same_padding(kernel, dilation)
+    if padding == "valid":
+        return 0, 0
+    if isinstance(padding, str):
+        raise ValueError(f"padding {padding!r} is neither a pair nor 'same' nor 'valid'")
+    return padding[axis], padding[axis]

@@ -1,0 +1,71 @@
+"""Transposed convolution. Source: the document, Transposed Convolution, lines 786-852; parameters: torch.nn.ConvTranspose2d."""
+
+from functools import cache
+
+from oracle.formulas._windows import Pair
+from oracle.scalar import Scalar, dot, stored
+from oracle.sizes import transposed_convolution
+from oracle.tensor import Tensor, tensor
+
+Taps = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    output_padding: Pair = (0, 0),
+    groups: int = 1,
+    dilation: Pair = (1, 1),
+) -> Tensor:
+    """y[o, i, j] = b[o] + Σ x[c, h, w] W[c, o, k, l] over all c in the group of o, h s - p + k d = i and w s - p + l d = j.
+
+    input (*, in_channels, H, W), weight (in_channels, out_channels / groups, kh, kw), bias (out_channels) or None; returns
+    (*, out_channels, H', W'). It is the adjoint of conv2d with the same parameters.
+    """
+    *batch, channels, height, width = input.shape
+    if weight.shape[0] != channels or channels % groups:
+        raise ValueError(
+            f"the weight is for {weight.shape[0]} channels, the input has {channels}, in {groups} groups: "
+            "the first two must be equal and divide by the last"
+        )
+    _, depth, *kernel = weight.shape
+    rows, columns = (
+        _reaching(size, k, s, p, extra, d)
+        for size, k, s, p, extra, d in zip(
+            (height, width), kernel, stride, padding, output_padding, dilation, strict=True
+        )
+    )
+
+    def members(group: int) -> range:
+        return range(group * channels // groups, (group + 1) * channels // groups)
+
+    def pixels(*place: int) -> list[Scalar]:
+        *n, group, i, j = place
+        return [input[*n, c, h, w] for c in members(group) for h in rows[i][1] for w in columns[j][1]]
+
+    reached = tensor((*batch, groups, len(rows), len(columns)), pixels)  # shared by the output channels of a group
+
+    @cache  # the taps repeat with the stride
+    def weights(o: int, ks: tuple[int, ...], ls: tuple[int, ...]) -> list[Scalar]:
+        return [weight[c, o % depth, k, m] for c in members(o // depth) for k in ks for m in ls]
+
+    def y(*index: int) -> Scalar:
+        *n, o, i, j = index
+        bias_term = () if bias is None else (bias[o],)
+        return stored(dot(reached[*n, o // depth, i, j], weights(o, rows[i][0], columns[j][0]), *bias_term))
+
+    return tensor((*batch, groups * depth, len(rows), len(columns)), y)
+
+
+def _reaching(size: int, kernel: int, stride: int, padding: int, output_padding: int, dilation: int) -> list[Taps]:
+    """For each output position the taps through which input pixels reach it, and those pixels."""
+    found: list[Taps] = []
+    for i in range(transposed_convolution(size, kernel, stride, padding, output_padding, dilation)):
+        steps = [(k, *divmod(i + padding - k * dilation, stride)) for k in range(kernel)]
+        pairs = [(k, h) for k, h, rest in steps if rest == 0 and 0 <= h < size]
+        found.append((tuple(k for k, _ in pairs), tuple(h for _, h in pairs)))
+    return found

@@ -1,0 +1,15 @@
+"""Dot-product attention without a scale. Source: the document, Attention Mechanism, lines 1344 and 1529."""
+
+from oracle.formulas._attention import score, softmax_rows, weighted
+from oracle.scalar import stored
+from oracle.tensor import Tensor
+
+
+def dot_product_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """softmax(Q Kᵀ) V.
+
+    query (*, L, E), key (*, S, E), value (*, S, Ev); returns (*, L, Ev).
+    """
+    shape = (*query.shape[:-1], key.shape[-2])
+    rows = softmax_rows(shape, lambda *place: stored(score(query, key, *place)))
+    return weighted(rows, value)

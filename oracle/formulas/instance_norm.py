@@ -1,0 +1,110 @@
+"""Instance normalisation. Source: the document, Instance Normalization Layer; Ulyanov, Vedaldi and Lempitsky 2016, equation 4.
+
+Running statistics as torch.nn.functional.instance_norm keeps them: the mean over the batch of what each instance would leave.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from oracle.formulas._normalised import (
+    AffineMap,
+    as_documented,
+    as_folded,
+    at,
+    inverse_deviation,
+    mean_of,
+    moved,
+    squares_about,
+)
+from oracle.scalar import Scalar, stored
+from oracle.tensor import Tensor, tensor
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> dict[str, Tensor]:
+    """y = (x − μ) / √(σ² + ε) γ + β for each sample and channel: moments over its positions, or the running ones.
+
+    input (N, C, *), all others (C) or None; returns output (N, C, *) and, where given, running_mean and running_var (C).
+    """
+    return _instance_norm(
+        as_documented, input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
+    )
+
+
+def folded(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> dict[str, Tensor]:
+    """The same numbers, computed as y = a x + b with one slope and one offset per sample and channel."""
+    return _instance_norm(
+        as_folded, input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
+    )
+
+
+def _instance_norm(
+    affine: AffineMap,
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    use_input_stats: bool,
+    momentum: float,
+    eps: float,
+) -> dict[str, Tensor]:
+    samples, channels, *sides = input.shape
+    count = math.prod(sides)
+    if use_input_stats and count < 2:
+        raise ValueError(f"input statistics need more than one position; input has shape {input.shape}")
+    if not use_input_stats and (running_mean is None or running_var is None):
+        raise ValueError("without input statistics, running_mean and running_var must be given")
+
+    def per_instance(value: Callable[[int, int], Scalar]) -> Tensor:
+        return tensor([samples, channels], value)
+
+    own_mean = per_instance(lambda n, c: mean_of(input[n, c, ...]))
+    squares = per_instance(lambda n, c: squares_about(own_mean[n, c], input[n, c, ...]))
+    own_variance = per_instance(lambda n, c: squares[n, c] / count)
+
+    def saved(own: Tensor, running: Tensor | None) -> Tensor:
+        return own if use_input_stats or running is None else per_instance(lambda n, c: running[c])
+
+    variance = saved(own_variance, running_var)
+    mean = per_instance(lambda n, c: stored(saved(own_mean, running_mean)[n, c]))
+    inverse = per_instance(lambda n, c: stored(inverse_deviation(variance[n, c], eps)))
+
+    def y(*index: int) -> Scalar:
+        n, c, *_ = index
+        return stored(affine(input[index], mean[n, c], inverse[n, c], at(weight, c), at(bias, c)))
+
+    def updated(running: Tensor, observed: Tensor) -> Tensor:
+        if not use_input_stats:
+            return running
+        left = per_instance(lambda n, c: stored(moved(running[c], observed[n, c], momentum)))
+        return tensor([channels], lambda c: stored(mean_of([left[n, c] for n in range(samples)])))
+
+    outputs = {"output": tensor(input.shape, y)}
+    if running_mean is not None:
+        outputs["running_mean"] = updated(running_mean, own_mean)
+    if running_var is not None:
+        unbiased = per_instance(lambda n, c: squares[n, c] / (count - 1))
+        outputs["running_var"] = updated(running_var, unbiased)
+    return outputs

@@ -1,0 +1,48 @@
+"""Max pooling. Source: the document, Pooling Layer, lines 585-614; parameters: torch.nn.MaxPool2d."""
+
+import math
+
+from oracle.formulas._windows import Pair, covered
+from oracle.scalar import Scalar, constant, current, largest, stored
+from oracle.sizes import pooling
+from oracle.tensor import Tensor, tensor
+
+
+def max_pool2d(
+    input: Tensor,
+    *,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    ceil_mode: bool = False,
+) -> dict[str, Tensor]:
+    """The largest pixel of each window, and where it may lie.
+
+    input (*, H, W); returns output and indices, both (*, H', W'). Padding never wins; a window of padding alone gives -inf.
+    An element of indices is the set of the places h W + w that attain the maximum, each a right answer; a NaN is the maximum.
+    """
+    *batch, height, width = input.shape
+    rows, columns = (
+        covered(size, pooling(size, k, s, p, d, ceil_mode), k, s, p, d)
+        for size, k, s, p, d in zip(
+            (height, width), kernel_size, stride or kernel_size, padding, dilation, strict=True
+        )
+    )
+    nothing = constant(-math.inf)
+
+    def output(*index: int) -> Scalar:
+        *n, i, j = index
+        window = [input[*n, h, w] for h in rows[i] for w in columns[j]]
+        return stored(largest(window)) if window else nothing
+
+    def indices(*index: int) -> frozenset[int]:
+        *n, i, j = index
+        value = current().value
+        window = {h * width + w: value(input[*n, h, w]) for h in rows[i] for w in columns[j]}
+        nans = frozenset(place for place, x in window.items() if math.isnan(x))
+        top = max(window.values(), default=-math.inf)
+        return nans or frozenset(place for place, x in window.items() if x == top)
+
+    shape = (*batch, len(rows), len(columns))
+    return {"output": tensor(shape, output), "indices": tensor(shape, indices)}

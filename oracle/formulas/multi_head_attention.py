@@ -1,0 +1,64 @@
+"""Multi-head attention. Source: the document, Multiattention Head Layer, lines 1633-1637; Vaswani et al. 2017, section 3.2.2.
+
+Packed projections and masks as torch.nn.MultiheadAttention documents them, batch first.
+"""
+
+from __future__ import annotations
+
+from oracle.formulas._attention import Row, inverse_root, masked, scaled, score, softmax_rows, weighted
+from oracle.formulas.linear import linear
+from oracle.scalar import Scalar, stored, total
+from oracle.tensor import Tensor, tensor
+
+
+def multi_head_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    in_proj_weight: Tensor,
+    in_proj_bias: Tensor | None,
+    out_proj_weight: Tensor,
+    out_proj_bias: Tensor | None,
+    key_padding_mask: Tensor | None = None,
+    attn_mask: Tensor | None = None,
+    *,
+    num_heads: int,
+    need_weights: bool = True,
+    average_attn_weights: bool = True,
+    fully_masked: str = "nan",
+) -> dict[str, Tensor]:
+    """Concat(head_1 … head_H) W_Oᵀ + b, each head softmax(Q Kᵀ / √(E/H)) V on its E/H columns of the projections.
+
+    query (N, L, E), key and value (N, S, E), in_proj_weight (3E, E): queries, keys, values; in_proj_bias (3E) or None,
+    out_proj_weight (E, E), out_proj_bias (E) or None. key_padding_mask (N, S), attn_mask (L, S) or (N H, L, S): booleans, True
+    where a key is ignored, or numbers that are added. Returns output (N, L, E) and, with ``need_weights``, weights (N, L, S), the
+    mean over the heads, or (N, H, L, S).
+    """
+    samples, length, width = query.shape
+    if width % num_heads != 0:
+        raise ValueError(f"width {width} does not divide into {num_heads} heads")
+    size = width // num_heads
+
+    def heads(x: Tensor, part: int) -> Tensor:
+        """One third of the packed projection of x, (N, H, length, E/H)."""
+        weight = tensor((width, width), lambda o, i: in_proj_weight[part * width + o, i])
+        packed = in_proj_bias
+        bias = None if packed is None else tensor([width], lambda o: packed[part * width + o])
+        projected = linear(x, weight, bias)
+        shape = (samples, num_heads, x.shape[1], size)
+        return tensor(shape, lambda n, h, i, e: projected[n, i, h * size + e])
+
+    q, k, v = (heads(x, part) for part, x in enumerate((query, key, value)))
+    q = scaled(q, inverse_root(size))
+
+    def permitted(*place: int) -> Scalar | None:
+        n, h, i, j = place
+        found: Scalar | None = score(q, k, *place)
+        for mask in _masks(n, h, i, j):
+            found = None if found is None else masked(found, mask)
+        return None if found is None else stored(found)
+
+    rows = softmax_rows((samples, num_heads, length, key.shape[1]), permitted, fully_masked)
+    mixed = weighted(rows, v)
+    joined = tensor(query.shape, lambda n, i, e: mixed[n, e // size, i, e % size])
+    return {"output": linear(joined, out_proj_weight, out_proj_bias)}
