@@ -12,7 +12,7 @@ from _pytest._code.code import ExceptionInfo, TerminalRepr
 
 from conformance import checks
 from conformance import spec as specs
-from conformance.report import failure_text, item_data, summary_lines, time_line
+from conformance.report import failure_text, item_data, note_lines, report_data, summary_lines, time_lines
 from conformance.run import PROFILES, Nonconforming, run
 from conformance.target import Target, Unavailable
 from conformance.targets import UnknownTarget, load
@@ -20,12 +20,12 @@ from conformance.verdict import Status
 
 _SPECS = Path(__file__).parent / "specs"
 _TARGET = pytest.StashKey[Target]()
-_ITEMS = pytest.StashKey[list[dict[str, Any]]]()
+_DEFAULT_TARGET = "torch-cpu"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("conformance", "conformance of neural-network layers")
-    group.addoption("--target", default="torch-cpu", help="what to test: a name, a module or a file (default: torch-cpu)")
+    group.addoption("--target", help=f"what to test: a name, a module or a file (default: {_DEFAULT_TARGET})")
     group.addoption("--layer", action="append", metavar="NAME[,NAME]", help="only these layers")
     group.addoption("--format", action="append", metavar="NAME[,NAME]", help="only these formats")
     group.addoption("--profile", choices=tuple(PROFILES), default="default", help="how many examples (default: default)")
@@ -34,7 +34,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_ITEMS] = []
     known = specs.names()
     for layer in _listed(config, "layer"):
         if layer not in known:
@@ -45,6 +44,18 @@ def pytest_configure(config: pytest.Config) -> None:
     report = config.getoption("report")
     if report is not None and not report.parent.is_dir():
         raise pytest.UsageError(f"--report: there is no folder {str(report.parent)!r}")
+    config.pluginmanager.register(_Run(config), "conformance-run")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    # A target that is no use ends the run at once, as a usage error; runs that ask for no spec do not need one.
+    if session.config.getoption("target") is not None or any(map(_asks, session.config.args)):
+        _target(session.config)
+
+
+def _asks(argument: str) -> bool:
+    path = argument.split("::")[0]
+    return path == "conformance" or Path(path).resolve().is_relative_to(_SPECS.parent)
 
 
 def _listed(config: pytest.Config, option: str) -> list[str]:
@@ -59,7 +70,7 @@ def _target(config: pytest.Config) -> Target:
 
 def _checked(config: pytest.Config) -> Target:
     try:
-        target = load(config.getoption("target"))
+        target = load(config.getoption("target") or _DEFAULT_TARGET)
     except (UnknownTarget, Unavailable) as error:
         raise pytest.UsageError(str(error)) from error
     for format in _listed(config, "format"):
@@ -121,47 +132,28 @@ class LayerItem(pytest.Item):
         return self.path, None, self.name
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_logreport(report: pytest.TestReport) -> Iterator[None]:
-    yield
-    if report.when == "call":
-        _found.extend(data for name, data in report.user_properties if name == "conformance")
+class _Run:
+    """What a run has found. Items report here from xdist's workers too."""
 
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.found: list[dict[str, Any]] = []
 
-# Reports arrive here from xdist's workers too, and the hook above is given no config.
-_found: list[dict[str, Any]] = []
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call":
+            self.found.extend(data for name, data in report.user_properties if name == "conformance")
 
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self.found:
+            return
+        target = _target(self.config)
+        terminalreporter.section(f"conformance: {target.name} ({target.description})")
+        for line in [*summary_lines(self.found), "", *time_lines(self.found), *note_lines(self.found, target.known)]:
+            terminalreporter.write_line(line)
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if not _found:
-        return
-    target = _target(config)
-    terminalreporter.section(f"conformance: {target.name} ({target.description})")
-    for line in [*summary_lines(_found), "", time_line(_found), *_notes(target)]:
-        terminalreporter.write_line(line)
-
-
-def _notes(target: Target) -> list[str]:
-    notes: dict[str, int] = {}
-    for item in _found:
-        for reason, count in item["reasons"].items():
-            notes[reason] = notes.get(reason, 0) + count
-    lines = [f"{count:>6} cases: {reason}" for reason, count in sorted(notes.items())]
-    tested = {item["layer"] for item in _found}
-    met = {reason for item in _found for reason in item["deviations"]}
-    stale = [known for known in target.known if known.layer in tested and known.reason not in met]
-    return lines + [f"not met in this run: known deviation of {known.layer}: {known.reason}" for known in stale]
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    path = session.config.getoption("report")
-    if path is None or hasattr(session.config, "workerinput"):
-        return
-    target = session.config.stash.get(_TARGET, None)
-    data = {
-        "target": session.config.getoption("target"),
-        "description": target.description if target else "",
-        "profile": session.config.getoption("profile"),
-        "items": sorted(_found, key=lambda item: (item["layer"], item["format"], item["check"])),
-    }
-    path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    def pytest_sessionfinish(self) -> None:
+        path = self.config.getoption("report")
+        if path is None or hasattr(self.config, "workerinput"):
+            return
+        data = report_data(_target(self.config), self.config.getoption("profile"), self.found)
+        path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from conformance.run import Nonconforming, Tally
+from conformance.target import Deviation, Target
 from conformance.verdict import Status
 
-_COLUMNS = ("cases", "pass", "fail", "known", "undec", "unsup")
+_WIDTHS = (6, 6, 5, 6, 6, 6)
 _STATUSES = (Status.PASS, Status.FAIL, Status.KNOWN, Status.UNDECIDED, Status.UNSUPPORTED)
 
 
@@ -77,41 +78,63 @@ def _code(failure: Nonconforming) -> list[str]:
     ]
 
 
+def report_data(target: Target, profile: str, items: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """A whole run as plain data."""
+    return {
+        "target": target.name,
+        "description": target.description,
+        "profile": profile,
+        "items": sorted(items, key=lambda item: (item["layer"], item["format"], item["check"])),
+    }
+
+
 def summary_lines(items: Iterable[Mapping[str, Any]]) -> list[str]:
     """The table of a run: a row for every layer and format, all checks together."""
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for item in items:
         groups.setdefault((item["layer"], item["format"]), []).append(item)
     width = max((len(layer) for layer, _ in groups), default=5)
-    lines = [f"{'layer':{width}} {'format':8}" + "".join(f"{column:>6}" for column in _COLUMNS) + f"{'worst':>7}"]
+    lines = [f"{'layer':{width}} {'format':8} cases  pass fail known undec unsup   worst"]
     everything = [item for group in groups.values() for item in group]
     for (layer, format), group in sorted(groups.items()):
-        lines.append(f"{layer:{width}} {format:8}{_numbers(group)}{_worst(group):>7}")
+        lines.append(f"{layer:{width}} {format:8}{_numbers(group)}{_worst(group):>8}")
     lines.append(f"{'total':{width}} {'':8}{_numbers(everything)}")
     return lines
 
 
 def _numbers(items: Iterable[Mapping[str, Any]]) -> str:
     counts = [sum(item["counts"][status] for item in items) for status in _STATUSES]
-    return "".join(f"{n:>6}" for n in (sum(counts), *counts))
+    return "".join(f"{n:>{width}}" for n, width in zip((sum(counts), *counts), _WIDTHS, strict=True))
 
 
 def _worst(items: Iterable[Mapping[str, Any]]) -> str:
-    ratios = [float(item["failure"]["ratio"] if item["failure"] else item["worst_ratio"]) for item in items]
-    return f"{max(ratios):.3g}"
+    ratio = max(float(item["failure"]["ratio"] if item["failure"] else item["worst_ratio"]) for item in items)
+    return f"{ratio:.2f}" if ratio < 100 else f"{ratio:.1e}"
 
 
-def time_line(items: Iterable[Mapping[str, Any]]) -> str:
-    """How the time was spent."""
-    seconds = {"draw": 0.0, "judge": 0.0, "target": 0.0}
-    cases = 0
-    for item in items:
-        cases += sum(item["counts"].values())
-        for part in seconds:
-            seconds[part] += item["seconds"][part]
+def time_lines(items: Iterable[Mapping[str, Any]]) -> list[str]:
+    """How many cases were judged, and how the time was spent."""
+    seconds = {part: sum(item["seconds"][part] for item in items) for part in ("draw", "judge", "target")}
+    cases = sum(sum(item["counts"].values()) for item in items)
     whole = sum(seconds.values()) or 1.0
     share = {part: f"{100 * value / whole:.0f} %" for part, value in seconds.items()}
-    return (
-        f"{cases} cases in {whole:.1f} s of work ({cases / whole:.0f} per second): "
-        f"drawing {share['draw']}, oracle and verdict {share['judge']}, target {share['target']}"
-    )
+    return [
+        f"{cases} cases in {whole:.1f} s of work, {cases / whole:.0f} per second:",
+        f"drawing {share['draw']}, oracle and verdict {share['judge']}, target {share['target']}",
+    ]
+
+
+def note_lines(items: Iterable[Mapping[str, Any]], known: Iterable[Deviation]) -> list[str]:
+    """Why cases were unsupported or known to fail, and which known deviations were not met."""
+    notes: dict[str, int] = {}
+    tested: set[str] = set()
+    met: set[str] = set()
+    for item in items:
+        tested.add(item["layer"])
+        met.update(item["deviations"])
+        for reason, count in item["reasons"].items():
+            notes[reason] = notes.get(reason, 0) + count
+    stale = [deviation for deviation in known if deviation.layer in tested and deviation.reason not in met]
+    return [f"{count:>6} cases: {reason}" for reason, count in sorted(notes.items())] + [
+        f"known deviation of {deviation.layer} not met in this run: {deviation.reason}" for deviation in stale
+    ]

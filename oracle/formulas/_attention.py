@@ -17,6 +17,11 @@ def scaled(x: Tensor, factor: Scalar) -> Tensor:
     return tensor(x.shape, lambda *index: x[index] * factor)
 
 
+def rounded(x: Tensor) -> Tensor:
+    """Every element where an implementation step by step may store it; a fused one does not."""
+    return tensor(x.shape, lambda *index: stored(x[index]))
+
+
 def inverse_root(width: int) -> Scalar:
     """1 / √d."""
     return 1.0 / sqrt(constant(width))
@@ -28,11 +33,11 @@ def score(query: Tensor, key: Tensor, *place: int) -> Scalar:
     return dot(query[*batch, i, ...], key[*batch, j, ...])
 
 
-def masked(value: Callable[[], Scalar], mask: Scalar | bool) -> Scalar | None:
-    """A score under a mask: True keeps it, False and minus infinity leave it out (None), a number is added."""
-    if mask is True:
-        return value()
-    return None if mask is False or minus_infinite(mask) else value() + mask
+def masked(score: Callable[[], Scalar], *masks: Scalar | bool) -> Scalar | None:
+    """A score under masks: True keeps it, False and minus infinity leave it out (None), numbers are added."""
+    if any(mask is False or (mask is not True and minus_infinite(mask)) for mask in masks):
+        return None
+    return total([score(), *(mask for mask in masks if mask is not True)])
 
 
 def softmax_rows(
@@ -76,3 +81,9 @@ def weighted(rows: Tensor, value: Tensor) -> Tensor:
         return stored(dot(list(row.values()), [value[*query[:-1], j, e] for j in row]))
 
     return tensor((*rows.shape, value.shape[-1]), y)
+
+
+def dense(rows: Tensor, keys: int) -> Tensor:
+    """The weights as a tensor (*batch, L, S), 0 where a key takes no part."""
+    zero = constant(0.0)
+    return tensor((*rows.shape, keys), lambda *index: rows[index[:-1]].get(index[-1], zero))

@@ -1,10 +1,12 @@
 """Where output pixels lie among input pixels, along one axis.
 
-Output pixel i lies at (i + before) * ratio + after, in input pixels. The ratio is in / out, or 1 / scale_factor where a factor
-is given and not recomputed from the sizes. Source: torch.nn.functional.interpolate, recompute_scale_factor.
+Output pixel i lies at (i + before) * ratio + after, in input pixels. The ratio is in / out, or
+1 / scale_factor where a factor is given and not recomputed from the sizes. Source:
+torch.nn.functional.interpolate, recompute_scale_factor.
 
-An implementation computes this place with rounding, which decides the pixel where the place is a border between two. So a
-place is computed twice: exactly, to find the pixels that matter, and in the arithmetic in force, for their weights.
+An implementation computes this place with rounding, which decides the pixel where the place is a
+border between two. So a place is computed twice: exactly, to find the pixels that matter, and in the
+arithmetic in force, for their weights.
 """
 
 import math
@@ -15,13 +17,13 @@ from fractions import Fraction
 from oracle.scalar import Scalar, absolute, constant, inside, largest
 from oracle.sizes import interpolation
 
-# Pixels farther from a place than this much of it are out of reach of rounding: four roundings to bfloat16.
+# Rounding moves a place by no more than this much of it: four roundings to bfloat16.
 _REACH = Fraction(1, 64)
 
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis of ``size`` pixels seen by ``output`` pixels, the ratio being ``dividend / divisor``."""
+    """``output`` pixels along an axis of ``size`` pixels, the ratio being ``dividend / divisor``."""
 
     size: int
     output: int
@@ -40,9 +42,9 @@ class Axis:
         return scaled + self.after if self.after else scaled
 
     def nearest(self, i: int) -> list[tuple[int, Scalar]]:
-        """The pixel whose cell [k, k + 1) holds the place, then its rivals: pixels and weights, 1 for the one and else 0.
+        """The pixel whose cell [k, k + 1) holds the place, then its rivals, each with its weight.
 
-        The last pixel's cell extends to everything beyond.
+        The weight is 1 for the pixel and 0 for a rival. The last cell extends to all beyond.
         """
         place, computed = self.place(i), self.computed(i)
         last = self.size - 1
@@ -51,12 +53,17 @@ class Axis:
             return inside(computed, k, k + 1 if k < last else self.size + self.output)
 
         pixel = min(math.floor(place), last)
-        low, high = (min(max(math.floor(place + sign * _REACH * place), 0), last) for sign in (-1, 1))
+        low, high = (
+            min(max(math.floor(place + sign * _REACH * place), 0), last) for sign in (-1, 1)
+        )
         rivals = [k for k in range(max(low, pixel - 1), min(high, pixel + 1) + 1) if k != pixel]
         return [(k, weight(k)) for k in (pixel, *rivals)]
 
     def linear(self, i: int) -> list[tuple[int, Scalar]]:
-        """The pixels around the place and their weights max(0, 1 - |place - k|); beyond its ends the axis repeats its end."""
+        """The pixels k around the place and their weights max(0, 1 - |place - k|).
+
+        Beyond its ends the axis repeats its end pixels.
+        """
         place, computed = self.place(i), self.computed(i)
         slack = _REACH * (abs(place) + 1)
         low, high = math.floor(place - slack), math.floor(place + slack) + 1
@@ -84,7 +91,9 @@ def axes(
             raise ValueError("recompute_scale_factor needs scale_factor, not size")
         outputs = list(size or ())
     else:
-        outputs = [interpolation(side, factor) for side, factor in zip(sides, scale_factor, strict=True)]
+        outputs = [
+            interpolation(side, factor) for side, factor in zip(sides, scale_factor, strict=True)
+        ]
     if min(*sides, *outputs) < 1:
         raise ValueError(f"sides {tuple(sides)} and {tuple(outputs)} must be positive")
     if scale_factor is None or recompute_scale_factor:

@@ -1,6 +1,6 @@
 """Additive attention. Source: the document, Attention Mechanism, lines 1466-1506; with a query, Bahdanau et al. 2015, A.1.2."""
 
-from oracle.formulas._attention import softmax_rows, weighted
+from oracle.formulas._attention import dense, softmax_rows, weighted
 from oracle.formulas.linear import linear
 from oracle.scalar import Scalar, dot, stored, tanh
 from oracle.tensor import Tensor, tensor
@@ -37,10 +37,9 @@ def additive_attention(
         (*input.shape[:-2], 1, input.shape[-2]),
         lambda *place: stored(dot(energies[*place[:-2], place[-1], ...], v[...])),
     )
-    pooled = weighted(rows, value)
-    return {
-        "output": tensor(
-            (*input.shape[:-2], value.shape[-1]), lambda *at: pooled[*at[:-1], 0, at[-1]]
-        ),
-        "weights": tensor(input.shape[:-1], lambda *at: rows[*at[:-1], 0][at[-1]]),
-    }
+    pooled, weights = weighted(rows, value), dense(rows, input.shape[-2])
+
+    def only_query(x: Tensor) -> Tensor:
+        return tensor((*x.shape[:-2], x.shape[-1]), lambda *index: x[*index[:-1], 0, index[-1]])
+
+    return {"output": only_query(pooled), "weights": only_query(weights)}

@@ -1,4 +1,4 @@
-"""Average pooling. Source: the document names it, lines 14 and 37; formula and parameters: torch.nn.AvgPool2d."""
+"""Average pooling. Source: torch.nn.AvgPool2d; the document names it, lines 14 and 37."""
 
 from oracle.formulas._windows import Pair, covered
 from oracle.scalar import Scalar, stored, total
@@ -16,14 +16,15 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:
-    """The sum of each window by ``divisor_override`` or, where that is None, by the number of its pixels.
+    """The sum of each window by ``divisor_override`` or, if that is None, the number of its pixels.
 
-    input (*, H, W); returns (*, H', W'). Zeros of the padding count as pixels if ``count_include_pad``; what ``ceil_mode`` makes
-    a window reach beyond the padding never counts.
+    input (*, H, W); returns (*, H', W'). Zeros of the padding count as pixels where
+    ``count_include_pad``; what ``ceil_mode`` makes a window reach beyond the padding never counts.
     """
     if divisor_override == 0:
         raise ValueError("divisor_override must not be 0")
-    *batch, *sides = input.shape
+    *batch, height, width = input.shape
+    sides = height, width
     stride = stride or kernel_size
     rows, columns = (
         covered(size, pooling(size, k, s, p, 1, ceil_mode), k, s, p)

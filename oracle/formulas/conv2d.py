@@ -1,4 +1,4 @@
-"""Convolutional layer. Source: the document, Convolutional Layer, lines 116-134; parameters: torch.nn.Conv2d."""
+"""Convolutional layer. Source: the document, Convolutional Layer, lines 116-134; torch.nn.Conv2d."""
 
 from oracle.formulas._windows import Pair, padded_taps
 from oracle.scalar import Scalar, constant, dot, stored
@@ -17,17 +17,20 @@ def conv2d(
     groups: int = 1,
     padding_mode: str = "zeros",
 ) -> Tensor:
-    """y[o, i, j] = b[o] + Σ_{c, k, l} x[c, i s - p + k d, j s - p + l d] W[o, c, k, l], c in the group of o: a cross-correlation.
+    """y[o, i, j] = b[o] + Σ_{c, k, l} x[c, i s - p + k d, j s - p + l d] W[o, c, k, l].
 
-    input (*, in_channels, H, W), weight (out_channels, in_channels / groups, kh, kw), bias (out_channels) or None; returns
-    (*, out_channels, H', W'). ``padding`` is a pair, "valid" or "same"; ``padding_mode`` zeros, reflect, replicate or circular.
+    A cross-correlation; c runs over the channels of the group of o. input (*, in_channels, H, W),
+    weight (out_channels, in_channels / groups, kh, kw), bias (out_channels) or None; returns
+    (*, out_channels, H', W'). ``padding`` is a pair, "valid" or "same", ``padding_mode`` one of
+    zeros, reflect, replicate, circular.
     """
     *batch, channels, height, width = input.shape
     filters, depth, *kernel = weight.shape
     if channels != depth * groups or filters % groups:
         raise ValueError(
             f"{groups} groups of {depth} channels, {filters} filters: "
-            f"the input must have {depth * groups} channels, not {channels}, and the filters divide by the groups"
+            f"the input must have {depth * groups} channels, not {channels}, "
+            "and the groups divide the filters"
         )
     if padding == "same" and tuple(stride) != (1, 1):
         raise ValueError(f"padding 'same' needs stride 1, not {stride}")
@@ -35,7 +38,9 @@ def conv2d(
     for axis, size in enumerate((height, width)):
         k, s, d = kernel[axis], stride[axis], dilation[axis]
         pads = _pads(padding, axis, k, d)
-        axes.append(padded_taps(size, convolution(size, k, s, pads, d), k, s, pads, d, padding_mode))
+        axes.append(
+            padded_taps(size, convolution(size, k, s, pads, d), k, s, pads, d, padding_mode)
+        )
     rows, columns = axes
     zero = constant(0.0)
 
@@ -48,7 +53,9 @@ def conv2d(
             for column in columns[j]
         ]
 
-    windows = tensor((*batch, groups, len(rows), len(columns)), window)  # shared by the filters of a group
+    windows = tensor(
+        (*batch, groups, len(rows), len(columns)), window
+    )  # shared by the filters of a group
 
     def y(*index: int) -> Scalar:
         *n, o, i, j = index

@@ -1,4 +1,7 @@
-"""Transposed convolution. Source: the document, Transposed Convolution, lines 786-852; parameters: torch.nn.ConvTranspose2d."""
+"""Transposed convolution.
+
+Source: the document, Transposed Convolution, lines 786-852; torch.nn.ConvTranspose2d.
+"""
 
 from functools import cache
 
@@ -21,16 +24,17 @@ def conv_transpose2d(
     groups: int = 1,
     dilation: Pair = (1, 1),
 ) -> Tensor:
-    """y[o, i, j] = b[o] + Σ x[c, h, w] W[c, o, k, l] over all c in the group of o, h s - p + k d = i and w s - p + l d = j.
+    """y[o, i, j] = b[o] + Σ x[c, h, w] W[c, o, k, l], h s - p + k d = i and w s - p + l d = j.
 
-    input (*, in_channels, H, W), weight (in_channels, out_channels / groups, kh, kw), bias (out_channels) or None; returns
-    (*, out_channels, H', W'). It is the adjoint of conv2d with the same parameters.
+    c runs over the channels of the group of o: the adjoint of conv2d with the same parameters.
+    input (*, in_channels, H, W), weight (in_channels, out_channels / groups, kh, kw), bias
+    (out_channels) or None; returns (*, out_channels, H', W').
     """
     *batch, channels, height, width = input.shape
     if weight.shape[0] != channels or channels % groups:
         raise ValueError(
-            f"the weight is for {weight.shape[0]} channels, the input has {channels}, in {groups} groups: "
-            "the first two must be equal and divide by the last"
+            f"the weight is for {weight.shape[0]} channels, the input has {channels}: "
+            f"they must be equal and a multiple of the {groups} groups"
         )
     _, depth, *kernel = weight.shape
     rows, columns = (
@@ -45,9 +49,13 @@ def conv_transpose2d(
 
     def pixels(*place: int) -> list[Scalar]:
         *n, group, i, j = place
-        return [input[*n, c, h, w] for c in members(group) for h in rows[i][1] for w in columns[j][1]]
+        return [
+            input[*n, c, h, w] for c in members(group) for h in rows[i][1] for w in columns[j][1]
+        ]
 
-    reached = tensor((*batch, groups, len(rows), len(columns)), pixels)  # shared by the output channels of a group
+    reached = tensor(
+        (*batch, groups, len(rows), len(columns)), pixels
+    )  # shared by the output channels of a group
 
     @cache  # the taps repeat with the stride
     def weights(o: int, ks: tuple[int, ...], ls: tuple[int, ...]) -> list[Scalar]:
@@ -56,12 +64,16 @@ def conv_transpose2d(
     def y(*index: int) -> Scalar:
         *n, o, i, j = index
         bias_term = () if bias is None else (bias[o],)
-        return stored(dot(reached[*n, o // depth, i, j], weights(o, rows[i][0], columns[j][0]), *bias_term))
+        return stored(
+            dot(reached[*n, o // depth, i, j], weights(o, rows[i][0], columns[j][0]), *bias_term)
+        )
 
     return tensor((*batch, groups * depth, len(rows), len(columns)), y)
 
 
-def _reaching(size: int, kernel: int, stride: int, padding: int, output_padding: int, dilation: int) -> list[Taps]:
+def _reaching(
+    size: int, kernel: int, stride: int, padding: int, output_padding: int, dilation: int
+) -> list[Taps]:
     """For each output position the taps through which input pixels reach it, and those pixels."""
     found: list[Taps] = []
     for i in range(transposed_convolution(size, kernel, stride, padding, output_padding, dilation)):

@@ -1,6 +1,6 @@
 """Cross-attention. Source: the document, Attention Mechanism, line 1333; Vaswani et al. 2017, section 3.2.3."""
 
-from oracle.formulas._attention import inverse_root, scaled, score, softmax_rows, weighted
+from oracle.formulas._attention import inverse_root, rounded, scaled, score, softmax_rows, weighted
 from oracle.formulas.linear import linear
 from oracle.scalar import stored
 from oracle.tensor import Tensor
@@ -13,7 +13,8 @@ def cross_attention(
 
     input (*, L, n), context (*, S, m), weight_q (n, d), weight_k (m, d), weight_v (m, dv); returns (*, L, dv).
     """
-    query = scaled(linear(input, weight_q.swapped(0, 1)), inverse_root(weight_q.shape[-1]))
+    projected = linear(input, weight_q.swapped(0, 1))
+    query = rounded(scaled(projected, inverse_root(weight_q.shape[-1])))
     key, value = (linear(context, weight.swapped(0, 1)) for weight in (weight_k, weight_v))
     shape = (*query.shape[:-1], key.shape[-2])
     return weighted(softmax_rows(shape, lambda *place: stored(score(query, key, *place))), value)

@@ -67,6 +67,6 @@ def _layer_norm(
 
     def y(*index: int) -> Scalar:
         n, place = index[:axis], index[axis:]
-        return stored(affine(input[index], mean[n], inverse[n], at(weight, *place), at(bias, *place)))
+        return stored(affine(at(input, *index), mean[n], inverse[n], at(weight, *place), at(bias, *place)))
 
     return tensor(input.shape, y)

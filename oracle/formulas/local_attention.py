@@ -1,6 +1,6 @@
 """Local attention: a window about each position. Source: the document, lines 1349 and 1527; Luong et al. 2015, section 3.2."""
 
-from oracle.formulas._attention import inverse_root, scaled, score, softmax_rows, weighted
+from oracle.formulas._attention import inverse_root, rounded, scaled, score, softmax_rows, weighted
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor
 
@@ -10,7 +10,7 @@ def local_attention(query: Tensor, key: Tensor, value: Tensor, *, window: int) -
 
     query (*, L, E), key (*, S, E), value (*, S, Ev); returns (*, L, Ev). A query whose window holds no key gives zeros.
     """
-    queries = scaled(query, inverse_root(query.shape[-1]))
+    queries = rounded(scaled(query, inverse_root(query.shape[-1])))
 
     def windowed(*place: int) -> Scalar | None:
         *_, i, j = place

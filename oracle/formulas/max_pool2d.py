@@ -1,4 +1,4 @@
-"""Max pooling. Source: the document, Pooling Layer, lines 585-614; parameters: torch.nn.MaxPool2d."""
+"""Max pooling. Source: the document, Pooling Layer, lines 585-614; torch.nn.MaxPool2d."""
 
 import math
 
@@ -19,8 +19,9 @@ def max_pool2d(
 ) -> dict[str, Tensor]:
     """The largest pixel of each window, and where it may lie.
 
-    input (*, H, W); returns output and indices, both (*, H', W'). Padding never wins; a window of padding alone gives -inf.
-    An element of indices is the set of the places h W + w that attain the maximum, each a right answer; a NaN is the maximum.
+    input (*, H, W); returns output and indices, both (*, H', W'). An element of indices is the set
+    of the places h W + w that attain the maximum, each of them a right answer. Padding never wins:
+    a window of padding alone gives -inf and no place. A NaN is larger than everything.
     """
     *batch, height, width = input.shape
     rows, columns = (

@@ -5,7 +5,7 @@ Packed projections and masks as torch.nn.MultiheadAttention documents them, batc
 
 from __future__ import annotations
 
-from oracle.formulas._attention import Row, inverse_root, masked, scaled, score, softmax_rows, weighted
+from oracle.formulas._attention import dense, inverse_root, masked, rounded, scaled, score, softmax_rows, weighted
 from oracle.formulas.linear import linear
 from oracle.scalar import Scalar, stored, total
 from oracle.tensor import Tensor, tensor
@@ -49,16 +49,37 @@ def multi_head_attention(
         return tensor(shape, lambda n, h, i, e: projected[n, i, h * size + e])
 
     q, k, v = (heads(x, part) for part, x in enumerate((query, key, value)))
-    q = scaled(q, inverse_root(size))
+    q = rounded(scaled(q, inverse_root(size)))
 
     def permitted(*place: int) -> Scalar | None:
         n, h, i, j = place
-        found: Scalar | None = score(q, k, *place)
-        for mask in _masks(n, h, i, j):
-            found = None if found is None else masked(found, mask)
+        masks = []
+        if key_padding_mask is not None:
+            masks.append(_inverted(key_padding_mask[n, j]))
+        if attn_mask is not None:
+            masks.append(_inverted(attn_mask[(i, j) if attn_mask.rank == 2 else (n * num_heads + h, i, j)]))
+        found = masked(lambda: score(q, k, *place), *masks)
         return None if found is None else stored(found)
 
     rows = softmax_rows((samples, num_heads, length, key.shape[1]), permitted, fully_masked)
     mixed = weighted(rows, v)
     joined = tensor(query.shape, lambda n, i, e: mixed[n, e // size, i, e % size])
-    return {"output": linear(joined, out_proj_weight, out_proj_bias)}
+    outputs = {"output": linear(joined, out_proj_weight, out_proj_bias)}
+    if need_weights:
+        per_head = dense(rows, key.shape[1])
+        outputs["weights"] = _averaged(per_head) if average_attn_weights else per_head
+    return outputs
+
+
+def _inverted(mask: Scalar | bool) -> Scalar | bool:
+    """The mask in the convention where True takes part; an additive mask stays."""
+    return not mask if mask is True or mask is False else mask
+
+
+def _averaged(weights: Tensor) -> Tensor:
+    """The mean over the heads: (N, H, L, S) to (N, L, S)."""
+    samples, heads, length, keys = weights.shape
+    return tensor(
+        (samples, length, keys),
+        lambda n, i, j: stored(total([weights[n, h, i, j] for h in range(heads)]) / heads),
+    )

@@ -1,0 +1,56 @@
+"""Bilinear interpolation.
+
+Source: the document, Bilinear Interpolation, lines 724-774; torch.nn.functional.interpolate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+
+from oracle.formulas._interpolation import axes
+from oracle.scalar import Scalar, dot, stored
+from oracle.tensor import Tensor, tensor
+
+
+def upsample_bilinear(
+    input: Tensor,
+    *,
+    size: Sequence[int] | None = None,
+    scale_factor: Sequence[float] | None = None,
+    recompute_scale_factor: bool | None = None,
+    align_corners: bool = False,
+    asymmetric: bool = False,
+) -> Tensor:
+    """The four pixels (k, l) around a place (r, c), weighted by (1 - |r - k|) (1 - |c - l|).
+
+    input (*, H, W); returns (*, H', W'). Border pixels are repeated beyond the border. Output pixel i
+    lies at (i + 1/2) / s - 1/2 with the scale s, for ``asymmetric`` at i / s (the document's rule),
+    for ``align_corners`` at i (H - 1) / (H' - 1), whatever s.
+    """
+    if align_corners and asymmetric:
+        raise ValueError("align_corners and asymmetric exclude each other")
+    half = 0.0 if align_corners or asymmetric else 0.5
+    places = axes(input.shape[-2:], size, scale_factor, recompute_scale_factor, half, -half)
+    if align_corners:
+        places = [
+            replace(
+                axis,
+                dividend=axis.size - 1 if axis.output > 1 else 0,
+                divisor=max(axis.output - 1, 1),
+            )
+            for axis in places
+        ]
+    vertical, horizontal = places
+    row, column = cache(vertical.linear), cache(horizontal.linear)
+
+    @cache  # shared by all images and channels
+    def weights(i: int, j: int) -> list[Scalar]:
+        return [v * w for _, v in row(i) for _, w in column(j)]
+
+    def y(*index: int) -> Scalar:
+        *n, i, j = index
+        return stored(
+            dot(weights(i, j), [input[*n, r, c] for r, _ in row(i) for c, _ in column(j)])
+        )
+
+    return tensor((*input.shape[:-2], vertical.output, horizontal.output), y)
