@@ -27,7 +27,8 @@ def rounded(values: Array, format: str) -> Array:
     if kind.precision == 53:
         return values.astype(np.float64)
     step = np.maximum(np.frexp(values)[1], kind.emin + 1) - kind.precision
-    nearest = np.ldexp(np.rint(np.ldexp(values, -step)), step)
+    with np.errstate(over="ignore"):
+        nearest = np.ldexp(np.rint(np.ldexp(values, -step)), step)
     return np.where(np.abs(nearest) > kind.largest, np.copysign(np.inf, nearest), nearest)
 
 

@@ -41,6 +41,8 @@ class Format:
         """The number of the format nearest to ``x``, ties to even; infinities and NaN stay."""
         if self.precision == 53 or not math.isfinite(x):
             return x
+        if abs(x) >= 2.0 * self.largest:
+            return math.copysign(math.inf, x)
         step = max(math.frexp(x)[1], self.emin + 1) - self.precision
         rounded = math.ldexp(round(math.ldexp(x, -step)), step)
         if abs(rounded) > self.largest:

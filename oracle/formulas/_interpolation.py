@@ -5,8 +5,8 @@ Output pixel i lies at (i + before) * ratio + after, in input pixels. The ratio 
 torch.nn.functional.interpolate, recompute_scale_factor.
 
 An implementation computes this place with rounding, which decides the pixel where the place is a
-border between two. So a place is computed twice: exactly, to find the pixels that matter, and in the
-arithmetic in force, for their weights.
+border between two. So a place is computed twice: exactly, to find the pixels that matter, and in
+the arithmetic in force, for their weights.
 """
 
 import math
@@ -23,7 +23,7 @@ _REACH = Fraction(1, 64)
 
 @dataclass(frozen=True)
 class Axis:
-    """``output`` pixels along an axis of ``size`` pixels, the ratio being ``dividend / divisor``."""
+    """``output`` pixels along an axis of ``size`` pixels, at the ratio ``dividend / divisor``."""
 
     size: int
     output: int

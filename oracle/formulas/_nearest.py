@@ -8,10 +8,10 @@ from oracle.tensor import Tensor, tensor
 
 
 def copied(input: Tensor, vertical: Axis, horizontal: Axis) -> Tensor:
-    """The tensor whose pixels are copies of their nearest ones. input (*, H, W); returns (*, H', W').
+    """The tensor whose pixels are copies of their nearest ones: input (*, H, W) gives (*, H', W').
 
     Σ w x over the pixels in reach, one w being 1 and the others 0, is written as x₀ + Σ w (x - x₀):
-    a copy of either of two pixels then carries their difference as its error, a certain one nothing.
+    a copy of either of two pixels then carries their difference as error, a certain one nothing.
     """
     row, column = cache(vertical.nearest), cache(horizontal.nearest)
 

@@ -18,6 +18,19 @@ def mean_of(xs: Sequence[Scalar]) -> Scalar:
     return total(xs) / len(xs)
 
 
+def welford_mean(xs: Sequence[Scalar]) -> Scalar:
+    """μ by m_k = (k−1)/k m_(k−1) + x_k / k (Welford 1962), which rounds even where Σ x / n is exact.
+
+    Unrolled, x_k weighs (1/k) Π_(i>k) (i−1)/i = 1/n: each weight is rounded as the recurrence rounds it, and the sum is order-free.
+    """
+    weights = []
+    shrinkage = constant(1.0)
+    for k in range(len(xs), 0, -1):
+        weights.append(constant(Fraction(1, k)) * shrinkage)
+        shrinkage = shrinkage * constant(Fraction(k - 1, k))
+    return dot(xs, weights[::-1])
+
+
 def squares_about(mean: Scalar, xs: Sequence[Scalar]) -> Scalar:
     """Σ (x − μ)²: divided by n the population variance, by n − 1 the unbiased one."""
     deviations = [x - mean for x in xs]

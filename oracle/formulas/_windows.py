@@ -8,9 +8,7 @@ Pair = tuple[int, int]
 # Source: torch.nn.Conv2d, padding_mode.
 _BORDERS: dict[str, Callable[[int, int], int | None]] = {
     "zeros": lambda i, size: i if 0 <= i < size else None,
-    "reflect": lambda i, size: (
-        size - 1 - abs(size - 1 - abs(i))
-    ),  # the end pixel is the mirror, hence not repeated
+    "reflect": lambda i, size: size - 1 - abs(size - 1 - abs(i)),  # the end pixels are the mirrors
     "replicate": lambda i, size: min(max(i, 0), size - 1),
     "circular": lambda i, size: i % size,
 }

@@ -81,13 +81,14 @@ def _batch_norm(
     def values(c: int) -> list[Scalar]:
         return [input[n, c, *place] for n in range(samples) for place in places]
 
-    batch_mean = tensor([channels], lambda c: mean_of(values(c)))
-    squares = tensor([channels], lambda c: squares_about(batch_mean[c], values(c)))
+    average = tensor([channels], lambda c: mean_of(values(c)))
+    batch_mean = tensor([channels], lambda c: stored(average[c]))
+    squares = tensor([channels], lambda c: stored(squares_about(average[c], values(c))))
 
     def saved(batch: Tensor, running: Tensor | None) -> Tensor:
         return batch if training or running is None else running
 
-    mean = tensor([channels], lambda c: stored(saved(batch_mean, running_mean)[c]))
+    mean = saved(batch_mean, running_mean)
     variance = saved(tensor([channels], lambda c: squares[c] / count), running_var)
     inverse = tensor([channels], lambda c: stored(inverse_deviation(variance[c], eps)))
 

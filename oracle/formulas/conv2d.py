@@ -1,4 +1,4 @@
-"""Convolutional layer. Source: the document, Convolutional Layer, lines 116-134; torch.nn.Conv2d."""
+"""Convolution. Source: the document, Convolutional Layer, lines 116-134; torch.nn.Conv2d."""
 
 from oracle.formulas._windows import Pair, padded_taps
 from oracle.scalar import Scalar, constant, dot, stored

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from oracle.formulas._normalised import (
     AffineMap,
     as_documented,
@@ -10,6 +12,7 @@ from oracle.formulas._normalised import (
     inverse_deviation,
     mean_of,
     squares_about,
+    welford_mean,
 )
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, tensor
@@ -27,7 +30,7 @@ def group_norm(
 
     input (N, C, *), weight and bias (C) or None; returns (N, C, *).
     """
-    return _group_norm(as_documented, input, weight, bias, num_groups, eps)
+    return _group_norm(mean_of, as_documented, input, weight, bias, num_groups, eps)
 
 
 def folded(
@@ -38,11 +41,12 @@ def folded(
     num_groups: int,
     eps: float = 1e-5,
 ) -> Tensor:
-    """The same numbers, computed as y = a x + b with one slope and one offset per sample and channel."""
-    return _group_norm(as_folded, input, weight, bias, num_groups, eps)
+    """The same numbers, the mean by Welford's recurrence and y = a x + b with one slope and one offset per sample and channel."""
+    return _group_norm(welford_mean, as_folded, input, weight, bias, num_groups, eps)
 
 
 def _group_norm(
+    average: Callable[[Sequence[Scalar]], Scalar],
     affine: AffineMap,
     input: Tensor,
     weight: Tensor | None,
@@ -58,7 +62,7 @@ def _group_norm(
     def values(n: int, g: int) -> list[Scalar]:
         return [x for c in range(g * size, (g + 1) * size) for x in input[n, c, ...]]
 
-    mean = tensor([samples, num_groups], lambda n, g: mean_of(values(n, g)))
+    mean = tensor([samples, num_groups], lambda n, g: average(values(n, g)))
 
     def inverse_at(n: int, g: int) -> Scalar:
         xs = values(n, g)

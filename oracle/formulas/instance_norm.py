@@ -80,15 +80,15 @@ def _instance_norm(
     def per_instance(value: Callable[[int, int], Scalar]) -> Tensor:
         return tensor([samples, channels], value)
 
-    own_mean = per_instance(lambda n, c: mean_of(input[n, c, ...]))
-    squares = per_instance(lambda n, c: squares_about(own_mean[n, c], input[n, c, ...]))
+    average = per_instance(lambda n, c: mean_of(input[n, c, ...]))
+    own_mean = per_instance(lambda n, c: stored(average[n, c]))
+    squares = per_instance(lambda n, c: stored(squares_about(average[n, c], input[n, c, ...])))
     own_variance = per_instance(lambda n, c: squares[n, c] / count)
 
     def saved(own: Tensor, running: Tensor | None) -> Tensor:
         return own if use_input_stats or running is None else per_instance(lambda n, c: running[c])
 
-    variance = saved(own_variance, running_var)
-    mean = per_instance(lambda n, c: stored(saved(own_mean, running_mean)[n, c]))
+    mean, variance = saved(own_mean, running_mean), saved(own_variance, running_var)
     inverse = per_instance(lambda n, c: stored(inverse_deviation(variance[n, c], eps)))
 
     def y(*index: int) -> Scalar:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from oracle.formulas._normalised import (
-    AffineMap,
     as_documented,
-    as_folded,
     at,
     inverse_deviation,
     mean_of,
     squares_about,
+    welford_mean,
 )
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, tensor
@@ -29,10 +28,10 @@ def layer_norm(
 
     input (*, *normalized_shape), weight and bias (*normalized_shape) or None; returns the shape of input.
     """
-    return _layer_norm(as_documented, input, weight, bias, normalized_shape, eps)
+    return _layer_norm(mean_of, input, weight, bias, normalized_shape, eps)
 
 
-def folded(
+def welford(
     input: Tensor,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
@@ -40,12 +39,12 @@ def folded(
     normalized_shape: Sequence[int],
     eps: float = 1e-5,
 ) -> Tensor:
-    """The same numbers, computed as y = a x + b."""
-    return _layer_norm(as_folded, input, weight, bias, normalized_shape, eps)
+    """The same numbers, the mean by Welford's recurrence."""
+    return _layer_norm(welford_mean, input, weight, bias, normalized_shape, eps)
 
 
 def _layer_norm(
-    affine: AffineMap,
+    average: Callable[[Sequence[Scalar]], Scalar],
     input: Tensor,
     weight: Tensor | None,
     bias: Tensor | None,
@@ -57,7 +56,7 @@ def _layer_norm(
         raise ValueError(f"input of shape {input.shape} does not end in {tuple(normalized_shape)}")
     samples = input.shape[:axis]
 
-    mean = tensor(samples, lambda *n: mean_of(input[*n, ...]))
+    mean = tensor(samples, lambda *n: average(input[*n, ...]))
 
     def inverse_at(*n: int) -> Scalar:
         xs = input[*n, ...]
@@ -67,6 +66,6 @@ def _layer_norm(
 
     def y(*index: int) -> Scalar:
         n, place = index[:axis], index[axis:]
-        return stored(affine(at(input, *index), mean[n], inverse[n], at(weight, *place), at(bias, *place)))
+        return stored(as_documented(at(input, *index), mean[n], inverse[n], at(weight, *place), at(bias, *place)))
 
     return tensor(input.shape, y)

@@ -23,9 +23,9 @@ def upsample_bilinear(
 ) -> Tensor:
     """The four pixels (k, l) around a place (r, c), weighted by (1 - |r - k|) (1 - |c - l|).
 
-    input (*, H, W); returns (*, H', W'). Border pixels are repeated beyond the border. Output pixel i
-    lies at (i + 1/2) / s - 1/2 with the scale s, for ``asymmetric`` at i / s (the document's rule),
-    for ``align_corners`` at i (H - 1) / (H' - 1), whatever s.
+    input (*, H, W); returns (*, H', W'). Border pixels are repeated beyond the border. Output pixel
+    i lies at (i + 1/2) / s - 1/2 with the scale s, if ``asymmetric`` at i / s (the document),
+    if ``align_corners`` at i (H - 1) / (H' - 1), whatever s.
     """
     if align_corners and asymmetric:
         raise ValueError("align_corners and asymmetric exclude each other")

@@ -19,7 +19,7 @@ def upsample_nearest(
     recompute_scale_factor: bool | None = None,
     rounding: str = "floor",
 ) -> Tensor:
-    """y[i, j] = x[⌊i / s⌋, ⌊j / s⌋] with the scale s; x[⌊i / s + 1/2⌋, ⌊j / s + 1/2⌋] for "half_up".
+    """y[i, j] = x[⌊i / s⌋, ⌊j / s⌋] with the scale s; "half_up": x[⌊i / s + 1/2⌋, ⌊j / s + 1/2⌋].
 
     input (*, H, W); returns (*, H', W'). An index beyond the last pixel means the last pixel.
     """

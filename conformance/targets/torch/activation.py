@@ -1,0 +1,43 @@
+"""Activation functions."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+
+def relu(input: Tensor) -> Tensor:
+    """nn.ReLU."""
+    found: Tensor = nn.ReLU()(input)
+    return found
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    """nn.Sigmoid."""
+    found: Tensor = nn.Sigmoid()(input)
+    return found
+
+
+def tanh(input: Tensor) -> Tensor:
+    """nn.Tanh."""
+    found: Tensor = nn.Tanh()(input)
+    return found
+
+
+def softmax(input: Tensor, *, dim: int = -1) -> Tensor:
+    """F.softmax."""
+    return F.softmax(input, dim=dim)
+
+
+def log_softmax(input: Tensor, *, dim: int = -1) -> Tensor:
+    """F.log_softmax."""
+    return F.log_softmax(input, dim=dim)
+
+
+LAYERS = {
+    "relu": relu,
+    "sigmoid": sigmoid,
+    "tanh": tanh,
+    "softmax": softmax,
+    "log_softmax": log_softmax,
+}

@@ -1,0 +1,22 @@
+"""Lookup in a table of vectors."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    *,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+) -> tuple[Tensor, Tensor]:
+    """F.embedding, and the table afterwards: with max_norm it is edited in place, here a copy of it."""
+    table = weight.clone()
+    return F.embedding(input, table, padding_idx, max_norm, norm_type), table
+
+
+LAYERS = {"embedding": embedding}

@@ -1,0 +1,60 @@
+"""Interpolation."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+from conformance.target import Unsupported
+
+Sizes = tuple[int, int]
+Factors = tuple[float, float]
+
+
+def upsample_nearest(
+    input: Tensor,
+    *,
+    size: Sizes | None = None,
+    scale_factor: Factors | None = None,
+    recompute_scale_factor: bool | None = None,
+    rounding: str = "floor",
+) -> Tensor:
+    """functional.interpolate, mode "nearest"."""
+    if rounding != "floor":
+        raise Unsupported("torch rounds coordinates down, not half up")
+    return functional.interpolate(input, size, scale_factor, "nearest", recompute_scale_factor=recompute_scale_factor)
+
+
+def upsample_nearest_exact(
+    input: Tensor,
+    *,
+    size: Sizes | None = None,
+    scale_factor: Factors | None = None,
+    recompute_scale_factor: bool | None = None,
+) -> Tensor:
+    """functional.interpolate, mode "nearest-exact"."""
+    return functional.interpolate(
+        input, size, scale_factor, "nearest-exact", recompute_scale_factor=recompute_scale_factor
+    )
+
+
+def upsample_bilinear(
+    input: Tensor,
+    *,
+    size: Sizes | None = None,
+    scale_factor: Factors | None = None,
+    recompute_scale_factor: bool | None = None,
+    align_corners: bool = False,
+    asymmetric: bool = False,
+) -> Tensor:
+    """functional.interpolate, mode "bilinear"."""
+    if asymmetric:
+        raise Unsupported("torch places pixels by their centres or their corners, not asymmetrically")
+    return functional.interpolate(input, size, scale_factor, "bilinear", align_corners, recompute_scale_factor)
+
+
+LAYERS = {
+    "upsample_nearest": upsample_nearest,
+    "upsample_nearest_exact": upsample_nearest_exact,
+    "upsample_bilinear": upsample_bilinear,
+}

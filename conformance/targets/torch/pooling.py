@@ -1,0 +1,41 @@
+"""Pooling layers."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+Pair = tuple[int, int]
+
+
+def max_pool2d(
+    input: Tensor,
+    *,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    ceil_mode: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """nn.MaxPool2d with its indices."""
+    module = nn.MaxPool2d(kernel_size, stride, padding, dilation, return_indices=True, ceil_mode=ceil_mode)
+    output, indices = module(input)
+    return output, indices
+
+
+def avg_pool2d(
+    input: Tensor,
+    *,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = (0, 0),
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """nn.AvgPool2d."""
+    module = nn.AvgPool2d(kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    found: Tensor = module(input)
+    return found
+
+
+LAYERS = {"max_pool2d": max_pool2d, "avg_pool2d": avg_pool2d}

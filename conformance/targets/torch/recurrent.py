@@ -1,0 +1,104 @@
+"""Recurrent layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from conformance.target import Unsupported
+from conformance.targets.torch._modules import loaded
+
+
+def rnn(
+    input: Tensor,
+    h_0: Tensor | None,
+    weights: tuple[Tensor, ...],
+    *,
+    num_layers: int = 1,
+    nonlinearity: str = "tanh",
+    bias: bool = True,
+    batch_first: bool = False,
+    bidirectional: bool = False,
+) -> tuple[Tensor, ...]:
+    """nn.RNN: output and h_n."""
+    module = _module(
+        nn.RNN,
+        weights,
+        num_layers=num_layers,
+        nonlinearity=nonlinearity,
+        bias=bias,
+        batch_first=batch_first,
+        bidirectional=bidirectional,
+    )
+    output, h_n = module(input, h_0)
+    return output, h_n
+
+
+def lstm(
+    input: Tensor,
+    h_0: Tensor | None,
+    c_0: Tensor | None,
+    weights: tuple[Tensor, ...],
+    *,
+    num_layers: int = 1,
+    bias: bool = True,
+    batch_first: bool = False,
+    bidirectional: bool = False,
+    proj_size: int = 0,
+) -> tuple[Tensor, ...]:
+    """nn.LSTM: output, h_n and c_n."""
+    module = _module(
+        nn.LSTM,
+        weights,
+        hidden=weights[0].shape[0] // 4,
+        num_layers=num_layers,
+        bias=bias,
+        batch_first=batch_first,
+        bidirectional=bidirectional,
+        proj_size=proj_size,
+    )
+    if (h_0 is None) != (c_0 is None):
+        raise Unsupported("nn.LSTM takes both initial states or none")
+    output, (h_n, c_n) = module(input, None if h_0 is None else (h_0, c_0))
+    return output, h_n, c_n
+
+
+def gru(
+    input: Tensor,
+    h_0: Tensor | None,
+    weights: tuple[Tensor, ...],
+    *,
+    num_layers: int = 1,
+    bias: bool = True,
+    batch_first: bool = False,
+    bidirectional: bool = False,
+    reset_after: bool = True,
+) -> tuple[Tensor, ...]:
+    """nn.GRU: output and h_n."""
+    if not reset_after:
+        raise Unsupported("nn.GRU applies the reset gate after the recurrent product")
+    module = _module(
+        nn.GRU,
+        weights,
+        num_layers=num_layers,
+        bias=bias,
+        batch_first=batch_first,
+        bidirectional=bidirectional,
+    )
+    output, h_n = module(input, h_0)
+    return output, h_n
+
+
+def _module(kind: Any, weights: tuple[Tensor, ...], hidden: int = 0, **options: Any) -> nn.Module:
+    """The module with these weights; their order is that of its parameters."""
+    inputs = weights[0].shape[1]
+    hidden = hidden or weights[1].shape[1]
+    with torch.device("meta"):
+        names = [name for name, _ in kind(inputs, hidden, **options).named_parameters()]
+    tensors: dict[str, Tensor | None] = dict(zip(names, weights, strict=True))
+    return loaded(kind, weights[0], inputs, hidden, tensors=tensors, **options)
+
+
+LAYERS = {"rnn": rnn, "lstm": lstm, "gru": gru}
