@@ -1,6 +1,6 @@
 """A property-based conformance suite for neural-network layers."""
 
-from conformance.case import Arguments, Case
+from conformance.case import Arguments, Case, Upstream
 from conformance.run import examine
 from conformance.target import Declared, Deviation, Target, Unavailable, Unsupported
 from conformance.targets import load
@@ -18,6 +18,7 @@ __all__ = [
     "Target",
     "Unavailable",
     "Unsupported",
+    "Upstream",
     "Values",
     "Verdict",
     "examine",

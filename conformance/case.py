@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from conformance.values import Array, Indices, Literal, Recipe, TensorArgument, Values, arrays_of
+from conformance.layouts import PLAIN, readable
+from conformance.values import Array, Indices, Literal, Recipe, TensorArgument, Values
 
 _RECIPES: dict[str, type[Recipe]] = {kind.__name__: kind for kind in (Values, Indices, Literal)}
 
@@ -20,25 +22,61 @@ class Arguments:
 
 
 @dataclass(frozen=True)
+class Upstream:
+    """The vector of a vector–Jacobian product: an array for each output.
+
+    ``wanted`` names the tensors whose derivatives are asked for.
+    """
+
+    wanted: tuple[str, ...]
+    regime: str = "ramp"
+    seed: int = 0
+    layout: str = PLAIN
+
+    def cotangent(self, output: int, shape: tuple[int, ...], format: str) -> Array:
+        """The derivatives of some loss towards the output of this number."""
+        return readable(Values(shape, self.regime, self.seed + output).array(format), self.layout)
+
+
+@dataclass(frozen=True)
 class Case:
-    """A layer, the storage format of its tensors, and its arguments."""
+    """A layer, the storage format of its tensors, and its arguments.
+
+    ``layouts`` names the tensors that do not lie contiguously in memory (a row of ``conformance.layouts``);
+    ``upstream`` asks for derivatives.
+    """
 
     layer: str
     format: str
     tensors: Mapping[str, TensorArgument]
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    layouts: Mapping[str, str] = field(default_factory=dict)
+    upstream: Upstream | None = None
 
     def arrays(self) -> dict[str, Array | None | Sequence[Array]]:
         """The tensors as numpy arrays: binary64 numbers of the format, int64 indices, bool masks."""
-        return {name: arrays_of(argument, self.format) for name, argument in self.tensors.items()}
+        return {name: self._array(name, argument) for name, argument in self.tensors.items()}
+
+    def layout(self, name: str) -> str:
+        """The layout of a tensor."""
+        return self.layouts.get(name, PLAIN)
+
+    def _array(self, name: str, argument: TensorArgument) -> Array | None | Sequence[Array]:
+        if argument is None:
+            return None
+        if isinstance(argument, tuple):
+            return tuple(readable(recipe.array(self.format), self.layout(name)) for recipe in argument)
+        return readable(argument.array(self.format), self.layout(name))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data that ``json`` can write."""
+        """Plain data that JSON can hold: infinities and NaN among the parameters as strings."""
         return {
             "layer": self.layer,
             "format": self.format,
             "tensors": {name: _packed(argument) for name, argument in self.tensors.items()},
-            "parameters": dict(self.parameters),
+            "parameters": {name: _number(value) for name, value in self.parameters.items()},
+            "layouts": dict(self.layouts),
+            "upstream": self.upstream and asdict(self.upstream),
         }
 
     @classmethod
@@ -48,7 +86,9 @@ class Case:
             data["layer"],
             data["format"],
             {name: _unpacked(packed) for name, packed in data["tensors"].items()},
-            {name: _frozen(value) for name, value in data["parameters"].items()},
+            {name: _parameter(_frozen(value)) for name, value in data["parameters"].items()},
+            dict(data["layouts"]),
+            data["upstream"] and Upstream(**{name: _frozen(value) for name, value in data["upstream"].items()}),
         )
 
 
@@ -71,3 +111,18 @@ def _unpacked(packed: Any) -> Any:
 
 def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+_SPECIAL = ("inf", "-inf", "nan")
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return list(map(_number, value))
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _parameter(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_parameter, value))
+    return float(value) if value in _SPECIAL else value

@@ -1,4 +1,7 @@
-"""The golden fixtures: worked numbers of the document, corrected. Read from ``fixtures/``, which travels inside the wheel."""
+"""The golden fixtures: worked numbers of the document, corrected.
+
+They are read from ``fixtures/``, which travels inside the wheel.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ def readings(layer: str) -> Iterator[Reading]:
         for reading in example["reading"]:
             if "layer" not in reading or "inputs" not in reading:
                 continue
-            tensors = {name: _tensor(name, value) for name, value in reading["inputs"].items()}
+            tensors = {name: _tensor(reading["layer"], name, value) for name, value in reading["inputs"].items()}
             parameters = {name: _parameter(value) for name, value in reading.get("parameters", {}).items()}
             expected = literal(reading["expected"])
             yield Reading(
@@ -75,15 +78,16 @@ def literal(nested: Any) -> Literal:
     return Literal((len(parts), *inner), tuple(value for part in parts for value in part.values))
 
 
-def _tensor(name: str, value: Any) -> TensorArgument:
+def _tensor(layer: str, name: str, value: Any) -> TensorArgument:
     if name == "weights":
         return tuple(_floating(literal(part)) for part in value)
     found = literal(value)
-    return found if name in _INTEGERS or any(isinstance(v, bool) for v in found.values) else _floating(found)
+    stays = (layer, name) in _INTEGERS or any(isinstance(v, bool) for v in found.values)
+    return found if stays else _floating(found)
 
 
 # The tensors that hold indices: their numbers stay integers.
-_INTEGERS = ("indices",)
+_INTEGERS = (("embedding", "input"),)
 
 
 def _floating(tensor: Literal) -> Literal:

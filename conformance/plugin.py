@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from _pytest._code.code import ExceptionInfo, TerminalRepr
@@ -28,7 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--target", help=f"what to test: a name, a module or a file (default: {_DEFAULT_TARGET})")
     group.addoption("--layer", action="append", metavar="NAME[,NAME]", help="only these layers")
     group.addoption("--format", action="append", metavar="NAME[,NAME]", help="only these formats")
-    group.addoption("--profile", choices=tuple(PROFILES), default="default", help="how many examples (default: default)")
+    group.addoption(
+        "--profile", choices=tuple(PROFILES), default="default", help="how many examples (default: default)"
+    )
     group.addoption("--max-examples", type=int, metavar="N", help="examples per layer, format and check")
     group.addoption("--report", type=Path, metavar="FILE.json", help="write what was found as JSON")
 
@@ -141,7 +143,7 @@ class _Run:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
-            self.found.extend(data for name, data in report.user_properties if name == "conformance")
+            self.found.extend(cast("dict[str, Any]", d) for name, d in report.user_properties if name == "conformance")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self.found:

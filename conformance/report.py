@@ -49,7 +49,7 @@ def _finite(x: float) -> float | str:
 def failure_text(failure: Nonconforming) -> str:
     """A failure as a person wants to read it: what, where, by how much, and how to see it again."""
     verdict, case = failure.verdict, failure.case
-    lines = [f"{case.layer} in {case.format} does not conform: {verdict.reason}"]
+    lines = [f"{case.layer} in {case.format} does not conform ({failure.kind}): {verdict.reason}"]
     if verdict.output:
         lines += ["", f"  output     {verdict.output}"]
     if verdict.index or math.isfinite(verdict.ratio):
@@ -73,8 +73,10 @@ def _code(failure: Nonconforming) -> list[str]:
         *tensors,
         "        },",
         f"        {dict(case.parameters)!r},",
+        *([f"        layouts={dict(case.layouts)!r},"] if case.layouts else []),
+        *([f"        upstream={case.upstream!r},"] if case.upstream else []),
         "    )",
-        f"    print(examine(load({failure.target!r}), case))",
+        f"    print(examine(load({failure.target!r}), case, {failure.kind!r}))",
     ]
 
 

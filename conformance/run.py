@@ -23,9 +23,10 @@ PROFILES = {"quick": 25, "default": 100, "thorough": 1000}
 class Nonconforming(Exception):
     """A case on which the target fails, with the verdict."""
 
-    def __init__(self, target: str, case: Case, verdict: Verdict) -> None:
+    def __init__(self, target: str, kind: str, case: Case, verdict: Verdict) -> None:
         super().__init__(verdict.reason)
         self.target = target
+        self.kind = kind
         self.case = case
         self.verdict = verdict
 
@@ -70,9 +71,12 @@ def _examine(target: Target, case: Case, kind: Check) -> tuple[Verdict, Deviatio
 
 
 def run(target: Target, layer: str, format: str, kind: str, examples: int, random: bool = False) -> Tally:
-    """Draw and judge cases until one fails, which is shrunk. ``random``: fresh cases, or those of Hypothesis' global seed."""
+    """Draw and judge cases until one fails, which is shrunk.
+
+    ``random``: fresh cases, or those of Hypothesis' global seed.
+    """
     tally = Tally()
-    source = check(kind).cases(layer, format)
+    source = check(kind).cases(layer, format, target)
 
     def judge(case: Case) -> None:
         begin, before = time.perf_counter(), spent["target"]
@@ -85,7 +89,7 @@ def run(target: Target, layer: str, format: str, kind: str, examples: int, rando
             if deviation:
                 tally.deviations.add(deviation.reason)
         if verdict.status is Status.FAIL:
-            failure = Nonconforming(target.name, case, verdict)
+            failure = Nonconforming(target.name, kind, case, verdict)
             tally.failure = tally.failure or failure
             raise failure
 

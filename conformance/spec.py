@@ -1,4 +1,7 @@
-"""Specs: what may be asked of a layer. The directory ``specs`` is the registry: the file ``NAME.py`` holds the spec of the layer NAME."""
+"""Specs: what may be asked of a layer.
+
+The directory ``specs`` is the registry: the file ``NAME.py`` holds the spec of the layer NAME.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +10,35 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from hypothesis.strategies import SearchStrategy
 
 from conformance.case import Arguments, Case
+from conformance.law import Law
+from conformance.target import Declared
 from conformance.values import Array
-from conformance.verdict import Actual, Verdict
+from conformance.verdict import Actual
 
 
 @dataclass(frozen=True)
 class Spec:
     """What may be asked of one layer.
 
-    ``source`` says where the layer is specified; ``arguments`` draws calls; ``observed`` finds in the outputs of a random layer the
-    tensors that it has drawn itself, such as a dropout mask; ``law`` judges a layer whose whole output is random.
+    ``source`` says where the layer is specified; ``arguments`` draws calls; ``observed`` finds in the outputs of a
+    random layer the tensors that it has drawn itself, such as a dropout mask. ``law`` gives for a call the laws of
+    random outputs by name, and ``samples`` draws calls large enough to test them, where those of ``arguments`` are not.
+    Derivatives are taken towards all floating-point tensors but the ``constants``, and through all outputs but the
+    ``byproducts``, by number, for calls that ``differentiable`` draws, where that is not every call.
     """
 
     source: str
     arguments: SearchStrategy[Arguments]
     observed: Callable[[Case, list[Actual]], Mapping[str, Array]] | None = None
-    law: Callable[[Case, list[Actual], Any], Verdict] | None = None
+    law: Callable[[Case, Declared], Mapping[str, Law]] | None = None
+    samples: SearchStrategy[Arguments] | None = None
+    constants: frozenset[str] = frozenset()
+    byproducts: frozenset[int] = frozenset()
+    differentiable: SearchStrategy[Arguments] | None = None
 
 
 @cache

@@ -10,19 +10,51 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from conformance.case import Arguments
+from conformance.case import Arguments, Case
+from conformance.layouts import LAYOUTS, PLAIN
 from conformance.values import LATTICE, REGIMES, TensorArgument, Values
 
 # Multiply-adds of one example: about as long to judge (1 µs each) as Hypothesis takes to draw it.
 BUDGET = 1500
 
 # Primes, 2^k - 1, 2^k, 2^k + 1: around vector widths and tile sizes of kernels.
-SIDES = (1, 2, 3, 4, 5, 7, 8, 9, 11, 13, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513)
+SIDES = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    7,
+    8,
+    9,
+    11,
+    13,
+    15,
+    16,
+    17,
+    31,
+    32,
+    33,
+    63,
+    64,
+    65,
+    127,
+    128,
+    129,
+    255,
+    256,
+    257,
+    511,
+    512,
+    513,
+)
 
 Shape = tuple[int, ...]
 seeds = st.integers(0, 2**16)
-_GENERAL = tuple(name for name in REGIMES if name not in ("positive", "spread", "mask", "additive_mask"))
-_FAMILIES = (LATTICE, _GENERAL)
+# Regimes for one purpose: variances, recurrent weights, thresholds, rows without spread, masks.
+_PARTICULAR = ("positive", "spread", "small", "steep", "constant", "mask", "ignored", "additive_mask")
+GENERAL = tuple(name for name in REGIMES if name not in _PARTICULAR)
+_FAMILIES = (LATTICE, GENERAL)
 
 
 @st.composite
@@ -48,8 +80,11 @@ def batches(draw: st.DrawFn, most: int = 2) -> Shape:
 
 @st.composite
 def filled(draw: st.DrawFn, shapes: Mapping[str, Shape | Sequence[Shape] | None]) -> dict[str, TensorArgument]:
-    """Values for tensors of these shapes (a list of shapes is a tuple of tensors). Half of all draws are from the lattice
-    of small integers throughout, where every sum is exact and the target must be right to the bit."""
+    """Values for tensors of these shapes (a list of shapes is a tuple of tensors).
+
+    Half of all draws are from the lattice of small integers throughout, where every sum is exact and the target must be
+    right to the bit.
+    """
     regimes = st.sampled_from(_FAMILIES[draw(st.integers(0, 1))])
     common = draw(regimes)
 
@@ -76,3 +111,17 @@ def optional(shape: Shape) -> st.SearchStrategy[Shape | None]:
 def call(tensors: Mapping[str, TensorArgument], **parameters: Any) -> Arguments:
     """The arguments of a call."""
     return Arguments(dict(tensors), parameters)
+
+
+@st.composite
+def arranged(
+    draw: st.DrawFn, arguments: st.SearchStrategy[Arguments], layer: str, format: str, layouts: Sequence[str]
+) -> Case:
+    """Calls as cases; in half of them tensors lie in memory in any of these layouts."""
+    found = draw(arguments)
+    chosen: dict[str, str] = {}
+    if draw(st.booleans()):
+        kinds = st.sampled_from([name for name in LAYOUTS if name in layouts])
+        chosen = {name: draw(kinds) for name, argument in found.tensors.items() if argument is not None}
+    strange = {name: layout for name, layout in chosen.items() if layout != PLAIN}
+    return Case(layer, format, found.tensors, found.parameters, strange)

@@ -1,21 +1,28 @@
 """The protocol of a target: an implementation under test.
 
-A target is a ``Target`` subclass, or a plain module with functions named like the layers. A layer function takes its tensors
-positionally, in the order of the formula, as the library's own arrays, and its parameters by keyword; it returns an array,
-or a tuple of arrays where the layer has several outputs.
+A target is a ``Target`` subclass, or a plain module with functions named like the layers. A layer function takes its
+tensors positionally, in the order of the formula, as the library's own arrays, and its parameters by keyword; it
+returns an array, or a tuple of arrays where the layer has several outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.layouts import LAYOUTS
+from oracle.formats import FORMATS
+
 if TYPE_CHECKING:
     from conformance.case import Case
+
+
+# Parameters of formulas in which implementations differ and which no call passes: a target declares them.
+CONVENTIONS = frozenset({"causal_alignment", "fully_masked"})
 
 
 class Unsupported(Exception):
@@ -26,13 +33,25 @@ class Unavailable(Exception):
     """Raised when a target cannot run here; the message says what is missing and how to get it."""
 
 
+def one_line(text: object) -> str:
+    """Its words in one line, the first 300 characters."""
+    words = " ".join(str(text).split())
+    return words if len(words) <= 300 else f"{words[:299]}…"
+
+
+def said(error: BaseException) -> str:
+    """An exception in one line: its type and what it says."""
+    return one_line(f"{type(error).__name__}: {error}").removesuffix(":")
+
+
 @dataclass(frozen=True)
 class Declared:
     """The arithmetic that a target promises for one layer and format.
 
-    ``compute`` names the format in which it computes; ``operands`` the format to which factors of products are rounded first;
-    ``units`` the accuracy of elementary functions, in units of u, where it differs from the standard table; ``flush`` says that
-    subnormal results may become zero; ``algorithm`` names an alternative order of operations that the formula's file offers.
+    ``compute`` names the format in which it computes; ``operands`` the format to which factors of products are rounded
+    first; ``units`` the accuracy of elementary functions, in units of u, where it differs from the standard table;
+    ``flush`` says that subnormal results may become zero; ``algorithm`` names an alternative order of operations that
+    the formula's file offers, ``backward`` the one whose derivatives are computed, where that is another.
     """
 
     compute: str
@@ -40,18 +59,24 @@ class Declared:
     units: Mapping[str, float] = field(default_factory=dict)
     flush: bool = False
     algorithm: str | None = None
+    backward: str | None = None
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """A known failure: the cases it concerns, why it happens, and where to read about it or reproduce it."""
+    """A known failure: the cases it concerns, why it happens, and where to read about it or reproduce it.
+
+    ``reproducer`` is a program; the comment that ends it is what it prints. ``check`` names the only check that meets
+    the failure, where others do not.
+    """
 
     layer: str
     reason: str
     reproducer: str
     concerns: Callable[[Case], bool] = lambda case: True
     link: str = ""
+    check: str | None = None
 
 
 class Target:
@@ -60,15 +85,39 @@ class Target:
     name = "target"
     description = ""
     formats: tuple[str, ...] = ("float64", "float32")
-    policies: Mapping[str, Any] = {}
+    layouts: tuple[str, ...] = tuple(LAYOUTS)  # those in which ``arranged`` can lay an array
+    policies: Mapping[str, Mapping[str, Any]] = {}  # by layer, which of the CONVENTIONS it follows
     known: tuple[Deviation, ...] = ()
 
     def array(self, values: NDArray[Any], format: str) -> Any:
-        """The library's own array. ``values`` are binary64 numbers of ``format``, or int64, or bool, which keep their kind."""
+        """The library's own array.
+
+        ``values`` are binary64 numbers of ``format``, or int64, or bool, which keep their kind.
+        """
         return values.astype(format) if values.dtype == np.float64 else values.copy()
 
+    def arranged(self, array: Any, layout: str) -> Any:
+        """The same numbers, laid out so in memory."""
+        return LAYOUTS[layout](array)
+
+    def vjp(
+        self,
+        function: Callable[..., Any],
+        leaves: Sequence[Any],
+        cotangents: Callable[[Sequence[Any]], Sequence[Any]],
+    ) -> tuple[Sequence[Any], Sequence[Any]]:
+        """The outputs of ``function(*leaves)``, and the derivatives of Σ output · cotangent towards the leaves.
+
+        A derivative is None where there is none. ``cotangents(outputs)`` gives an array for each output, None for one
+        that does not count.
+        """
+        raise Unsupported(f"{self.name} takes no derivatives")
+
     def read(self, array: Any) -> tuple[NDArray[Any], str]:
-        """The array's values (binary64, int64 or bool) and the name of its format. Raises ``TypeError`` for another type."""
+        """The array's values (binary64, int64 or bool) and the name of its format.
+
+        Raises ``TypeError`` for another type.
+        """
         if not isinstance(array, (np.ndarray, np.generic)):
             raise TypeError(f"returned {type(array).__name__}, expected a numpy array")
         values = np.asarray(array)
@@ -85,3 +134,20 @@ class Target:
 
     def seed(self, seed: int) -> None:
         """Make what is random in the next call depend on ``seed`` alone."""
+
+
+def require_formats(target: Target) -> None:
+    """Raises ``Unavailable`` for a target without formats, for one unknown here, or that ``array`` is not made for."""
+    known = f"known: {', '.join(FORMATS)}"
+    if not target.formats:
+        raise Unavailable(f"target {target.name!r} has no formats; {known}")
+    for format in target.formats:
+        if format not in FORMATS:
+            raise Unavailable(f"target {target.name!r} has the unknown format {format!r}; {known}")
+        if getattr(target.array, "__func__", None) is Target.array:
+            try:
+                target.array(np.zeros(1), format)
+            except TypeError as error:
+                raise Unavailable(
+                    f"target {target.name!r}: numpy has no {format} ({error}), so it needs an array and a read of its own"
+                ) from error

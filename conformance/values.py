@@ -1,12 +1,12 @@
 """Arrays made from a recipe: a shape, a regime and a seed.
 
-A recipe is small, prints as Python and gives the same numbers everywhere: the generator is numpy's ``RandomState``, whose
-streams are frozen (NEP 19). Every number is rounded to the format it is meant for, so inputs are exact in it.
+A recipe is small, prints as Python and gives the same numbers everywhere: the generator is numpy's ``RandomState``,
+whose streams are frozen (NEP 19). Every number is rounded to the format it is meant for, so inputs are exact in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -25,11 +25,11 @@ def rounded(values: Array, format: str) -> Array:
     """The nearest numbers of the format, ties to even, as binary64."""
     kind = FORMATS[format]
     if kind.precision == 53:
-        return values.astype(np.float64)
+        return np.asarray(values, dtype=np.float64)
     step = np.maximum(np.frexp(values)[1], kind.emin + 1) - kind.precision
     with np.errstate(over="ignore"):
         nearest = np.ldexp(np.rint(np.ldexp(values, -step)), step)
-    return np.where(np.abs(nearest) > kind.largest, np.copysign(np.inf, nearest), nearest)
+    return np.asarray(np.where(np.abs(nearest) > kind.largest, np.copysign(np.inf, nearest), nearest))
 
 
 def _ramp(random: RandomState, size: int) -> Array:
@@ -37,7 +37,7 @@ def _ramp(random: RandomState, size: int) -> Array:
 
 
 def _integers(random: RandomState, size: int) -> Array:
-    return random.randint(-4, 5, size).astype(np.float64)
+    return np.asarray(random.randint(-4, 5, size), dtype=np.float64)
 
 
 def _quarters(random: RandomState, size: int) -> Array:
@@ -45,7 +45,7 @@ def _quarters(random: RandomState, size: int) -> Array:
 
 
 def _one_hot(random: RandomState, size: int) -> Array:
-    return (np.arange(size) == random.randint(max(size, 1))).astype(np.float64)
+    return np.asarray(np.arange(size) == random.randint(max(size, 1)), dtype=np.float64)
 
 
 def _gaussian(random: RandomState, size: int) -> Array:
@@ -54,7 +54,7 @@ def _gaussian(random: RandomState, size: int) -> Array:
 
 def _offset(random: RandomState, size: int) -> Array:
     mean = 10.0 ** random.randint(0, 4) * random.choice([-1.0, 1.0])
-    return mean + random.standard_normal(size) * 10.0 ** random.randint(-3, 1)
+    return np.asarray(mean + random.standard_normal(size) * 10.0 ** random.randint(-3, 1))
 
 
 def _wide(random: RandomState, size: int) -> Array:
@@ -77,8 +77,24 @@ def _spread(random: RandomState, size: int) -> Array:
     return np.asarray(np.exp(random.standard_normal(size)))
 
 
+def _small(random: RandomState, size: int) -> Array:
+    return random.standard_normal(size) / 4.0
+
+
+def _steep(random: RandomState, size: int) -> Array:
+    return (2.0 * random.random_sample(size) - 1.0) * 10.0 ** random.randint(0, 4)
+
+
+def _constant(random: RandomState, size: int) -> Array:
+    return np.full(size, float(random.choice([0, 1, -3, 10, 100, 1000])))
+
+
 def _mask(random: RandomState, size: int) -> Array:
     return np.asarray(random.random_sample(size) < 0.7)
+
+
+def _ignored(random: RandomState, size: int) -> Array:
+    return np.asarray(random.random_sample(size) < 0.3)
 
 
 def _additive_mask(random: RandomState, size: int) -> Array:
@@ -99,7 +115,11 @@ REGIMES: dict[str, Callable[[RandomState, int], Array]] = {
     "near_ties": _near_ties,
     "positive": _positive,
     "spread": _spread,
+    "small": _small,
+    "steep": _steep,
+    "constant": _constant,
     "mask": _mask,
+    "ignored": _ignored,
     "additive_mask": _additive_mask,
 }
 
@@ -135,7 +155,10 @@ class Indices:
 
 @dataclass(frozen=True)
 class Literal:
-    """Numbers written out, in row-major order: decimals or fractions as strings, or plain numbers; booleans; integers."""
+    """Numbers written out, in row-major order.
+
+    Decimals or fractions as strings, or plain numbers; booleans; integers.
+    """
 
     shape: Shape
     values: tuple[str | float | int | bool, ...]
@@ -152,12 +175,3 @@ _SPECIAL = ("inf", "-inf", "nan")
 
 Recipe: TypeAlias = Values | Indices | Literal
 TensorArgument: TypeAlias = Recipe | None | tuple[Recipe, ...]
-
-
-def arrays_of(argument: TensorArgument, format: str) -> Array | None | Sequence[Array]:
-    """What a tensor argument stands for: an array, None, or a tuple of arrays."""
-    if argument is None:
-        return None
-    if isinstance(argument, tuple):
-        return tuple(recipe.array(format) for recipe in argument)
-    return argument.array(format)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -18,13 +19,15 @@ class Status(StrEnum):
     KNOWN = "KNOWN"  # fails as the target declares it does
     UNDECIDED = "UNDECIDED"  # the permitted error exceeds the signal
     UNSUPPORTED = "UNSUPPORTED"
+    CRASHED = "CRASHED"  # the target, beside its layer, or the suite raised: nothing was judged
 
 
 @dataclass(frozen=True)
 class Expected:
     """One output: its truth ``high + low`` (two binary64 parts) and permitted error, element by element.
 
-    ``choices`` stands instead where the output holds indices: the admissible ones for every element, in row-major order.
+    ``choices`` stands instead where the output holds indices: the admissible ones for every element, in row-major
+    order.
     """
 
     name: str
@@ -46,40 +49,57 @@ class Actual:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of one case; ``ratio`` is the worst error divided by the permitted error."""
+    """The outcome of one case; ``ratio`` is the worst error divided by the permitted error.
+
+    ``got``, ``true`` and ``permitted`` are those of the element at ``index``, None where no element was looked at;
+    ``error`` is the exception that settled the case, where one did.
+    """
 
     status: Status
     ratio: float = 0.0
     reason: str = ""
     output: str = ""
     index: tuple[int, ...] = ()
-    got: float = 0.0
-    true: float = 0.0
-    permitted: float = 0.0
+    got: float | None = None
+    true: float | None = None
+    permitted: float | None = None
+    error: BaseException | None = field(default=None, repr=False, compare=False)
 
 
 def judge(actual: list[Actual], expected: list[Expected]) -> Verdict:
-    """The verdict on all outputs of one call: the first failure, else the worst ratio."""
+    """The verdict on all outputs of one call: the first failure, else the worst ratio.
+
+    Undecided where the permitted error exceeds the signal at most elements: such a bound accepts nearly anything.
+    """
     if len(actual) != len(expected):
         names = ", ".join(output.name for output in expected)
-        return Verdict(Status.FAIL, reason=f"returned {len(actual)} outputs, expected {len(expected)}: {names}")
+        return Verdict(Status.FAIL, math.inf, f"returned {len(actual)} outputs, expected {len(expected)}: {names}")
     verdicts = [judge_output(got, output) for got, output in zip(actual, expected, strict=True)]
-    for status in (Status.FAIL, Status.UNDECIDED):
-        found = [verdict for verdict in verdicts if verdict.status is status]
-        if found:
-            return found[0]
-    return max(verdicts, key=lambda verdict: verdict.ratio)
+    failed = [verdict for verdict in verdicts if verdict.status is Status.FAIL]
+    if failed:
+        return failed[0]
+    worst = max(verdicts, key=lambda verdict: verdict.ratio)
+    vacuous, elements = sum(map(_vacuous, expected)), sum(output.high.size for output in expected)
+    if 2 * vacuous > elements:
+        reason = f"the permitted error exceeds the signal at {vacuous} of {elements} elements"
+        return replace(worst, status=Status.UNDECIDED, reason=reason)
+    return worst
+
+
+def _vacuous(expected: Expected) -> int:
+    """How many elements have a bound above the largest value of their output: it says nothing about them."""
+    signal = np.nanmax(np.abs(expected.high), initial=0.0)
+    return int(np.count_nonzero(~(expected.bound <= signal) & ~np.isnan(expected.high)))
 
 
 def judge_output(actual: Actual, expected: Expected) -> Verdict:
     """The verdict on one output."""
     if actual.values.shape != expected.shape:
         reason = f"shape {actual.values.shape}, expected {expected.shape}"
-        return Verdict(Status.FAIL, reason=reason, output=expected.name)
+        return Verdict(Status.FAIL, math.inf, reason, expected.name)
     if actual.format != expected.format:
-        return Verdict(
-            Status.FAIL, reason=f"format {actual.format}, expected {expected.format}", output=expected.name
-        )
+        reason = f"format {actual.format}, expected {expected.format}"
+        return Verdict(Status.FAIL, math.inf, reason, expected.name)
     if expected.choices is not None:
         return _judge_choices(actual, expected, expected.choices)
     if actual.values.size == 0:
@@ -98,14 +118,7 @@ def judge_output(actual: Actual, expected: Expected) -> Verdict:
     )
     if worst > 1.0:
         reason = "the result is further from the truth than rounding can explain"
-        return Verdict(Status.FAIL, worst, reason, *_place(verdict))
-    # A bound above the largest value of the output says nothing about the element it belongs to.
-    vacuous = np.count_nonzero(~(expected.bound <= np.max(np.abs(expected.high)))) - np.count_nonzero(
-        np.isnan(expected.high)
-    )
-    if 2 * vacuous > expected.high.size:
-        reason = f"the permitted error exceeds the signal at {vacuous} of {expected.high.size} elements"
-        return Verdict(Status.UNDECIDED, worst, reason, *_place(verdict))
+        return replace(verdict, status=Status.FAIL, reason=reason)
     return verdict
 
 
@@ -124,11 +137,5 @@ def _judge_choices(actual: Actual, expected: Expected, choices: tuple[frozenset[
         if got not in admissible:
             index = tuple(int(i) for i in np.unravel_index(place, expected.shape))
             known = ", ".join(map(str, sorted(admissible)))
-            return Verdict(
-                Status.FAIL, np.inf, f"index {got}, admissible: {known}", expected.name, index, float(got)
-            )
+            return Verdict(Status.FAIL, np.inf, f"index {got}, admissible: {known}", expected.name, index, float(got))
     return Verdict(Status.PASS, output=expected.name)
-
-
-def _place(verdict: Verdict) -> tuple[str, tuple[int, ...], float, float, float]:
-    return verdict.output, verdict.index, verdict.got, verdict.true, verdict.permitted

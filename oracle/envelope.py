@@ -1,11 +1,12 @@
 """The envelope arithmetic: a value, and the error that the written formula may commit in a declared arithmetic.
 
-An ``Envelope`` is a float, the centre, with a ``bound``: every implementation that evaluates the formula in the declared
-compute and storage formats, adding in any order and fusing what it likes, ends within ``bound`` of the truth. The centre
-is computed in binary64, whose own rounding is charged with the rest.
+An ``Envelope`` is a float, the centre, with a ``bound``: every implementation that evaluates the formula in the
+declared compute and storage formats, adding in any order and fusing what it likes, ends within ``bound`` of the truth.
+The centre is computed in binary64, whose own rounding is charged with the rest.
 
-Charges follow the standard model of rounding, ``fl(a op b) = (a op b)(1 + d) + f`` with ``|d| <= u`` and ``|f|`` at most half the
-smallest number (Higham, Accuracy and Stability of Numerical Algorithms, 2002, eq. 2.8). Nothing is charged where nothing is rounded.
+Charges follow the standard model of rounding, ``fl(a op b) = (a op b)(1 + d) + f`` with ``|d| <= u`` and ``|f|`` at
+most half the smallest number (Higham, Accuracy and Stability of Numerical Algorithms, 2002, eq. 2.8). Nothing is
+charged where nothing is rounded.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from operator import attrgetter
 from typing import cast
 
 from oracle.accuracy import UNITS
-from oracle.fast import divide, ieee, sigmoid
+from oracle.fast import divide, ieee, power, sigmoid
 from oracle.formats import Format, float64
-from oracle.scalar import Arithmetic, Scalar
+from oracle.scalar import Differentiable, Scalar
 
 _bound_of = attrgetter("bound")
 _product = float.__mul__
@@ -67,11 +68,11 @@ def bound(x: float) -> float:
     return x.bound if isinstance(x, Envelope) else 0.0
 
 
-class EnvelopeArithmetic(Arithmetic):
-    """Errors of an implementation that computes in ``compute`` and rounds to ``storage`` where the formula says ``stored``.
+class EnvelopeArithmetic(Differentiable):
+    """Errors of an implementation that computes in ``compute`` and rounds to ``storage`` at what is ``stored``.
 
-    ``operands`` is the format to which factors of a dot product are rounded first (tf32 tensor cores), ``units`` the accuracy of
-    elementary functions in units of u, and ``flush`` says that subnormal results may become zero.
+    ``operands`` is the format to which factors of a dot product are rounded first (tf32 tensor cores), ``units`` the
+    accuracy of elementary functions in units of u, and ``flush`` says that subnormal results may become zero.
     """
 
     def __init__(
@@ -88,13 +89,14 @@ class EnvelopeArithmetic(Arithmetic):
         self.operands = operands or compute
         self.units = units
         self.name = f"{compute.name} computed, {self.storage.name} stored"
+        self.undecided = False  # whether a number is known by its range alone, with a centre that is not the truth
         # The centre commits binary64 roundings of its own, at most 2^-53 each; a binary64 truth is taken from the exact
         # arithmetic instead, so its centre owes nothing.
         centre = 0.0 if compute == float64 else float64.unit
         self._unit = compute.unit + centre
-        self._tiny = compute.smallest_normal if flush else compute.smallest / 2
+        self._tiny = compute.smallest_normal if flush else _half_step(compute)
         self._storage_unit = self.storage.unit + centre
-        self._storage_tiny = self.storage.smallest_normal if flush else self.storage.smallest / 2
+        self._storage_tiny = self.storage.smallest_normal if flush else _half_step(self.storage)
         self.number = cast("type[Envelope]", type("Envelope", (Envelope,), {"rules": self, "__slots__": ()}))
 
     # Making numbers
@@ -162,12 +164,13 @@ class EnvelopeArithmetic(Arithmetic):
     def _is_product(self, a: float, b: float, centre: float) -> bool:
         if self.compute.precision <= 26:
             return math.isfinite(centre) and (float(a) * float(b) == centre)
-        if not math.isfinite(centre):
+        if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(centre)):
             return False
         return Fraction(float(a)) * Fraction(float(b)) == Fraction(centre)
 
-    # Sums: Jeannerod and Rump, Improved error bounds for inner products in floating-point arithmetic (2013), theorem 3.1
-    # and 4.2: in any order, (n-1) u sum|t| for a sum of n terms, n u sum|xy| for n products, without higher-order terms.
+    # Sums: Jeannerod and Rump, Improved error bounds for inner products in floating-point arithmetic (2013), theorem
+    # 3.1 and 4.2: in any order, (n-1) u sum|t| for a sum of n terms, n u sum|xy| for n products, without higher-order
+    # terms.
 
     def total(self, terms: Sequence[Scalar]) -> Envelope:
         spread = math.fsum(map(_bound_of, terms))
@@ -183,10 +186,14 @@ class EnvelopeArithmetic(Arithmetic):
             ex, ey = self._narrowed(xs, ex), self._narrowed(ys, ey)
         spread = math.fsum(map(_bound_of, rest)) if rest else 0.0
         if any(ex) or any(ey):
-            spread += math.fsum(
-                abs(float(x)) * b + abs(float(y)) * a + a * b for x, a, y, b in zip(xs, ex, ys, ey, strict=True)
-            )
             count = len(products)
+            if count > 1 and all(y is ys[0] for y in ys):  # the error of a common factor meets the sum of the others
+                moved = math.fsum(ex)
+                spread += abs(float(ys[0])) * moved + ey[0] * (abs(math.fsum(xs)) + moved)
+            else:
+                spread += math.fsum(
+                    abs(float(x)) * b + abs(float(y)) * a + a * b for x, a, y, b in zip(xs, ex, ys, ey, strict=True)
+                )
         else:
             count = len(products) - products.count(0.0)
         products.extend(map(float, rest))
@@ -209,14 +216,14 @@ class EnvelopeArithmetic(Arithmetic):
             magnitude = math.fsum(map(abs, map(float, terms))) + spread
         except (OverflowError, ValueError):  # infinities of both signs, or an intermediate overflow
             return self.make(math.nan, math.inf)
-        if spread == 0.0 and products_exact and self._exact_in_any_order(terms, magnitude):
+        if magnitude == 0.0 or (spread == 0.0 and products_exact and self._exact_in_any_order(terms, magnitude)):
             return self.make(centre, 0.0)
         if magnitude > self.compute.largest:
             return self.make(centre, math.inf)
         return self.make(centre, spread + roundings * self._unit * magnitude + tiny)
 
     def _exact_in_any_order(self, terms: Sequence[float], magnitude: float) -> bool:
-        """Whether all terms are multiples of a step q and sum|t| <= 2^p q, so that every partial sum is a number of the format."""
+        """Whether every partial sum is a number of the format: all terms multiples of a step q, and sum|t| <= 2^p q."""
         if magnitude == 0.0:
             return True
         if not magnitude <= self.compute.largest:
@@ -259,6 +266,21 @@ class EnvelopeArithmetic(Arithmetic):
         low = math.sqrt(max(float(x) - x.bound, 0.0))
         return self._function("sqrt", centre, x.bound / (centre + low) if centre > 0.0 else math.sqrt(x.bound))
 
+    def power(self, x: Scalar, exponent: Fraction | int) -> Envelope:
+        centre = power(float(x), float(exponent))
+        if x.bound == 0.0 and x in (0.0, 1.0):
+            return self.lift(centre)  # by C17, F.10.4.4
+        size, rounding = abs(float(exponent)), self.constant(exponent).bound
+        if x.bound < x:  # how far the logarithm of the power moves
+            change = (size + rounding) * -math.log1p(-x.bound / float(x)) + rounding * abs(math.log(float(x)))
+            spread = centre * ieee(math.expm1, change)
+        elif exponent > 0:
+            top = float(x) + x.bound
+            spread = power(top, size) * ieee(math.exp, rounding * abs(math.log(top)))
+        else:
+            spread = math.inf
+        return self._function("power", centre, spread)
+
     def tanh(self, x: Scalar) -> Envelope:
         flattest = math.tanh(max(abs(float(x)) - x.bound, 0.0))
         return self._odd("tanh", math.tanh, x, 1.0 - flattest * flattest)
@@ -275,7 +297,8 @@ class EnvelopeArithmetic(Arithmetic):
     def sigmoid(self, x: Scalar) -> Envelope:
         """As 1 / (1 + exp(-x)): the units of exp, one addition and one division, each correctly rounded.
 
-        The rounding of an exact 1 + exp(-x) is included; where exp(-x) overflows the quotient is zero instead of subnormal.
+        The rounding of an exact 1 + exp(-x) is included; where exp(-x) overflows the quotient is zero instead of
+        subnormal.
         """
         centre = sigmoid(float(x))
         steepest = sigmoid(-max(abs(float(x)) - x.bound, 0.0))
@@ -303,6 +326,18 @@ class EnvelopeArithmetic(Arithmetic):
         least = max(float(x) - x.bound for x in xs)
         return self.make(float(top), max(x.bound for x in xs if float(x) + x.bound >= least))
 
+    def rectified(self, x: Scalar) -> Envelope:
+        return self.make(max(float(x), 0.0), x.bound if float(x) + x.bound > 0.0 else 0.0)
+
+    def candidates(self, xs: Sequence[Scalar]) -> list[int]:
+        """The places of the values that may turn out to be the largest."""
+        least = max(float(x) - x.bound for x in xs)
+        return [k for k, x in enumerate(xs) if float(x) + x.bound >= least]
+
+    def between(self, low: int, high: int) -> Envelope:
+        self.undecided = True
+        return self.make((low + high) / 2, (high - low) / 2)
+
     def inside(self, x: Scalar, low: Fraction | int, high: Fraction | int) -> Envelope:
         """Exactly 0 or 1, except where rounding may carry the coordinate over a border: there, either."""
         below, above = float(x) - x.bound, float(x) + x.bound
@@ -319,9 +354,12 @@ class EnvelopeArithmetic(Arithmetic):
         return self.make(float(x), x.bound + self._storage_unit * magnitude + self._storage_tiny)
 
 
+def _half_step(kind: Format) -> float:
+    """Half the smallest number, by which a subnormal result may be off; binary64 holds no half of its own."""
+    return max(kind.smallest / 2, float64.smallest)
+
+
 def _short(x: float) -> bool:
     """Whether a product with another such number is exact in binary64: at most 26 significant bits."""
     scaled = math.ldexp(math.frexp(x)[0], 26)
     return scaled.is_integer()
-
-

@@ -1,4 +1,4 @@
-"""The exact arithmetic: balls (midpoint and radius) of any precision, so every value comes with a proof of its accuracy."""
+"""The exact arithmetic: balls (midpoint and radius) of any precision, so a value comes with a proof of its accuracy."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from fractions import Fraction
 from operator import mul
 from types import TracebackType
+from typing import Self
 
 import flint
 
-from oracle.scalar import Arithmetic, Scalar
+from oracle.scalar import Differentiable, Scalar
 
 # Two distinct coordinates with numerators and denominators below 2^50 differ by more than this; a ball of 128 bits
 # around one of them that touches a cell border is on that border.
 _SAME = 2.0**-100
 
 
-class Exact(Arithmetic):
+class Exact(Differentiable):
     """Ball arithmetic (Johansson, Arb, IEEE Transactions on Computers 66, 2017) with ``bits`` of working precision."""
 
     def __init__(self, bits: int = 128) -> None:
@@ -24,7 +25,7 @@ class Exact(Arithmetic):
         self.bits = bits
         self._outer: list[int] = []
 
-    def __enter__(self) -> Arithmetic:
+    def __enter__(self) -> Self:
         self._outer.append(flint.ctx.prec)
         flint.ctx.prec = self.bits
         return super().__enter__()
@@ -58,6 +59,9 @@ class Exact(Arithmetic):
     def sqrt(self, x: Scalar) -> Scalar:
         return x.sqrt()
 
+    def power(self, x: Scalar, exponent: Fraction | int) -> Scalar:
+        return x ** self.constant(Fraction(exponent))
+
     def tanh(self, x: Scalar) -> Scalar:
         return x.tanh()
 
@@ -82,6 +86,9 @@ class Exact(Arithmetic):
             result = result.max(x)
         return result
 
+    def rectified(self, x: Scalar) -> Scalar:
+        return self.largest([flint.arb(0), x])
+
     def inside(self, x: Scalar, low: Fraction | int, high: Fraction | int) -> Scalar:
         above = x - self.constant(Fraction(low))
         below = self.constant(Fraction(high)) - x
@@ -89,6 +96,14 @@ class Exact(Arithmetic):
 
     def stored(self, x: Scalar) -> Scalar:
         return x
+
+    def candidates(self, xs: Sequence[Scalar]) -> list[int]:
+        """The places of the values that may be the largest: those whose balls reach the largest ball."""
+        top = self.largest(xs)
+        return [k for k, x in enumerate(xs) if x.overlaps(top)]
+
+    def between(self, low: int, high: int) -> Scalar:
+        return flint.arb(low + high) / 2
 
     def value(self, x: Scalar) -> float:
         return float(x)

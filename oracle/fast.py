@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Self
 
-from oracle.scalar import Arithmetic, Scalar
+from oracle.scalar import Differentiable, Scalar
 
 
 class Float(float):
@@ -58,9 +58,16 @@ def ieee(function: Callable[[float], float], x: float) -> float:
     try:
         return function(x)
     except OverflowError:
-        return math.inf  # exp of a large number: the only function here that overflows
+        return math.inf  # exp of a large number or a power of one: all that overflows here
     except ValueError:
         return -math.inf if function is math.log and x == 0.0 else math.nan
+
+
+def power(x: float, exponent: float) -> float:
+    """x^exponent, x not negative, as IEEE 754 has it."""
+    if x == 0.0 and exponent < 0.0:
+        return math.inf
+    return ieee(lambda base: math.pow(base, exponent), x)
 
 
 def sigmoid(x: float) -> float:
@@ -71,7 +78,7 @@ def sigmoid(x: float) -> float:
     return e / (1.0 + e)
 
 
-class Fast(Arithmetic):
+class Fast(Differentiable):
     """Binary64 throughout: a quick reference value, and the pattern of special values."""
 
     name = "fast"
@@ -98,6 +105,9 @@ class Fast(Arithmetic):
     def sqrt(self, x: Scalar) -> Scalar:
         return self.number.of(ieee(math.sqrt, x))
 
+    def power(self, x: Scalar, exponent: Fraction | int) -> Scalar:
+        return self.number.of(power(x, float(exponent)))
+
     def tanh(self, x: Scalar) -> Scalar:
         return self.number.of(math.tanh(x))
 
@@ -119,11 +129,22 @@ class Fast(Arithmetic):
     def largest(self, xs: Sequence[Scalar]) -> Scalar:
         return next((x for x in xs if x != x), None) or max(xs)
 
+    def rectified(self, x: Scalar) -> Scalar:
+        return x if x != x else self.number(max(x, 0.0))
+
     def inside(self, x: Scalar, low: Fraction | int, high: Fraction | int) -> Scalar:
         return self.number(low <= x < high)
 
     def stored(self, x: Scalar) -> Scalar:
         return x
+
+    def candidates(self, xs: Sequence[Scalar]) -> list[int]:
+        """The places of the largest values."""
+        top = self.largest(xs)
+        return [k for k, x in enumerate(xs) if x == top or x != x]
+
+    def between(self, low: int, high: int) -> Scalar:
+        return self.number((low + high) / 2)
 
     def value(self, x: Scalar) -> float:
         return float(x)

@@ -6,15 +6,22 @@ that an implementation may commit. Contributions to one adjoint are summed in on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from types import TracebackType
+from typing import Self
 
-from oracle.scalar import Arithmetic, Scalar
+from oracle.scalar import Arithmetic, Differentiable, Scalar
+
+# The slope of a value that is stored: 1, and the derivative is stored as well.
+_STORED = object()
 
 
 class Node:
-    """A value, and its parents with the derivative towards each: a scalar of the base arithmetic, or the integers 1 or -1."""
+    """A value, and its parents with the derivative towards each.
+
+    A derivative is a scalar of the base arithmetic, or the integers 1, -1 or 0.
+    """
 
     __slots__ = ("parents", "rules", "value")
 
@@ -62,11 +69,11 @@ class Node:
 class Reverse(Arithmetic):
     """Reverse-mode differentiation (Linnainmaa, 1976) over ``base``."""
 
-    def __init__(self, base: Arithmetic) -> None:
+    def __init__(self, base: Differentiable) -> None:
         self.base = base
         self.name = f"derivatives, {base.name}"
 
-    def __enter__(self) -> Arithmetic:
+    def __enter__(self) -> Self:
         self.base.__enter__()
         return super().__enter__()
 
@@ -104,6 +111,10 @@ class Reverse(Arithmetic):
         y = self.base.sqrt(x.value)
         return self._node(y, (x, 0.5 / y))
 
+    def power(self, x: Scalar, exponent: Fraction | int) -> Node:
+        slope = self.base.constant(exponent) * self.base.power(x.value, exponent - 1)
+        return self._node(self.base.power(x.value, exponent), (x, slope))
+
     def tanh(self, x: Scalar) -> Node:
         y = self.base.tanh(x.value)
         return self._node(y, (x, 1.0 - y * y))
@@ -123,18 +134,34 @@ class Reverse(Arithmetic):
         return self._node(self.base.cos(x.value), (x, -self.base.sin(x.value)))
 
     def absolute(self, x: Scalar) -> Node:
-        return self._node(self.base.absolute(x.value), (x, -1 if self.value(x) < 0.0 else 1))
+        signs = self.base.candidates([-x.value, x.value])
+        slope = self.base.between(-1, 1) if len(signs) > 1 else (-1, 1)[signs[0]]
+        return self._node(self.base.absolute(x.value), (x, slope))
 
     def largest(self, xs: Sequence[Scalar]) -> Node:
-        """The derivative goes to the first of the largest."""
-        first = max(xs, key=self.value)
-        return self._node(self.base.largest([x.value for x in xs]), (first, 1))
+        """The derivative goes to the largest; where several may be that, to each of them any share of it."""
+        values = [x.value for x in xs]
+        places = self.base.candidates(values)
+        slope = self.base.between(0, 1) if len(places) > 1 else 1
+        return self._node(self.base.largest(values), *((xs[k], slope) for k in places))
+
+    def rectified(self, x: Scalar) -> Node:
+        signs = self.base.candidates([self.base.lift(0.0), x.value])
+        slope = self.base.between(0, 1) if len(signs) > 1 else signs[0]
+        return self._node(self.base.rectified(x.value), (x, slope))
 
     def inside(self, x: Scalar, low: Fraction | int, high: Fraction | int) -> Node:
         return self._node(self.base.inside(x.value, low, high))  # a step: flat wherever it has a derivative
 
     def stored(self, x: Scalar) -> Node:
-        return self._node(self.base.stored(x.value), (x, 1))
+        """The derivative may be rounded to the storage format where the value may."""
+        return self._node(self.base.stored(x.value), (x, _STORED))
+
+    def detached(self, x: Scalar) -> Node:
+        return self._node(x.value)
+
+    def with_derivative_of(self, x: Scalar, y: Callable[[], Scalar]) -> Node:
+        return self._node(x.value, (y(), 1))
 
     def value(self, x: Scalar) -> float:
         return self.base.value(x.value)
@@ -158,8 +185,11 @@ class Reverse(Arithmetic):
             adjoints[id(node)] = adjoint
             for parent, slope in node.parents:
                 share = _share(shares, parent)
-                if type(slope) is int:
-                    share[2].append(adjoint if slope == 1 else -adjoint)
+                if slope is _STORED:
+                    share[2].append(self.base.stored(adjoint))
+                elif type(slope) is int:
+                    if slope:
+                        share[2].append(adjoint if slope == 1 else -adjoint)
                 else:
                     share[0].append(adjoint)
                     share[1].append(slope)

@@ -15,10 +15,11 @@ from oracle.scalar import Scalar
 
 
 class Rounded(Fast):
-    """Every result rounded to nearest in ``compute``; ``stored`` rounds to ``storage``; sums in an order drawn from ``seed``.
+    """Every result rounded to nearest in ``compute``, ``stored`` to ``storage``; sums in an order drawn from ``seed``.
 
     Rounding a binary64 result once more is the same as rounding the exact result of + - * / and sqrt where binary64 has
-    at least 2p + 2 bits (Figueroa, When is double rounding innocuous?, 1995), which holds for every narrower format here.
+    at least 2p + 2 bits (Figueroa, When is double rounding innocuous?, 1995), which holds for every narrower format
+    here.
     """
 
     def __init__(self, compute: Format, storage: Format, seed: int | None = None) -> None:
@@ -45,5 +46,3 @@ class Rounded(Fast):
 
     def stored(self, x: Scalar) -> Scalar:
         return self.number(self.storage.round(x))
-
-

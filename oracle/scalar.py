@@ -1,17 +1,18 @@
 """The vocabulary of formulas: what a formula may do with a number.
 
-A formula uses ``+ - * /``, loops, and the functions below. What a number *is* depends on the arithmetic in force: a float,
-a ball, a value with the error it may carry, or a node that remembers how it was made. An arithmetic is entered with
-``with arithmetic:``; the vocabulary then means that arithmetic's operations. One process evaluates one formula at a time.
+A formula uses ``+ - * /``, loops, and the functions below. What a number *is* depends on the arithmetic in force: a
+float, a ball, a value with the error it may carry, or a node that remembers how it was made. An arithmetic is entered
+with ``with arithmetic:``; the vocabulary then means that arithmetic's operations. One process evaluates one formula at
+a time.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 # A number of the arithmetic in force. Formulas are generic over it, which Python's type system cannot say of operators
 # that mix with plain floats.
@@ -23,7 +24,7 @@ class Arithmetic(ABC):
 
     name: str
 
-    def __enter__(self) -> Arithmetic:
+    def __enter__(self) -> Self:
         _stack.append(self)
         return self
 
@@ -55,6 +56,9 @@ class Arithmetic(ABC):
     def sqrt(self, x: Scalar) -> Scalar: ...
 
     @abstractmethod
+    def power(self, x: Scalar, exponent: Fraction | int) -> Scalar: ...
+
+    @abstractmethod
     def tanh(self, x: Scalar) -> Scalar: ...
 
     @abstractmethod
@@ -76,14 +80,38 @@ class Arithmetic(ABC):
     def largest(self, xs: Sequence[Scalar]) -> Scalar: ...
 
     @abstractmethod
+    def rectified(self, x: Scalar) -> Scalar: ...
+
+    @abstractmethod
     def inside(self, x: Scalar, low: Fraction | int, high: Fraction | int) -> Scalar: ...
 
     @abstractmethod
     def stored(self, x: Scalar) -> Scalar: ...
 
+    def detached(self, x: Scalar) -> Scalar:
+        return x
+
+    def with_derivative_of(self, x: Scalar, y: Callable[[], Scalar]) -> Scalar:
+        return x
+
+    def beside(self, x: Scalar, others: Callable[[], Sequence[Scalar]]) -> Scalar:
+        return x
+
     @abstractmethod
     def value(self, x: Scalar) -> float:
         """The float nearest to a scalar's value."""
+
+
+class Differentiable(Arithmetic):
+    """An arithmetic of plain numbers, over which derivatives can be taken."""
+
+    @abstractmethod
+    def candidates(self, xs: Sequence[Scalar]) -> list[int]:
+        """The places of the values that may turn out to be the largest."""
+
+    @abstractmethod
+    def between(self, low: int, high: int) -> Scalar:
+        """A number of which only the range is known, such as a slope at a kink: its middle."""
 
 
 _stack: list[Arithmetic] = []
@@ -124,6 +152,11 @@ def sqrt(x: Scalar) -> Scalar:
     return _stack[-1].sqrt(x)
 
 
+def power(x: Scalar, exponent: Fraction | int) -> Scalar:
+    """x^exponent, x not negative; an implementation may round the exponent to its compute format."""
+    return _stack[-1].power(x, exponent)
+
+
 def tanh(x: Scalar) -> Scalar:
     return _stack[-1].tanh(x)
 
@@ -154,14 +187,40 @@ def largest(xs: Sequence[Scalar]) -> Scalar:
     return _stack[-1].largest(xs)
 
 
+def rectified(x: Scalar) -> Scalar:
+    """max(0, x). At 0, and where rounding hides the sign, any slope from 0 to 1 is a derivative."""
+    return _stack[-1].rectified(x)
+
+
 def inside(x: Scalar, low: Fraction | int, high: Fraction | int) -> Scalar:
     """1 where low <= x < high, else 0: the weight of the grid cell [low, high) at a coordinate x."""
     return _stack[-1].inside(x, low, high)
 
 
 def stored(x: Scalar) -> Scalar:
-    """``x`` where an implementation may round it to the storage format: at the output, between layers and time steps."""
+    """``x`` where an implementation may round it to the storage format: outputs, between layers and time steps."""
     return _stack[-1].stored(x)
+
+
+def detached(x: Scalar) -> Scalar:
+    """``x`` as a constant, towards which no derivative is taken: a shift that stabilises and changes nothing."""
+    return _stack[-1].detached(x)
+
+
+def with_derivative_of(x: Scalar, y: Callable[[], Scalar]) -> Scalar:
+    """``x``, whose derivatives are computed as those of ``y()``, the same number found in another way."""
+    return _stack[-1].with_derivative_of(x, y)
+
+
+def beside(x: Scalar, others: Callable[[], Sequence[Scalar]]) -> Scalar:
+    """``x``, to which an implementation may add the products of ``others`` and zero: of use where one is not finite."""
+    return _stack[-1].beside(x, others)
+
+
+def undefined(x: Scalar) -> bool:
+    """Whether an input is NaN."""
+    value = _stack[-1].value(x)
+    return value != value
 
 
 def minus_infinite(x: Scalar) -> bool:

@@ -6,9 +6,7 @@ Each function raises ``ValueError`` where no output is left.
 import math
 
 
-def convolution(
-    size: int, kernel: int, stride: int, padding: tuple[int, int], dilation: int
-) -> int:
+def convolution(size: int, kernel: int, stride: int, padding: tuple[int, int], dilation: int) -> int:
     """floor((size + before + after - dilation (kernel - 1) - 1) / stride) + 1.
 
     ``padding`` is (before, after). Source: torch.nn.Conv2d, Shape; the document, In_Channels vs
@@ -41,19 +39,14 @@ def transposed_convolution(
     for kernel 4, stride 2, padding 1.
     """
     if not 0 <= output_padding < max(stride, dilation):
-        raise ValueError(
-            f"output padding {output_padding} must be smaller than "
-            f"stride {stride} or dilation {dilation}"
-        )
+        raise ValueError(f"output padding {output_padding} must be smaller than stride {stride} or dilation {dilation}")
     result = (size - 1) * stride - 2 * padding + _reach(kernel, dilation) + output_padding
     if result < 1:
         raise ValueError(f"padding {padding} leaves {result} pixels: nothing")
     return result
 
 
-def pooling(
-    size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool
-) -> int:
+def pooling(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
     """As a convolution; ``ceil_mode`` rounds up.
 
     Even so no window begins beyond the input and its left padding. Source: torch.nn.MaxPool2d and
@@ -66,9 +59,7 @@ def pooling(
     if ceil_mode and (result - 1) * stride >= size + padding:
         result -= 1
     if result < 1:
-        raise ValueError(
-            f"a window of {_reach(kernel, dilation)} pixels does not fit into {size + 2 * padding}"
-        )
+        raise ValueError(f"a window of {_reach(kernel, dilation)} pixels does not fit into {size + 2 * padding}")
     return result
 
 

@@ -28,7 +28,7 @@ class Tensor(dict[object, Scalar]):
         if index is ... or (isinstance(index, tuple) and index and index[-1] is ...):
             begin = () if index is ... else index[:-1]
             rest = itertools.product(*map(range, self.shape[len(begin) :]))
-            value: Scalar = [self[_key((*begin, *end))] for end in rest]
+            value: Scalar = [self[key((*begin, *end))] for end in rest]
         else:
             place = index if isinstance(index, tuple) else (index,)
             inside = len(place) == len(self.shape) and all(
@@ -60,7 +60,7 @@ class Tensor(dict[object, Scalar]):
             place = [0] * len(axes)
             for axis, i in zip(axes, index, strict=True):
                 place[axis] = i
-            return self[_key(tuple(place))]
+            return self[key(tuple(place))]
 
         return Tensor([self.shape[axis] for axis in axes], at)
 
@@ -71,7 +71,8 @@ class Tensor(dict[object, Scalar]):
         return self.transposed(*axes)
 
 
-def _key(index: tuple[int, ...]) -> Index:
+def key(index: tuple[int, ...]) -> Index:
+    """An index as a tensor takes it: a tensor of one dimension by a plain integer."""
     return index[0] if len(index) == 1 else index
 
 
@@ -83,7 +84,7 @@ def tensor(shape: Sequence[int], at: Callable[..., Scalar]) -> Tensor:
 def given(shape: Sequence[int], values: Sequence[Scalar]) -> Tensor:
     """The tensor of this shape with these elements in row-major order."""
     found = Tensor(shape, _absent)
-    found.update(zip(map(_key, indices(shape)), values, strict=True))
+    found.update(zip(map(key, indices(shape)), values, strict=True))
     return found
 
 

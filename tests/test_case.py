@@ -33,7 +33,11 @@ def test_tuples_of_tensors_survive_json() -> None:
     assert Case.from_json(json.loads(json.dumps(case.to_json()))) == case
 
 
-@given(st.sampled_from(sorted(REGIMES)), st.integers(0, 2**16), st.sampled_from(["float64", "float32", "bfloat16", "float16"]))
+@given(
+    st.sampled_from(sorted(REGIMES)),
+    st.integers(0, 2**16),
+    st.sampled_from(["float64", "float32", "bfloat16", "float16"]),
+)
 def test_every_regime_gives_numbers_of_the_format(regime: str, seed: int, format: str) -> None:
     values = Values((3, 5), regime, seed).array(format)
     assert values.shape == (3, 5)

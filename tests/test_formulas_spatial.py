@@ -57,17 +57,13 @@ def convolutions(draw: st.DrawFn, transposed: bool = False) -> Call:
     }
     parameters: dict[str, Any] = {"dilation": dilation, "groups": groups}
     if transposed:
-        extra = tuple(
-            draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation, strict=True)
-        )
+        extra = tuple(draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation, strict=True))
         parameters |= {"stride": stride, "padding": draw(pairs(0, 1)), "output_padding": extra}
         return tensors, parameters, functional.conv_transpose2d
     padding = draw(pairs(0, 3) | st.sampled_from(["same", "valid"]))
     parameters["padding"] = padding
     parameters["stride"] = (1, 1) if padding == "same" else stride
-    parameters["padding_mode"] = draw(
-        st.sampled_from(["zeros", "reflect", "replicate", "circular"])
-    )
+    parameters["padding_mode"] = draw(st.sampled_from(["zeros", "reflect", "replicate", "circular"]))
 
     def torch_layer(
         input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, **parameters: Any
@@ -112,7 +108,7 @@ def interpolations(draw: st.DrawFn, mode: str) -> Call:
         parameters["scale_factor"] = draw(st.tuples(factors, factors))
         parameters["recompute_scale_factor"] = draw(st.booleans())
         if not parameters["recompute_scale_factor"]:
-            # Where an output side is the input side, torch on a CPU takes 1 for the factor, whatever
+            # Where output and input side agree, torch on a CPU takes 1 for the factor, whatever
             # was given, and where it is twice that, 2.
             ignored = {"nearest": (1, 2), "bilinear": (1,)}.get(mode, ())
             for side, factor in zip(sides, parameters["scale_factor"], strict=True):
@@ -161,9 +157,7 @@ def test_torch_in_float32_stays_within_the_bound(layer: str, data: st.DataObject
 @layers
 @settings(max_examples=15, deadline=None)
 @given(st.data())
-def test_torch_in_float64_stays_within_the_bound_of_the_truth(
-    layer: str, data: st.DataObject
-) -> None:
+def test_torch_in_float64_stays_within_the_bound_of_the_truth(layer: str, data: st.DataObject) -> None:
     call = data.draw(CASES[layer])
     theirs = by_torch(call, torch.float64).flatten().tolist()
     with EnvelopeArithmetic(float64):
@@ -178,9 +172,7 @@ def test_torch_in_float64_stays_within_the_bound_of_the_truth(
 @layers
 @settings(max_examples=10, deadline=None)
 @given(st.data())
-def test_gradients_of_torch_in_float32_stay_within_the_bound(
-    layer: str, data: st.DataObject
-) -> None:
+def test_gradients_of_torch_in_float32_stay_within_the_bound(layer: str, data: st.DataObject) -> None:
     tensors, parameters, torch_layer = data.draw(CASES[layer])
     image = np.asarray(tensors["input"])
     distinct = np.random.default_rng(1).permutation(image.size)
@@ -222,9 +214,7 @@ def test_the_place_that_torch_gives_for_a_maximum_is_admissible(call: Call) -> N
 def test_every_place_of_a_tied_maximum_is_admissible_and_padding_never() -> None:
     image = np.array([[[0.0, -1.0], [0.0, 0.0]]])
     with Fast():
-        result = evaluate(
-            "max_pool2d", {"input": image}, {"kernel_size": (3, 3), "padding": (1, 1)}
-        )
+        result = evaluate("max_pool2d", {"input": image}, {"kernel_size": (3, 3), "padding": (1, 1)})
         assert result["indices"].elements() == [frozenset({0, 2, 3})]
         assert result["output"].elements() == [0.0]
 
@@ -267,15 +257,10 @@ def test_the_transposed_convolution_is_the_adjoint_of_the_convolution(call: Call
                 x.shape[2:], weight.shape[2:], shared["dilation"], shared["stride"], strict=True
             )
         ]
-        assume(
-            all(
-                e < max(s, d)
-                for e, s, d in zip(extra, shared["stride"], shared["dilation"], strict=True)
-            )
-        )
-        backward = evaluate(
-            "conv_transpose2d", {"input": y, "weight": weight}, {**shared, "output_padding": extra}
-        )["output"]
+        assume(all(e < max(s, d) for e, s, d in zip(extra, shared["stride"], shared["dilation"], strict=True)))
+        backward = evaluate("conv_transpose2d", {"input": y, "weight": weight}, {**shared, "output_padding": extra})[
+            "output"
+        ]
         assert backward.shape == x.shape
         there = sum(a * b for a, b in zip(forward.elements(), y.ravel().tolist(), strict=True))
         back = sum(a * b for a, b in zip(backward.elements(), x.ravel().tolist(), strict=True))

@@ -111,5 +111,3 @@ def differs(expected: str, printed: str) -> bool:
 
 def test_every_layer_of_the_suite_has_a_fixture() -> None:
     assert set(chain(spec.names(), names())) - {"default_initialisation"} <= set(golden.names())
-
-

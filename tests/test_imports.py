@@ -33,7 +33,9 @@ def test_imports_follow_the_arrows(path: Path) -> None:
         allowed = ("oracle.scalar", "oracle.tensor", "oracle.sizes", "oracle.formulas")
         assert named(names, "oracle") == named(names, *allowed), "formulas know the vocabulary, tensors and each other"
     if here.startswith("conformance/targets/"):
-        strategies = named(names, "conformance.strategies", "conformance.spec", "conformance.specs", "conformance.checks")
+        strategies = named(
+            names, "conformance.strategies", "conformance.spec", "conformance.specs", "conformance.checks"
+        )
         assert not strategies, "targets know nothing of what is asked"
         if here != "conformance/targets/oracle.py":
             assert not named(names, "oracle"), "only the oracle's own target knows the oracle"

@@ -72,7 +72,10 @@ def test_a_function_that_breaks_the_protocol_fails_by_name(tmp_path: Path, body:
     [
         (["--target=nosuch"], "unknown target 'nosuch'; known: oracle-float32"),
         (["--target=oracle-float32", "--layer=liner"], "unknown layer 'liner'; known: "),
-        (["--target=oracle-float32", "--format=float31"], "unknown format 'float31'; the target oracle-float32 has: float32"),
+        (
+            ["--target=oracle-float32", "--format=float31"],
+            "unknown format 'float31'; the target oracle-float32 has: float32",
+        ),
         (["--target=missing/kernels.py"], "there is no such file"),
         (["--target=json"], "the target json has no layer; name its functions like these: "),
         (["--target=oracle-float32", "--max-examples=0"], "--max-examples must be at least 1"),

@@ -37,9 +37,7 @@ def size_or_refusal(name: str, *arguments: object) -> int | None:
 def test_a_convolution_has_the_size_that_torch_gives(
     size: int, kernel: int, stride: int, padding: int, dilation: int
 ) -> None:
-    layer = torch.nn.Conv2d(
-        1, 1, (1, kernel), (1, stride), (0, padding), (1, dilation), device="meta"
-    )
+    layer = torch.nn.Conv2d(1, 1, (1, kernel), (1, stride), (0, padding), (1, dilation), device="meta")
     ours = size_or_refusal("convolution", size, kernel, stride, (padding, padding), dilation)
     assert ours == width_or_refusal(layer, size)
 
@@ -75,9 +73,7 @@ def test_a_transposed_convolution_has_the_size_that_torch_gives(
 def test_pooling_has_the_size_that_torch_gives(
     size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool
 ) -> None:
-    layer = torch.nn.MaxPool2d(
-        (1, kernel), (1, stride), (0, padding), (1, dilation), ceil_mode=ceil_mode
-    )
+    layer = torch.nn.MaxPool2d((1, kernel), (1, stride), (0, padding), (1, dilation), ceil_mode=ceil_mode)
     ours = size_or_refusal("pooling", size, kernel, stride, padding, dilation, ceil_mode)
     assert ours == width_or_refusal(layer, size)
 

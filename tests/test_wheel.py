@@ -23,11 +23,24 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of a fresh environment with the wheel; its dependencies are those of the environment that runs the tests."""
+    """The interpreter of a fresh environment with the wheel.
+
+    Its dependencies are those of the environment that runs the tests.
+    """
     home = tmp_path_factory.mktemp("venv")
     venv.create(home, with_pip=False, symlinks=True)
     interpreter = home / "bin" / "python"
-    install = [sys.executable, "-m", "pip", "--python", str(interpreter), "install", "--no-deps", "--no-index", str(wheel)]
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(interpreter),
+        "install",
+        "--no-deps",
+        "--no-index",
+        str(wheel),
+    ]
     subprocess.run(install, check=True, capture_output=True, text=True)
     (packages,) = home.glob("lib/*/site-packages")
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
@@ -42,9 +55,20 @@ def test_the_wheel_holds_the_fixtures_and_no_stray_package(wheel: Path) -> None:
 
 
 def test_the_installed_suite_runs_anywhere(python: Path, tmp_path: Path) -> None:
-    arguments = ["--pyargs", "conformance", "--target=oracle-float32", "--layer=linear,conv2d", "--max-examples=5", "-v"]
+    arguments = [
+        "--pyargs",
+        "conformance",
+        "--target=oracle-float32",
+        "--layer=linear,conv2d",
+        "--max-examples=5",
+        "-v",
+    ]
     done = subprocess.run(
-        [python, "-m", "pytest", "-p", "no:cacheprovider", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        [python, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "conv2d-float32-worked PASSED" in done.stdout

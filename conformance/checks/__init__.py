@@ -1,7 +1,7 @@
-"""The checks. The directory is the registry: the file ``NAME.py`` is the check NAME, with three functions:
+"""The checks. The directory is the registry: the file ``NAME.py`` is the check NAME, with three functions.
 
-``applies(layer)`` says whether the check has a meaning for the layer; ``cases(layer, format)`` gives what to ask, a list of cases
-or a strategy that draws them; ``examine(target, case)`` asks the target and judges the answer.
+``applies(layer)`` says whether the check has a meaning for the layer; ``cases(layer, format, target)`` gives what to
+ask, a list of cases or a strategy that draws them; ``examine(target, case)`` asks the target and judges the answer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Check(Protocol):
 
     def applies(self, layer: str) -> bool: ...
 
-    def cases(self, layer: str, format: str) -> list[Case] | SearchStrategy[Case]: ...
+    def cases(self, layer: str, format: str, target: Target) -> list[Case] | SearchStrategy[Case]: ...
 
     def examine(self, target: Target, case: Case) -> Verdict: ...
 
@@ -35,5 +35,7 @@ def names() -> tuple[str, ...]:
 
 
 def check(name: str) -> Check:
-    """The check of this name."""
+    """The check of this name. Raises ``KeyError`` for an unknown one."""
+    if name not in names():
+        raise KeyError(f"unknown check {name!r}; known: {', '.join(names())}")
     return cast("Check", importlib.import_module(f"{__name__}.{name}"))

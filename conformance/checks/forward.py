@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis.strategies import SearchStrategy
 
 from conformance.asking import ask
-from conformance.case import Arguments, Case
+from conformance.case import Case
 from conformance.expectation import expect
 from conformance.spec import spec
+from conformance.strategies import arranged
 from conformance.target import Target
 from conformance.verdict import Verdict, judge
 from oracle.formulas import names
@@ -17,11 +18,8 @@ def applies(layer: str) -> bool:
     return layer in names()
 
 
-def cases(layer: str, format: str) -> SearchStrategy[Case]:
-    def case(arguments: Arguments) -> Case:
-        return Case(layer, format, arguments.tensors, arguments.parameters)
-
-    return spec(layer).arguments.map(case)
+def cases(layer: str, format: str, target: Target) -> SearchStrategy[Case]:
+    return arranged(spec(layer).arguments, layer, format, target.layouts)
 
 
 def examine(target: Target, case: Case) -> Verdict:
@@ -31,4 +29,4 @@ def examine(target: Target, case: Case) -> Verdict:
     observe = spec(case.layer).observed
     observed = observe(case, answer) if observe else None
     declared = target.declared(case.layer, case.format)
-    return judge(answer, expect(case, declared, target.policies, observed))
+    return judge(answer, expect(case, declared, target.policies.get(case.layer), observed))

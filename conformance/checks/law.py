@@ -1,12 +1,12 @@
-"""Laws of random layers: an initialisation stays within its distribution."""
+"""Laws of random layers: outputs that chance can explain."""
 
 from __future__ import annotations
 
 from hypothesis.strategies import SearchStrategy
 
 from conformance.asking import ask
-from conformance.case import Case
-from conformance.checks import forward
+from conformance.case import Arguments, Case
+from conformance.law import judge
 from conformance.spec import spec
 from conformance.target import Target
 from conformance.verdict import Verdict
@@ -16,14 +16,18 @@ def applies(layer: str) -> bool:
     return spec(layer).law is not None
 
 
-def cases(layer: str, format: str) -> SearchStrategy[Case]:
-    return forward.cases(layer, format)
+def cases(layer: str, format: str, target: Target) -> SearchStrategy[Case]:
+    def case(arguments: Arguments) -> Case:
+        return Case(layer, format, arguments.tensors, arguments.parameters)
+
+    found = spec(layer)
+    return (found.arguments if found.samples is None else found.samples).map(case)
 
 
 def examine(target: Target, case: Case) -> Verdict:
     answer = ask(target, case)
-    law = spec(case.layer).law
-    if isinstance(answer, Verdict) or law is None:
-        assert isinstance(answer, Verdict)
+    if isinstance(answer, Verdict):
         return answer
-    return law(case, answer, target.declared(case.layer, case.format))
+    law = spec(case.layer).law
+    assert law is not None, f"{case.layer} has no law"
+    return judge(answer, law(case, target.declared(case.layer, case.format)))

@@ -1,16 +1,55 @@
-"""What the random layers share: inputs that reveal the mask, and the laws of the mask."""
+"""What the random layers share: inputs that reveal the mask."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
+import numpy as np
 from hypothesis import strategies as st
 
 from conformance.case import Case
-from conformance.values import Array, Values
+from conformance.law import Law, Mask
 from conformance.strategies import Shape, seeds
+from conformance.target import Declared
+from conformance.values import Array, Values
 from conformance.verdict import Actual
 
-PROBABILITIES = st.sampled_from((0.5, 0.1, 0.9, 0.0, 1.0))
+probabilities = st.sampled_from((0.5, 0.1, 0.9, 0.0, 1.0))
 
-_REGIMES = ("positive", "near_ties", "gaussian", "offset", "wide", "spread", "sparse")
+# Without zeros: where the input is zero the output tells nothing of the mask, on which the derivative depends.
+_REGIMES = ("positive", "near_ties", "gaussian", "offset", "wide", "spread")
+
+# From the output of a layer, or its input, the units that are not zero.
+Units = Callable[[Array], Array]
+
+
+@st.composite
+def revealing(draw: st.DrawFn, shape: Shape) -> Values:
+    """An input whose output tells what was dropped."""
+    return Values(shape, draw(st.sampled_from(_REGIMES)), draw(seeds))
+
+
+def observed(units: Units) -> Callable[[Case, list[Actual]], dict[str, Array]]:
+    """The mask in the first output: a unit is kept where that is not zero."""
+
+    def find(case: Case, actual: list[Actual]) -> dict[str, Array]:
+        shape = _input(case).shape
+        fits = bool(actual) and actual[0].values.shape == shape  # if not, the shape is what is judged
+        return {"mask": units(actual[0].values if fits else np.ones(shape)).astype(np.float64)}
+
+    return find
+
+
+def kept(units: Units) -> Callable[[Case, Declared], dict[str, Law]]:
+    """The law of the mask."""
+
+    def laws(case: Case, declared: Declared) -> dict[str, Law]:
+        return {"output": Mask(_input(case).shape, case.format, 1.0 - case.parameters["p"], units)}
+
+    return laws
+
+
+def _input(case: Case) -> Array:
+    found = case.arrays()["input"]
+    assert isinstance(found, np.ndarray)
+    return found

@@ -17,22 +17,23 @@ _REGIMES = ("ramp", "integers", "quarters", "gaussian", "small", "sparse", "wide
 
 
 @st.composite
-def recurrent(
-    draw: st.DrawFn, gates: int, *, cell: bool = False, **choices: st.SearchStrategy[Any]
-) -> Arguments:
+def recurrent(draw: st.DrawFn, /, gates: int, *, cell: bool = False, **choices: st.SearchStrategy[Any]) -> Arguments:
     """Calls of a layer with so many gates; an LSTM has a ``cell`` state and may project its output.
 
     ``choices`` draws the parameters that only this layer has.
     """
-    num_layers = draw(st.sampled_from((1, 2, 3)))
+    num_layers = draw(st.sampled_from((1, 1, 2, 3)))
     bidirectional, batch_first, begins, unbiased = (draw(st.booleans()) for _ in range(4))
     units = num_layers * (1 + bidirectional)
-    # the recurrent products of one step and one sample take at most half the budget
-    widths = [side for side in SIDES if 2 * gates * units * side * side <= BUDGET]
+    # one step of one sample takes at most the budget; where it takes much of that, there are few steps and samples
+    widths = [side for side in SIDES if gates * units * side * side <= BUDGET]
     hidden = draw(st.integers(1, 4) | st.sampled_from(widths))
     projected = draw(st.integers(0, hidden - 1)) if cell else 0
-    room = BUDGET // (gates * units * hidden)
-    inputs, steps, batch = draw(sides(3, room, most=3))
+    column = gates * units * hidden  # multiply-adds of one input or one state
+    room = BUDGET // (column * hidden)
+    steps, batch = draw(sides(2, room, most=4 if room >= 12 else 2))
+    room = BUDGET // (column * steps * batch) - hidden
+    inputs = draw(st.integers(1, 4) | st.sampled_from([side for side in SIDES if side <= room] or [1]))
     states = (units, batch, projected or hidden) if begins else None
     cells = {"c_0": (units, batch, hidden) if begins else None} if cell else {}
     sequence = (batch, steps, inputs) if batch_first else (steps, batch, inputs)

@@ -27,11 +27,13 @@ def arguments(draw: st.DrawFn) -> Arguments:
         least = max(1, whole + 1 - padding - after, source)
         size = reach(draw, least, kernel, stride, room)
         windows = (size + padding + after - whole - 1) // stride + 1
-        return (size, kernel, stride, padding, dilation), kernel * windows
+        return (size, kernel, stride, padding, dilation), max(kernel, 2) * windows
 
     vertical, horizontal, room = both(draw, axis)
     size, kernel, stride, padding, dilation = zip(vertical, horizontal, strict=True)
-    batch, groups, depth, filters = draw(sides(4, room, most=3))
+    batch, groups, depth, filters = draw(sides(4, room, most=min(room, 3)))
+    depthwise = [(groups * depth, 1, filters), (groups * depth * filters, 1, 1)]
+    groups, depth, filters = draw(st.sampled_from([*[(groups, depth, filters)] * 3, *depthwise]))
     images = draw(st.sampled_from([(batch,), (batch,), (batch,), (), (0,)]))
     shapes = {
         "input": (*images, groups * depth, *size),

@@ -25,11 +25,13 @@ def arguments(draw: st.DrawFn) -> Arguments:
         (more,) = draw(sides(1, pixels, most=min(4, pixels)))
         size = more - -missing // stride
         output = (size - 1) * stride - 2 * padding + whole + extra + 1
-        return (size, kernel, stride, padding, extra, dilation), max(size * kernel, output)
+        return (size, kernel, stride, padding, extra, dilation), max(size * kernel, 2 * output)
 
     vertical, horizontal, room = both(draw, axis)
     size, kernel, stride, padding, extra, dilation = zip(vertical, horizontal, strict=True)
-    batch, groups, depth, filters = draw(sides(4, room, most=3))
+    batch, groups, depth, filters = draw(sides(4, room, most=min(room, 3)))
+    depthwise = [(groups * depth, 1, filters), (groups * depth * filters, 1, 1)]
+    groups, depth, filters = draw(st.sampled_from([*[(groups, depth, filters)] * 3, *depthwise]))
     images = draw(st.sampled_from([(batch,), (batch,), (batch,), (), (0,)]))
     shapes = {
         "input": (*images, groups * depth, *size),

@@ -15,4 +15,4 @@ def arguments(draw: st.DrawFn) -> Arguments:
     return call(draw(filled({"input": shape})), **parameters)
 
 
-SPEC = Spec("Pooling Layer", arguments())
+SPEC = Spec("Pooling Layer", arguments(), byproducts=frozenset({1}))

@@ -11,7 +11,9 @@ from conformance.strategies import call, filled
 @st.composite
 def arguments(draw: st.DrawFn) -> Arguments:
     shape, parameters = draw(resampling())
-    return call(draw(filled({"input": shape})), **parameters, rounding=draw(st.sampled_from(["floor"] * 4 + ["half_up"])))
+    return call(
+        draw(filled({"input": shape})), **parameters, rounding=draw(st.sampled_from(["floor"] * 4 + ["half_up"]))
+    )
 
 
 SPEC = Spec("Nearest Neighbor Interpolation", arguments())

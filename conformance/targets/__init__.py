@@ -1,5 +1,6 @@
-"""The targets. The directory is the registry: ``NAME.py`` (or the package ``NAME``) serves the targets ``NAME`` and ``NAME-VARIANT``.
+"""The targets.
 
+The directory is the registry: ``NAME.py`` (or the package ``NAME``) serves the targets ``NAME`` and ``NAME-VARIANT``.
 Each offers ``VARIANTS``, the variants it has ("" for none), and ``target(variant)``, which makes one.
 """
 
@@ -78,7 +79,8 @@ def _imported(module: str, target: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise Unavailable(
-            f"target {target!r} needs the module {error.name!r}: {error}; install it, for example: pip install {error.name}"
+            f"target {target!r} needs the module {error.name!r}: {error}; "
+            f"install it, for example: pip install {error.name}"
         ) from error
     except Exception as error:
         raise Unavailable(f"target {target!r} does not import: {type(error).__name__}: {error}") from error
@@ -88,7 +90,8 @@ def _from_file(path: Path, attribute: str) -> Any:
     if not path.is_file():
         raise UnknownTarget(f"unknown target {str(path)!r}: there is no such file")
     description = importlib.util.spec_from_file_location(path.stem, path)
-    assert description is not None and description.loader is not None
+    assert description is not None
+    assert description.loader is not None
     module = importlib.util.module_from_spec(description)
     sys.modules.setdefault(path.stem, module)
     try:

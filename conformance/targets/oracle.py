@@ -19,6 +19,9 @@ from oracle.rounded import Rounded
 
 VARIANTS = ("float64", "float32")
 
+# Random layers: how many leading dimensions of the input their mask has, None for all.
+_MASKED = {"dropout": None, "dropout2d": 2}
+
 
 class Oracle(Target):
     """Every layer that has a formula, computed by that formula in rounded arithmetic, sums in a random order."""
@@ -45,9 +48,13 @@ class Oracle(Target):
         arguments = formula(name).__code__.co_varnames
 
         def compute(*tensors: Any, **parameters: Any) -> tuple[NDArray[Any], ...]:
+            given = dict(zip(arguments, tensors, strict=False))
+            if name in _MASKED:
+                draws = np.random.RandomState(self._seed).random_sample(tensors[0].shape[: _MASKED[name]])
+                given["mask"] = (draws >= parameters["p"]).astype(np.float64)
             storage = FORMATS[self._format]
             with Rounded(FORMATS[self.declared(name, self._format).compute], storage, self._seed):
-                outputs = evaluate(name, dict(zip(arguments, tensors, strict=False)), parameters)
+                outputs = evaluate(name, given, parameters)
                 return tuple(_array(output.shape, output.elements()) for output in outputs.values())
 
         return compute

@@ -1,4 +1,7 @@
-"""The formulas. The directory is the registry: the file ``NAME.py`` holds the function ``NAME``, the formula of the layer NAME."""
+"""The formulas.
+
+The directory is the registry: the file ``NAME.py`` holds the function ``NAME``, the formula of the layer NAME.
+"""
 
 from __future__ import annotations
 

@@ -1,19 +1,16 @@
-"""What the attention layers share: a softmax over the permitted keys, and the sum of values that it weights."""
+"""What the attention layers share: softmax over the permitted keys, and the sum it weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
 
-from oracle.scalar import Scalar, constant, dot, exp, largest, minus_infinite, sqrt, stored, total
+from oracle.formulas._softmax import Row, softmax_row
+from oracle.scalar import Scalar, constant, detached, dot, exp, largest, log, minus_infinite, sqrt, stored, total
 from oracle.tensor import Tensor, tensor
-
-# The weights of one query, by key; keys that take no part are absent.
-Row: TypeAlias = dict[int, Scalar]
 
 
 def scaled(x: Tensor, factor: Scalar) -> Tensor:
-    """Every element times the factor. On queries it scales the scores, in the order that rounds most."""
+    """Every element times the factor. On queries it scales the scores, where it rounds most."""
     return tensor(x.shape, lambda *index: x[index] * factor)
 
 
@@ -33,52 +30,73 @@ def score(query: Tensor, key: Tensor, *place: int) -> Scalar:
     return dot(query[*batch, i, ...], key[*batch, j, ...])
 
 
-def masked(score: Callable[[], Scalar], *masks: Scalar | bool) -> Scalar | None:
-    """A score under masks: True keeps it, False and minus infinity leave it out (None), numbers are added."""
-    if any(mask is False or (mask is not True and minus_infinite(mask)) for mask in masks):
-        return None
-    return total([score(), *(mask for mask in masks if mask is not True)])
+def _unmasked(*place: int) -> tuple[bool, ...]:
+    return ()
 
 
 def softmax_rows(
-    shape: tuple[int, ...], score: Callable[..., Scalar | None], fully_masked: str = "zero"
+    shape: tuple[int, ...],
+    score: Callable[..., Scalar],
+    masks: Callable[..., Sequence[Scalar | bool]] = _unmasked,
+    fully_masked: str = "zero",
+    fused: bool = False,
+    recomputed: bool = False,
 ) -> Tensor:
-    """The weights of the keys: a tensor (*batch, L) of rows, for ``shape`` (*batch, L, S) and ``score(*batch, i, j)``.
+    """The weights of the keys, a tensor (*batch, L) of rows.
 
-    A query without permitted keys weights them "zero", "nan", or all alike ("mean").
+    ``shape`` is (*batch, L, S); ``score(*batch, i, j)`` plus its ``masks``, of which True adds nothing, False or minus
+    infinity leave the key out. A query without permitted keys weights all with nothing ("zero"), all alike ("mean"), or
+    with the NaN of an empty softmax ("nan"). A ``fused`` kernel does not store the scores; a ``recomputed`` row is for
+    ``weighted``.
     """
     *queries, keys = shape
     if fully_masked not in ("zero", "nan", "mean"):
         raise ValueError(f"fully_masked is {fully_masked!r}; it must be 'zero', 'nan' or 'mean'")
 
     def row(*query: int) -> Row:
-        found = {j: score(*query, j) for j in range(keys)}
-        scores = {j: s for j, s in found.items() if s is not None}
+        added = {j: masks(*query, j) for j in range(keys)}
+        permitted = {j: row for j, row in added.items() if not any(map(_forbids, row))}
+        scores = {j: total([score(*query, j), *filter(_adds, row)]) for j, row in permitted.items()}
         if scores:
-            return softmax_row(scores)
+            kept = scores if fused else {j: stored(s) for j, s in scores.items()}
+            return _recomputed_row(kept) if recomputed else softmax_row(kept)
         if fully_masked == "zero":
             return {}
-        weight = constant(float("nan")) if fully_masked == "nan" else 1.0 / constant(keys)
-        return {j: stored(weight) for j in range(keys)}
+        if fully_masked == "mean":
+            return {j: stored(1.0 / constant(keys)) for j in range(keys)}
+        nan = constant(float("nan"))  # times the scores: every derivative is NaN too
+        return {j: nan * total([score(*query, j), *filter(_adds, row)]) for j, row in added.items()}
 
     return tensor(queries, row)
 
 
-def softmax_row(scores: Row) -> Row:
-    """exp(s − m) / Σ exp(s − m), m the largest score."""
-    shift = largest(list(scores.values()))
-    powers = {j: exp(s - shift) for j, s in scores.items()}
-    sum_of_powers = total(list(powers.values()))
-    return {j: stored(power / sum_of_powers) for j, power in powers.items()}
+def _adds(mask: Scalar | bool) -> bool:
+    return mask is not True and mask is not False
 
 
-def weighted(rows: Tensor, value: Tensor) -> Tensor:
-    """Σ_j a_ij v_j: rows (*batch, L), value (*batch, S, E); returns (*batch, L, E)."""
+def _forbids(mask: Scalar | bool) -> bool:
+    return mask is False or (_adds(mask) and minus_infinite(mask))
+
+
+def _recomputed_row(scores: Row) -> Row:
+    """exp(s − log Σ exp s): the weights up to a factor of about 1, as ``weighted`` expects recomputed ones."""
+    shift = detached(largest(list(scores.values())))
+    log_of_sum = detached(shift + log(total([exp(s - shift) for s in scores.values()])))
+    return {j: exp(s - log_of_sum) for j, s in scores.items()}
+
+
+def weighted(rows: Tensor, value: Tensor, recomputed: bool = False) -> Tensor:
+    """Σ_j a_ij v_j: rows (*batch, L), value (*batch, S, E); returns (*batch, L, E).
+
+    ``recomputed``: Σ_j p_ij v_j / Σ_j p_ij. The derivative of a score is then p (v·ȳ − y·ȳ) for the cotangent ȳ, as
+    fused kernels compute it (Dao et al. 2022, FlashAttention, algorithm 4).
+    """
 
     def y(*index: int) -> Scalar:
         *query, e = index
         row: Row = rows[*query,]
-        return stored(dot(list(row.values()), [value[*query[:-1], j, e] for j in row]))
+        mixed = dot(list(row.values()), [value[*query[:-1], j, e] for j in row])
+        return stored(mixed / total(list(row.values())) if recomputed and row else mixed)
 
     return tensor((*rows.shape, value.shape[-1]), y)
 

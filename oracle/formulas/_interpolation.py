@@ -53,9 +53,7 @@ class Axis:
             return inside(computed, k, k + 1 if k < last else self.size + self.output)
 
         pixel = min(math.floor(place), last)
-        low, high = (
-            min(max(math.floor(place + sign * _REACH * place), 0), last) for sign in (-1, 1)
-        )
+        low, high = (min(max(math.floor(place + sign * _REACH * place), 0), last) for sign in (-1, 1))
         rivals = [k for k in range(max(low, pixel - 1), min(high, pixel + 1) + 1) if k != pixel]
         return [(k, weight(k)) for k in (pixel, *rivals)]
 
@@ -91,9 +89,7 @@ def axes(
             raise ValueError("recompute_scale_factor needs scale_factor, not size")
         outputs = list(size or ())
     else:
-        outputs = [
-            interpolation(side, factor) for side, factor in zip(sides, scale_factor, strict=True)
-        ]
+        outputs = [interpolation(side, factor) for side, factor in zip(sides, scale_factor, strict=True)]
     if min(*sides, *outputs) < 1:
         raise ValueError(f"sides {tuple(sides)} and {tuple(outputs)} must be positive")
     if scale_factor is None or recompute_scale_factor:

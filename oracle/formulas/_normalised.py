@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
 
-from oracle.scalar import Scalar, constant, dot, sqrt, total
+from oracle.scalar import Scalar, constant, dot, sqrt, stored, total, with_derivative_of
 from oracle.tensor import Tensor
 
 # How x becomes y: from x, the mean, 1 / standard deviation, weight and bias (None: absent).
@@ -19,9 +20,10 @@ def mean_of(xs: Sequence[Scalar]) -> Scalar:
 
 
 def welford_mean(xs: Sequence[Scalar]) -> Scalar:
-    """μ by m_k = (k−1)/k m_(k−1) + x_k / k (Welford 1962), which rounds even where Σ x / n is exact.
+    """μ by m_k = (k−1)/k m_(k−1) + x_k / k (Welford 1962), rounding even where Σ x / n is exact.
 
-    Unrolled, x_k weighs (1/k) Π_(i>k) (i−1)/i = 1/n: each weight is rounded as the recurrence rounds it, and the sum is order-free.
+    Unrolled, x_k weighs (1/k) Π_(i>k) (i−1)/i = 1/n. Each weight is rounded as the recurrence
+    rounds it; the sum is order-free.
     """
     weights = []
     shrinkage = constant(1.0)
@@ -37,34 +39,59 @@ def squares_about(mean: Scalar, xs: Sequence[Scalar]) -> Scalar:
     return dot(deviations, deviations)
 
 
+def squares_collected(mean: Scalar, xs: Sequence[Scalar]) -> Scalar:
+    """The same, with its derivative written as 2 ȳ x − 2 ȳ μ, which rounds x ȳ and μ ȳ where they cancel."""
+    return with_derivative_of(squares_about(mean, xs), lambda: dot(xs, xs) - mean * mean * len(xs))
+
+
 def inverse_deviation(variance: Scalar, eps: float | Fraction) -> Scalar:
     """1 / √(σ² + ε)."""
     return 1.0 / sqrt(variance + constant(eps))
 
 
-def as_documented(
-    x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None
-) -> Scalar:
+def as_documented(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
     """y = (x − μ) / √(σ² + ε) γ + β: the mean is subtracted first."""
-    normalised = (x - mean) * inverse
+    return _affine((x - mean) * inverse, weight, bias)
+
+
+def as_folded(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+    """y = a x + b with a = γ / √(σ² + ε), b = β − a μ: rounds a x and a μ, which may cancel."""
+    slope = inverse if weight is None else inverse * weight
+    return dot([x, -mean], [slope, slope], *(() if bias is None else (bias,)))
+
+
+def as_folded_first(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+    """y = (a x + b) γ + β with a = 1 / √(σ² + ε), b = −a μ: folded before weight and bias are applied."""
+    return _affine(as_folded(x, mean, inverse, None, None), weight, bias)
+
+
+def _affine(normalised: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
     if weight is not None:
         return dot([normalised], [weight], *(() if bias is None else (bias,)))
     return normalised if bias is None else normalised + bias
 
 
-def as_folded(
-    x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None
-) -> Scalar:
-    """y = a x + b with a = γ / √(σ² + ε) and b = β − a μ: rounds numbers of the size of a x and a μ, which may cancel."""
-    slope = inverse if weight is None else inverse * weight
-    offset = -(mean * slope) if bias is None else dot([mean], [-slope], bias)
-    return dot([x], [slope], offset)
+@dataclass(frozen=True)
+class Writing:
+    """A way to write a normalisation: its mean, its sum of squares about the mean, its affine map."""
+
+    mean: Callable[[Sequence[Scalar]], Scalar]
+    squares: Callable[[Scalar, Sequence[Scalar]], Scalar]
+    affine: AffineMap
+
+
+DOCUMENTED = Writing(mean_of, squares_about, as_documented)
+FOLDED = Writing(welford_mean, squares_about, as_folded)
+COLLECTED = Writing(welford_mean, squares_collected, as_folded)  # for derivatives: a ȳ + b x + c
 
 
 def moved(running: Scalar, observed: Scalar, momentum: float | Fraction) -> Scalar:
-    """(1 − m) r + m o: the running statistic r after the observation o."""
+    """(1 − m) r + m o: the running statistic r after the observation o.
+
+    Updated in place, r and m are numbers of the storage format, and so may the two products be.
+    """
     share = constant(momentum)
-    return dot([1.0 - share, share], [running, observed])
+    return total([stored(stored(1.0 - share) * running), stored(stored(share) * observed)])
 
 
 def at(x: Tensor | None, *index: int) -> Scalar | None:

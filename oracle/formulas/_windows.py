@@ -22,19 +22,12 @@ def padded_taps(
         raise ValueError(f"padding mode {mode!r} is not one of {', '.join(_BORDERS)}")
     most = {"reflect": size - 1, "circular": size}.get(mode)
     if most is not None and max(padding) > most:
-        raise ValueError(
-            f"{mode} padding of an axis of {size} pixels must be at most {most}, not {max(padding)}"
-        )
+        raise ValueError(f"{mode} padding of an axis of {size} pixels must be at most {most}, not {max(padding)}")
     find = _BORDERS[mode]
-    return [
-        [find(i * stride - padding[0] + k * dilation, size) for k in range(kernel)]
-        for i in range(count)
-    ]
+    return [[find(i * stride - padding[0] + k * dilation, size) for k in range(kernel)] for i in range(count)]
 
 
-def covered(
-    size: int, count: int, kernel: int, stride: int, padding: int, dilation: int = 1
-) -> list[list[int]]:
+def covered(size: int, count: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> list[list[int]]:
     """For each of ``count`` windows the input positions under its taps, those outside left out."""
     windows = padded_taps(size, count, kernel, stride, (padding, padding), dilation, "zeros")
     return [[position for position in window if position is not None] for window in windows]

@@ -1,4 +1,7 @@
-"""Additive attention. Source: the document, Attention Mechanism, lines 1466-1506; with a query, Bahdanau et al. 2015, A.1.2."""
+"""Additive attention.
+
+Source: the document, lines 1466-1506; with a query, Bahdanau et al. 2015, appendix A.1.2.
+"""
 
 from oracle.formulas._attention import dense, softmax_rows, weighted
 from oracle.formulas.linear import linear
@@ -17,8 +20,8 @@ def additive_attention(
 ) -> dict[str, Tensor]:
     """s_i = vᵀ tanh(W h_i + b [+ U q]), a = softmax(s), output Σ a_i x_i.
 
-    input h (*, S, n), value x (*, S, Ev), weight W (d, n), bias b (d) or None, v (d); with a query q (*, m) also
-    weight_query U (d, m). Returns output (*, Ev) and weights (*, S).
+    input h (*, S, n), value x (*, S, Ev), weight W (d, n), bias b (d) or None, v (d); with a query
+    q (*, m) also weight_query U (d, m). Returns output (*, Ev) and weights (*, S).
     """
     if (query is None) != (weight_query is None):
         raise ValueError("query and weight_query come together")
@@ -35,7 +38,7 @@ def additive_attention(
     # One query per batch element: rows of shape (*batch, 1).
     rows = softmax_rows(
         (*input.shape[:-2], 1, input.shape[-2]),
-        lambda *place: stored(dot(energies[*place[:-2], place[-1], ...], v[...])),
+        lambda *place: dot(energies[*place[:-2], place[-1], ...], v[...]),
     )
     pooled, weights = weighted(rows, value), dense(rows, input.shape[-2])
 

@@ -1,6 +1,8 @@
-"""Batch normalisation. Source: the document, Batch Normalization Layer, lines 881-892; Ioffe and Szegedy 2015, algorithm 1.
+"""Batch normalisation.
 
-Running statistics as torch.nn.BatchNorm2d documents them: fed with the unbiased variance, momentum None for a cumulative average.
+Source: the document, Batch Normalization Layer, lines 881-892; Ioffe and Szegedy 2015, algorithm 1.
+Running statistics as torch.nn.BatchNorm2d documents them: fed with the unbiased variance, momentum
+None for a cumulative average.
 """
 
 from __future__ import annotations
@@ -33,12 +35,12 @@ def batch_norm(
     eps: float = 1e-5,
     num_batches_tracked: int = 0,
 ) -> dict[str, Tensor]:
-    """y = (x − μ) / √(σ² + ε) γ + β for each channel: moments over batch and positions, or the running ones in evaluation.
+    """y = (x − μ) / √(σ² + ε) γ + β, μ and σ² over batch and positions of a channel, or running.
 
-    input (N, C, *), all others (C) or None; ``num_batches_tracked`` counts the batches before this one. Returns output
-    (N, C, *) and, where given, running_mean and running_var (C).
+    input (N, C, *), all others (C) or None; ``num_batches_tracked`` counts the batches before this
+    one. Returns output (N, C, *) and, where given, running_mean and running_var (C).
     """
-    share = Fraction(1, num_batches_tracked + 1) if momentum is None else momentum
+    share = _share(momentum, num_batches_tracked)
     return _batch_norm(as_documented, input, running_mean, running_var, weight, bias, training, share, eps)
 
 
@@ -55,8 +57,13 @@ def folded(
     num_batches_tracked: int = 0,
 ) -> dict[str, Tensor]:
     """The same numbers, computed as y = a x + b with one slope and one offset per channel."""
-    share = Fraction(1, num_batches_tracked + 1) if momentum is None else momentum
+    share = _share(momentum, num_batches_tracked)
     return _batch_norm(as_folded, input, running_mean, running_var, weight, bias, training, share, eps)
+
+
+def _share(momentum: float | None, num_batches_tracked: int) -> float | Fraction:
+    """What a batch contributes to the running statistics."""
+    return Fraction(1, num_batches_tracked + 1) if momentum is None else momentum
 
 
 def _batch_norm(
@@ -74,7 +81,7 @@ def _batch_norm(
     places = list(indices(sides))
     count = samples * len(places)
     if training and count < 2:
-        raise ValueError(f"training needs more than one value per channel; input has shape {input.shape}")
+        raise ValueError(f"training needs more than one value per channel, not {input.shape}")
     if not training and (running_mean is None or running_var is None):
         raise ValueError("evaluation needs running_mean and running_var")
 
@@ -105,5 +112,6 @@ def _batch_norm(
     if running_mean is not None:
         outputs["running_mean"] = updated(running_mean, batch_mean)
     if running_var is not None:
-        outputs["running_var"] = updated(running_var, tensor([channels], lambda c: squares[c] / (count - 1)))
+        unbiased = tensor([channels], lambda c: squares[c] / (count - 1))
+        outputs["running_var"] = updated(running_var, unbiased)
     return outputs

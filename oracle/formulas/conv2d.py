@@ -38,9 +38,7 @@ def conv2d(
     for axis, size in enumerate((height, width)):
         k, s, d = kernel[axis], stride[axis], dilation[axis]
         pads = _pads(padding, axis, k, d)
-        axes.append(
-            padded_taps(size, convolution(size, k, s, pads, d), k, s, pads, d, padding_mode)
-        )
+        axes.append(padded_taps(size, convolution(size, k, s, pads, d), k, s, pads, d, padding_mode))
     rows, columns = axes
     zero = constant(0.0)
 
@@ -53,9 +51,7 @@ def conv2d(
             for column in columns[j]
         ]
 
-    windows = tensor(
-        (*batch, groups, len(rows), len(columns)), window
-    )  # shared by the filters of a group
+    windows = tensor((*batch, groups, len(rows), len(columns)), window)  # shared by the filters of a group
 
     def y(*index: int) -> Scalar:
         *n, o, i, j = index

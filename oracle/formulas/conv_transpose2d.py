@@ -49,13 +49,9 @@ def conv_transpose2d(
 
     def pixels(*place: int) -> list[Scalar]:
         *n, group, i, j = place
-        return [
-            input[*n, c, h, w] for c in members(group) for h in rows[i][1] for w in columns[j][1]
-        ]
+        return [input[*n, c, h, w] for c in members(group) for h in rows[i][1] for w in columns[j][1]]
 
-    reached = tensor(
-        (*batch, groups, len(rows), len(columns)), pixels
-    )  # shared by the output channels of a group
+    reached = tensor((*batch, groups, len(rows), len(columns)), pixels)  # shared by the output channels of a group
 
     @cache  # the taps repeat with the stride
     def weights(o: int, ks: tuple[int, ...], ls: tuple[int, ...]) -> list[Scalar]:
@@ -64,16 +60,12 @@ def conv_transpose2d(
     def y(*index: int) -> Scalar:
         *n, o, i, j = index
         bias_term = () if bias is None else (bias[o],)
-        return stored(
-            dot(reached[*n, o // depth, i, j], weights(o, rows[i][0], columns[j][0]), *bias_term)
-        )
+        return stored(dot(reached[*n, o // depth, i, j], weights(o, rows[i][0], columns[j][0]), *bias_term))
 
     return tensor((*batch, groups * depth, len(rows), len(columns)), y)
 
 
-def _reaching(
-    size: int, kernel: int, stride: int, padding: int, output_padding: int, dilation: int
-) -> list[Taps]:
+def _reaching(size: int, kernel: int, stride: int, padding: int, output_padding: int, dilation: int) -> list[Taps]:
     """For each output position the taps through which input pixels reach it, and those pixels."""
     found: list[Taps] = []
     for i in range(transposed_convolution(size, kernel, stride, padding, output_padding, dilation)):

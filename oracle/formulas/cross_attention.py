@@ -1,20 +1,21 @@
-"""Cross-attention. Source: the document, Attention Mechanism, line 1333; Vaswani et al. 2017, section 3.2.3."""
+"""Cross-attention.
+
+Source: the document, Attention Mechanism, line 1333; Vaswani et al. 2017, section 3.2.3.
+"""
 
 from oracle.formulas._attention import inverse_root, rounded, scaled, score, softmax_rows, weighted
 from oracle.formulas.linear import linear
-from oracle.scalar import stored
 from oracle.tensor import Tensor
 
 
-def cross_attention(
-    input: Tensor, context: Tensor, weight_q: Tensor, weight_k: Tensor, weight_v: Tensor
-) -> Tensor:
+def cross_attention(input: Tensor, context: Tensor, weight_q: Tensor, weight_k: Tensor, weight_v: Tensor) -> Tensor:
     """softmax(X W_Q (C W_K)ᵀ / √d) C W_V: queries from X, keys and values from the context C.
 
-    input (*, L, n), context (*, S, m), weight_q (n, d), weight_k (m, d), weight_v (m, dv); returns (*, L, dv).
+    input (*, L, n), context (*, S, m), weight_q (n, d), weight_k (m, d), weight_v (m, dv);
+    returns (*, L, dv).
     """
     projected = linear(input, weight_q.swapped(0, 1))
     query = rounded(scaled(projected, inverse_root(weight_q.shape[-1])))
     key, value = (linear(context, weight.swapped(0, 1)) for weight in (weight_k, weight_v))
     shape = (*query.shape[:-1], key.shape[-2])
-    return weighted(softmax_rows(shape, lambda *place: stored(score(query, key, *place))), value)
+    return weighted(softmax_rows(shape, lambda *place: score(query, key, *place)), value)

@@ -1,7 +1,9 @@
-"""Dot-product attention without a scale. Source: the document, Attention Mechanism, lines 1344 and 1529."""
+"""Dot-product attention without a scale.
+
+Source: the document, Attention Mechanism, lines 1344 and 1529.
+"""
 
 from oracle.formulas._attention import score, softmax_rows, weighted
-from oracle.scalar import stored
 from oracle.tensor import Tensor
 
 
@@ -11,5 +13,5 @@ def dot_product_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     query (*, L, E), key (*, S, E), value (*, S, Ev); returns (*, L, Ev).
     """
     shape = (*query.shape[:-1], key.shape[-2])
-    rows = softmax_rows(shape, lambda *place: stored(score(query, key, *place)))
+    rows = softmax_rows(shape, lambda *place: score(query, key, *place))
     return weighted(rows, value)

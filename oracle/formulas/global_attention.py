@@ -1,4 +1,7 @@
-"""Global attention with the general score. Source: the document, lines 1350 and 1525; Luong et al. 2015, equations 7 and 8."""
+"""Global attention with the general score.
+
+Source: the document, lines 1350 and 1525; Luong et al. 2015, equations 7 and 8.
+"""
 
 from oracle.formulas.dot_product_attention import dot_product_attention
 from oracle.formulas.linear import linear

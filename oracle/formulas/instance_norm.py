@@ -1,6 +1,8 @@
-"""Instance normalisation. Source: the document, Instance Normalization Layer; Ulyanov, Vedaldi and Lempitsky 2016, equation 4.
+"""Instance normalisation.
 
-Running statistics as torch.nn.functional.instance_norm keeps them: the mean over the batch of what each instance would leave.
+Source: the document, Instance Normalization Layer; Ulyanov, Vedaldi and Lempitsky 2016, equation 4.
+Running statistics as torch.nn.functional.instance_norm keeps them: the mean over the batch of what
+each instance would leave.
 """
 
 from __future__ import annotations
@@ -33,12 +35,21 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> dict[str, Tensor]:
-    """y = (x − μ) / √(σ² + ε) γ + β for each sample and channel: moments over its positions, or the running ones.
+    """y = (x − μ) / √(σ² + ε) γ + β, μ and σ² over the positions of a sample's channel, or running.
 
-    input (N, C, *), all others (C) or None; returns output (N, C, *) and, where given, running_mean and running_var (C).
+    input (N, C, *), all others (C) or None. Returns output (N, C, *) and, where given, running_mean
+    and running_var (C).
     """
     return _instance_norm(
-        as_documented, input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
+        as_documented,
+        input,
+        running_mean,
+        running_var,
+        weight,
+        bias,
+        use_input_stats,
+        momentum,
+        eps,
     )
 
 
@@ -53,9 +64,17 @@ def folded(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> dict[str, Tensor]:
-    """The same numbers, computed as y = a x + b with one slope and one offset per sample and channel."""
+    """The same numbers, computed as y = a x + b, one slope and offset per sample and channel."""
     return _instance_norm(
-        as_folded, input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
+        as_folded,
+        input,
+        running_mean,
+        running_var,
+        weight,
+        bias,
+        use_input_stats,
+        momentum,
+        eps,
     )
 
 
@@ -73,7 +92,7 @@ def _instance_norm(
     samples, channels, *sides = input.shape
     count = math.prod(sides)
     if use_input_stats and count < 2:
-        raise ValueError(f"input statistics need more than one position; input has shape {input.shape}")
+        raise ValueError(f"input statistics need more than one position, not {input.shape}")
     if not use_input_stats and (running_mean is None or running_var is None):
         raise ValueError("without input statistics, running_mean and running_var must be given")
 

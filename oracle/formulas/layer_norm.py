@@ -1,16 +1,22 @@
-"""Layer normalisation. Source: the document, Layer Normalization Layer; Ba, Kiros and Hinton 2016, equations 3 and 4."""
+"""Layer normalisation.
+
+Source: the document, Layer Normalization Layer; Ba, Kiros and Hinton 2016, equations 3 and 4.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 from oracle.formulas._normalised import (
-    as_documented,
+    COLLECTED,
+    DOCUMENTED,
+    FOLDED,
+    Writing,
+    as_folded_first,
     at,
     inverse_deviation,
-    mean_of,
-    squares_about,
-    welford_mean,
 )
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, tensor
@@ -24,14 +30,15 @@ def layer_norm(
     normalized_shape: Sequence[int],
     eps: float = 1e-5,
 ) -> Tensor:
-    """y = (x − μ) / √(σ² + ε) ⊙ γ + β, moments over the trailing dimensions ``normalized_shape`` of each sample.
+    """y = (x − μ) / √(σ² + ε) ⊙ γ + β, μ and σ² over the trailing dimensions of each sample.
 
-    input (*, *normalized_shape), weight and bias (*normalized_shape) or None; returns the shape of input.
+    input (*, *normalized_shape), weight and bias (*normalized_shape) or None; returns as input.
     """
-    return _layer_norm(mean_of, input, weight, bias, normalized_shape, eps)
+    return _layer_norm(DOCUMENTED, input, weight, bias, normalized_shape=normalized_shape, eps=eps)
 
 
-def welford(
+def _layer_norm(
+    writing: Writing,
     input: Tensor,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
@@ -39,33 +46,26 @@ def welford(
     normalized_shape: Sequence[int],
     eps: float = 1e-5,
 ) -> Tensor:
-    """The same numbers, the mean by Welford's recurrence."""
-    return _layer_norm(welford_mean, input, weight, bias, normalized_shape, eps)
-
-
-def _layer_norm(
-    average: Callable[[Sequence[Scalar]], Scalar],
-    input: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    normalized_shape: Sequence[int],
-    eps: float,
-) -> Tensor:
     axis = input.rank - len(normalized_shape)
     if axis < 0 or input.shape[axis:] != tuple(normalized_shape):
         raise ValueError(f"input of shape {input.shape} does not end in {tuple(normalized_shape)}")
     samples = input.shape[:axis]
 
-    mean = tensor(samples, lambda *n: average(input[*n, ...]))
+    mean = tensor(samples, lambda *n: writing.mean(input[*n, ...]))
 
     def inverse_at(*n: int) -> Scalar:
         xs = input[*n, ...]
-        return inverse_deviation(squares_about(mean[n], xs) / len(xs), eps)
+        return inverse_deviation(writing.squares(mean[n], xs) / len(xs), eps)
 
     inverse = tensor(samples, inverse_at)
 
     def y(*index: int) -> Scalar:
         n, place = index[:axis], index[axis:]
-        return stored(as_documented(at(input, *index), mean[n], inverse[n], at(weight, *place), at(bias, *place)))
+        return stored(writing.affine(at(input, *index), mean[n], inverse[n], at(weight, *place), at(bias, *place)))
 
     return tensor(input.shape, y)
+
+
+# The same numbers in other orders of operations.
+folded = partial(_layer_norm, FOLDED)
+collected = partial(_layer_norm, replace(COLLECTED, affine=as_folded_first))

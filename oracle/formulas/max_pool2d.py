@@ -26,9 +26,7 @@ def max_pool2d(
     *batch, height, width = input.shape
     rows, columns = (
         covered(size, pooling(size, k, s, p, d, ceil_mode), k, s, p, d)
-        for size, k, s, p, d in zip(
-            (height, width), kernel_size, stride or kernel_size, padding, dilation, strict=True
-        )
+        for size, k, s, p, d in zip((height, width), kernel_size, stride or kernel_size, padding, dilation, strict=True)
     )
     nothing = constant(-math.inf)
 

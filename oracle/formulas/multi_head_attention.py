@@ -1,11 +1,22 @@
-"""Multi-head attention. Source: the document, Multiattention Head Layer, lines 1633-1637; Vaswani et al. 2017, section 3.2.2.
+"""Multi-head attention.
 
+Source: the document, Multiattention Head Layer, lines 1633-1637; Vaswani et al. 2017, 3.2.2.
 Packed projections and masks as torch.nn.MultiheadAttention documents them, batch first.
 """
 
 from __future__ import annotations
 
-from oracle.formulas._attention import dense, inverse_root, masked, rounded, scaled, score, softmax_rows, weighted
+from functools import partial
+
+from oracle.formulas._attention import (
+    dense,
+    inverse_root,
+    rounded,
+    scaled,
+    score,
+    softmax_rows,
+    weighted,
+)
 from oracle.formulas.linear import linear
 from oracle.scalar import Scalar, stored, total
 from oracle.tensor import Tensor, tensor
@@ -27,13 +38,49 @@ def multi_head_attention(
     average_attn_weights: bool = True,
     fully_masked: str = "nan",
 ) -> dict[str, Tensor]:
-    """Concat(head_1 … head_H) W_Oᵀ + b, each head softmax(Q Kᵀ / √(E/H)) V on its E/H columns of the projections.
+    """Concat(head_1 … head_H) W_Oᵀ + b, head_h = softmax(Q Kᵀ / √(E/H)) V on its E/H columns.
 
-    query (N, L, E), key and value (N, S, E), in_proj_weight (3E, E): queries, keys, values; in_proj_bias (3E) or None,
-    out_proj_weight (E, E), out_proj_bias (E) or None. key_padding_mask (N, S), attn_mask (L, S) or (N H, L, S): booleans, True
-    where a key is ignored, or numbers that are added. Returns output (N, L, E) and, with ``need_weights``, weights (N, L, S), the
-    mean over the heads, or (N, H, L, S).
+    query (N, L, E), key and value (N, S, E); in_proj_weight (3E, E) for queries, keys and values in
+    this order, in_proj_bias (3E) or None, out_proj_weight (E, E), out_proj_bias (E) or None.
+    key_padding_mask (N, S), attn_mask (L, S) or (N H, L, S): booleans, True where a key is ignored,
+    or numbers that are added. Returns output (N, L, E) and, with ``need_weights``, weights: their
+    mean over the heads (N, L, S), or each head's (N, H, L, S).
     """
+    return _multi_head_attention(
+        query,
+        key,
+        value,
+        in_proj_weight,
+        in_proj_bias,
+        out_proj_weight,
+        out_proj_bias,
+        key_padding_mask,
+        attn_mask,
+        num_heads=num_heads,
+        need_weights=need_weights,
+        average_attn_weights=average_attn_weights,
+        fully_masked=fully_masked,
+        recomputed=False,
+    )
+
+
+def _multi_head_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    in_proj_weight: Tensor,
+    in_proj_bias: Tensor | None,
+    out_proj_weight: Tensor,
+    out_proj_bias: Tensor | None,
+    key_padding_mask: Tensor | None = None,
+    attn_mask: Tensor | None = None,
+    *,
+    num_heads: int,
+    need_weights: bool = True,
+    average_attn_weights: bool = True,
+    fully_masked: str = "nan",
+    recomputed: bool,
+) -> dict[str, Tensor]:
     samples, length, width = query.shape
     if width % num_heads != 0:
         raise ValueError(f"width {width} does not divide into {num_heads} heads")
@@ -51,24 +98,30 @@ def multi_head_attention(
     q, k, v = (heads(x, part) for part, x in enumerate((query, key, value)))
     q = rounded(scaled(q, inverse_root(size)))
 
-    def permitted(*place: int) -> Scalar | None:
+    def masks(*place: int) -> list[Scalar | bool]:
         n, h, i, j = place
-        masks = []
+        found = []
         if key_padding_mask is not None:
-            masks.append(_inverted(key_padding_mask[n, j]))
+            found.append(_inverted(key_padding_mask[n, j]))
         if attn_mask is not None:
-            masks.append(_inverted(attn_mask[(i, j) if attn_mask.rank == 2 else (n * num_heads + h, i, j)]))
-        found = masked(lambda: score(q, k, *place), *masks)
-        return None if found is None else stored(found)
+            head = () if attn_mask.rank == 2 else (n * num_heads + h,)
+            found.append(_inverted(attn_mask[*head, i, j]))
+        return found
 
-    rows = softmax_rows((samples, num_heads, length, key.shape[1]), permitted, fully_masked)
-    mixed = weighted(rows, v)
+    recomputed = recomputed and not need_weights  # weights that are asked for are kept
+    shape = (samples, num_heads, length, key.shape[1])
+    rows = softmax_rows(shape, lambda *place: score(q, k, *place), masks, fully_masked, recomputed=recomputed)
+    mixed = weighted(rows, v, recomputed)
     joined = tensor(query.shape, lambda n, i, e: mixed[n, e // size, i, e % size])
     outputs = {"output": linear(joined, out_proj_weight, out_proj_bias)}
     if need_weights:
         per_head = dense(rows, key.shape[1])
         outputs["weights"] = _averaged(per_head) if average_attn_weights else per_head
     return outputs
+
+
+# The same numbers in another order of operations.
+recomputed = partial(_multi_head_attention, recomputed=True)
 
 
 def _inverted(mask: Scalar | bool) -> Scalar | bool:

@@ -1,4 +1,7 @@
-"""Self-attention. Source: the document, Attention Mechanism, lines 1333, 1348 and 1523; Vaswani et al. 2017, section 3.2."""
+"""Self-attention.
+
+Source: the document, lines 1333, 1348 and 1523; Vaswani et al. 2017, section 3.2.
+"""
 
 from oracle.formulas.cross_attention import cross_attention
 from oracle.tensor import Tensor

@@ -49,8 +49,6 @@ def upsample_bilinear(
 
     def y(*index: int) -> Scalar:
         *n, i, j = index
-        return stored(
-            dot(weights(i, j), [input[*n, r, c] for r, _ in row(i) for c, _ in column(j)])
-        )
+        return stored(dot(weights(i, j), [input[*n, r, c] for r, _ in row(i) for c, _ in column(j)]))
 
     return tensor((*input.shape[:-2], vertical.output, horizontal.output), y)

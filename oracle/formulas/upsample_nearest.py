@@ -26,7 +26,5 @@ def upsample_nearest(
     halves = {"floor": 0.0, "half_up": 0.5}
     if rounding not in halves:
         raise ValueError(f"rounding {rounding!r} is neither 'floor' nor 'half_up'")
-    places = axes(
-        input.shape[-2:], size, scale_factor, recompute_scale_factor, after=halves[rounding]
-    )
+    places = axes(input.shape[-2:], size, scale_factor, recompute_scale_factor, after=halves[rounding])
     return copied(input, *places)

@@ -21,6 +21,4 @@ def upsample_nearest_exact(
 
     input (*, H, W); returns (*, H', W').
     """
-    return copied(
-        input, *axes(input.shape[-2:], size, scale_factor, recompute_scale_factor, before=0.5)
-    )
+    return copied(input, *axes(input.shape[-2:], size, scale_factor, recompute_scale_factor, before=0.5))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 
-def loaded(kind: Any, like: Tensor, *arguments: Any, tensors: dict[str, Tensor | None], **options: Any) -> nn.Module:
-    """``kind(*arguments, **options)`` on the device and in the format of ``like``, with these parameters and buffers."""
-    module: nn.Module = torch.nn.utils.skip_init(kind, *arguments, **options, device=like.device, dtype=like.dtype)
-    module.load_state_dict({name: tensor for name, tensor in tensors.items() if tensor is not None}, strict=False)
-    return module
+def called(module: nn.Module, tensors: Mapping[str, Tensor | None]) -> Callable[..., Any]:
+    """The module as a function that uses these very tensors as its parameters and buffers.
+
+    They are not copied, so derivatives flow to them, and they may lie in memory as they like. The module itself is made
+    on the meta device: what it would be initialised with is not wanted.
+    """
+    given = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+    return lambda *inputs, **options: functional_call(module, given, inputs, options)

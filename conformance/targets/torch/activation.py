@@ -41,3 +41,10 @@ LAYERS = {
     "softmax": softmax,
     "log_softmax": log_softmax,
 }
+
+# The reciprocal of the sum, where dim is the last: aten/src/ATen/native/cpu/SoftMaxKernel.cpp (_vec_softmax_lastdim).
+# Along other dimensions it divides, which rounds less.
+ALGORITHMS = {"softmax": "by_reciprocal"}
+
+# The same file (_vec_host_softmax_backward_lastdim and others): grad - exp(output) * sum.
+BACKWARD = {"log_softmax": "recomputed"}

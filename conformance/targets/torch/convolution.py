@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Literal
+
 from torch import Tensor, nn
 
-from conformance.targets.torch._modules import loaded
+from conformance.targets.torch._modules import called
 
 Pair = tuple[int, int]
 
@@ -18,25 +21,25 @@ def conv2d(
     padding: Pair | str = (0, 0),
     dilation: Pair = (1, 1),
     groups: int = 1,
-    padding_mode: str = "zeros",
+    padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros",
 ) -> Tensor:
     """nn.Conv2d."""
-    filters, depth, *kernel = weight.shape
-    module = loaded(
-        nn.Conv2d,
-        weight,
+    filters, depth, height, width = weight.shape
+    module = nn.Conv2d(
         depth * groups,
         filters,
-        tuple(kernel),
+        (height, width),
         stride,
         padding,
         dilation,
         groups,
         bias is not None,
         padding_mode,
-        tensors={"weight": weight, "bias": bias},
+        device="meta",
     )
-    found: Tensor = module(input)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Using padding='same'", UserWarning)  # about a copy, not about values
+        found: Tensor = called(module, {"weight": weight, "bias": bias})(input)
     return found
 
 
@@ -52,22 +55,20 @@ def conv_transpose2d(
     dilation: Pair = (1, 1),
 ) -> Tensor:
     """nn.ConvTranspose2d."""
-    channels, filters, *kernel = weight.shape
-    module = loaded(
-        nn.ConvTranspose2d,
-        weight,
+    channels, filters, height, width = weight.shape
+    module = nn.ConvTranspose2d(
         channels,
         filters * groups,
-        tuple(kernel),
+        (height, width),
         stride,
         padding,
         output_padding,
         groups,
         bias is not None,
         dilation,
-        tensors={"weight": weight, "bias": bias},
+        device="meta",
     )
-    found: Tensor = module(input)
+    found: Tensor = called(module, {"weight": weight, "bias": bias})(input)
     return found
 
 

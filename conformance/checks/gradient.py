@@ -1,0 +1,58 @@
+"""Derivatives towards inputs, parameters and states: vector–Jacobian products, from the same formula as the values."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+
+from conformance.asking import ask_gradients
+from conformance.case import Case, Upstream
+from conformance.expectation import expect_gradients
+from conformance.layouts import LAYOUTS
+from conformance.spec import spec
+from conformance.strategies import GENERAL, arranged, seeds
+from conformance.target import Target
+from conformance.values import TensorArgument, Values
+from conformance.verdict import Actual, Verdict, judge
+from oracle.formulas import names
+
+
+def applies(layer: str) -> bool:
+    return layer in names()
+
+
+@st.composite
+def cases(draw: st.DrawFn, layer: str, format: str, target: Target) -> Case:
+    asked = spec(layer)
+    case = draw(arranged(asked.differentiable or asked.arguments, layer, format, target.layouts))
+    able = [name for name, argument in case.tensors.items() if name not in asked.constants and _floating(argument)]
+    some = draw(st.lists(st.sampled_from(able), min_size=1, unique=True)) if draw(st.booleans()) else able
+    wanted = tuple(name for name in able if name in some)
+    layout = draw(st.sampled_from([name for name in LAYOUTS if name in target.layouts]))
+    upstream = Upstream(wanted, draw(st.sampled_from(GENERAL)), draw(seeds), layout)
+    return Case(layer, format, case.tensors, case.parameters, case.layouts, upstream)
+
+
+def _floating(argument: TensorArgument) -> bool:
+    if isinstance(argument, tuple):
+        return all(map(_floating, argument))
+    return isinstance(argument, Values) and argument.array("float64").dtype == np.float64
+
+
+def examine(target: Target, case: Case) -> Verdict:
+    asked = spec(case.layer)
+    answer = ask_gradients(target, case, asked.byproducts)
+    if isinstance(answer, Verdict):
+        return answer
+    outputs, gradients = answer
+    observed = asked.observed(case, outputs) if asked.observed else None
+    declared = target.declared(case.layer, case.format)
+    expected = expect_gradients(case, declared, asked.byproducts, target.policies.get(case.layer), observed)
+    pairs = zip(gradients, expected, strict=True)
+    found = [_zeros(want.shape, case.format) if got is None else got for got, want in pairs]
+    return judge(found, expected)
+
+
+def _zeros(shape: tuple[int, ...], format: str) -> Actual:
+    """No derivative: the outputs do not depend on the tensor."""
+    return Actual(np.zeros(shape), format)

@@ -1,0 +1,22 @@
+"""Local attention: a window about each position."""
+
+from hypothesis import strategies as st
+
+from conformance.case import Arguments
+from conformance.spec import Spec
+from conformance.specs._attention import extents, scored
+from conformance.strategies import call
+
+
+@st.composite
+def arguments(draw: st.DrawFn) -> Arguments:
+    batch, (queries, keys, width, value_width) = draw(extents(4))
+    shapes = {
+        "query": (*batch, queries, width),
+        "key": (*batch, keys, width),
+        "value": (*batch, keys, value_width),
+    }
+    return call(draw(scored(shapes)), window=draw(st.integers(0, 3)))
+
+
+SPEC = Spec("Attention Mechanism, which names it; Luong et al. 2015, section 3.2", arguments())

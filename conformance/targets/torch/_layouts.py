@@ -1,0 +1,39 @@
+"""How a tensor may lie in memory: the layouts of ``conformance.layouts``, made by torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def _offset(x: Tensor) -> Tensor:
+    block = x.new_empty(x.numel() + 3)
+    return block[3:].view(x.shape).copy_(x)
+
+
+def _stepped(x: Tensor) -> Tensor:
+    return x.new_empty(*x.shape[:-1], 2 * x.shape[-1])[..., ::2].copy_(x) if x.dim() else x
+
+
+def _transposed(x: Tensor) -> Tensor:
+    return x.mT.contiguous().mT if x.dim() > 1 else _offset(x)
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.movedim(1, -1).contiguous().movedim(-1, 1) if x.dim() > 2 else _transposed(x)
+
+
+def _expanded(x: Tensor) -> Tensor:
+    return x[:1].clone().expand(x.shape) if x.dim() else x
+
+
+LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "contiguous": torch.Tensor.contiguous,
+    "offset": _offset,
+    "transposed": _transposed,
+    "stepped": _stepped,
+    "channels_last": _channels_last,
+    "expanded": _expanded,
+}

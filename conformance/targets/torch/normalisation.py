@@ -1,0 +1,126 @@
+"""Normalisation layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from conformance.target import Unsupported
+from conformance.targets.torch._modules import called
+
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)  # by the number of sides after (N, C)
+_INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+
+
+def _made(kind: Any, *arguments: Any, weight: Tensor | None, bias: Tensor | None, training: bool = True) -> nn.Module:
+    """The module; an affine parameter that is None does not exist."""
+    module: nn.Module = kind(*arguments, device="meta")
+    for name, parameter in (("weight", weight), ("bias", bias)):
+        if parameter is None:
+            module.register_parameter(name, None)
+    return module.train(training)
+
+
+def _with_statistics(
+    module: nn.Module,
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running: tuple[Tensor | None, Tensor | None],
+    batches: int = 0,
+) -> tuple[Tensor, ...]:
+    """The output, and the running statistics after it, where the module keeps them.
+
+    It updates them in place, here copies.
+    """
+    mean, var = (None if statistic is None else statistic.clone() for statistic in running)
+    tracked = None if mean is None else torch.tensor(batches)
+    tensors = {"weight": weight, "bias": bias, "running_mean": mean, "running_var": var, "num_batches_tracked": tracked}
+    output = called(module, tensors)(input)
+    return (output, *(statistic for statistic in (mean, var) if statistic is not None))
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    training: bool = False,
+    momentum: float | None = 0.1,
+    eps: float = 1e-5,
+    num_batches_tracked: int = 0,
+) -> tuple[Tensor, ...]:
+    """nn.BatchNorm1d, 2d or 3d."""
+    kind, track = _BATCH_NORMS[input.dim() - 2], running_mean is not None
+    if training and eps == 0.0:
+        raise Unsupported("nn.BatchNorm refuses eps = 0 in training")
+    module = _made(kind, input.shape[1], eps, momentum, True, track, weight=weight, bias=bias, training=training)
+    return _with_statistics(module, input, weight, bias, (running_mean, running_var), num_batches_tracked)
+
+
+def layer_norm(
+    input: Tensor,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    normalized_shape: tuple[int, ...],
+    eps: float = 1e-5,
+) -> Tensor:
+    """nn.LayerNorm."""
+    module = _made(nn.LayerNorm, normalized_shape, eps, weight=weight, bias=bias)
+    found: Tensor = called(module, {"weight": weight, "bias": bias})(input)
+    return found
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> tuple[Tensor, ...]:
+    """nn.InstanceNorm1d, 2d or 3d; its evaluation mode is the one that uses the running statistics."""
+    kind, track = _INSTANCE_NORMS[input.dim() - 3], running_mean is not None
+    sizes = (input.shape[1], eps, momentum, True, track)
+    module = _made(kind, *sizes, weight=weight, bias=bias, training=use_input_stats)
+    return _with_statistics(module, input, weight, bias, (running_mean, running_var))
+
+
+def group_norm(
+    input: Tensor,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    num_groups: int,
+    eps: float = 1e-5,
+) -> Tensor:
+    """nn.GroupNorm."""
+    module = _made(nn.GroupNorm, num_groups, input.shape[1], eps, weight=weight, bias=bias)
+    found: Tensor = called(module, {"weight": weight, "bias": bias})(input)
+    return found
+
+
+LAYERS = {
+    "batch_norm": batch_norm,
+    "group_norm": group_norm,
+    "instance_norm": instance_norm,
+    "layer_norm": layer_norm,
+}
+
+# y = a x + b, with one slope and one offset per channel or sample: in aten/src/ATen/native/cpu,
+# batch_norm_kernel.cpp (batch_norm_cpu_collect_linear_and_constant_terms), which instance_norm calls,
+# group_norm_kernel.cpp and layer_norm_kernel.cpp; the latter two take means by Welford's recurrence
+# (RowwiseMoments of moments_utils.h).
+ALGORITHMS = dict.fromkeys(LAYERS, "folded")
+
+# The derivative towards the input is a ȳ + b x + c, with one a, b and c per row or group, in the same two files
+# (LayerNormBackwardKernelImplInternal, GroupNormInputBackward).
+BACKWARD = {"layer_norm": "collected", "group_norm": "collected"}

@@ -1,0 +1,60 @@
+"""What softmax and its logarithm share: rows of scores along a dimension, shifted by the largest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import TypeAlias
+
+from oracle.scalar import Scalar, detached, exp, largest, stored, total, with_derivative_of
+from oracle.tensor import Tensor, tensor
+
+# Scores or weights by place; a place that takes no part is absent.
+Row: TypeAlias = dict[int, Scalar]
+
+
+def shifted(scores: Row) -> Row:
+    """s − m, m the largest score: it keeps exp from overflowing and changes nothing."""
+    shift = detached(largest(list(scores.values())))
+    return {j: s - shift for j, s in scores.items()}
+
+
+def powers(scores: Row) -> Row:
+    """exp(s − m)."""
+    return {j: exp(s) for j, s in shifted(scores).items()}
+
+
+def softmax_row(scores: Row) -> Row:
+    """exp(s − m) / Σ exp(s − m)."""
+    found = powers(scores)
+    sum_of_powers = total(list(found.values()))
+    return with_kept_derivative({j: power / sum_of_powers for j, power in found.items()}, found, sum_of_powers)
+
+
+def with_kept_derivative(weights: Row, found: Row, sum_of_powers: Scalar) -> Row:
+    """The weights y, stored, with the derivatives y_i (ȳ_i − Σ_j ȳ_j y_j), for which nothing but y is kept."""
+
+    def renormalised() -> Row:
+        reciprocal = detached(1.0 / sum_of_powers)
+        kept = {j: stored(power * reciprocal) for j, power in found.items()}
+        one = total(list(kept.values()))  # with the derivative that the sum of the powers would have had
+        return {j: weight / one for j, weight in kept.items()}
+
+    row = cache(renormalised)
+
+    def derived(j: int) -> Callable[[], Scalar]:
+        return lambda: row()[j]
+
+    return {j: with_derivative_of(stored(weight), derived(j)) for j, weight in weights.items()}
+
+
+def rowwise(of_row: Callable[[Row], Row], input: Tensor, dim: int) -> Tensor:
+    """The tensor whose rows along ``dim`` are ``of_row`` of the input's.
+
+    Raises ``ValueError`` for a dimension that the input does not have.
+    """
+    if not -input.rank <= dim < input.rank:
+        raise ValueError(f"dim {dim} of a tensor with {input.rank} dimensions: from {-input.rank} to {input.rank - 1}")
+    along = input.swapped(dim, -1)
+    rows = tensor(along.shape[:-1], lambda *place: of_row(dict(enumerate(along[*place, ...]))))
+    return tensor(along.shape, lambda *index: rows[index[:-1]][index[-1]]).swapped(dim, -1)

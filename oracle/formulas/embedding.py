@@ -1,0 +1,85 @@
+"""Embedding: a table of vectors.
+
+Source: the document, lines 20 and 50, names it; torch.nn.functional.embedding, whose max_norm edits the
+table (aten/src/ATen/native/Embedding.cpp, embedding_renorm_cpu_, which has the 1e-7).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from oracle.scalar import Scalar, absolute, constant, detached, dot, inside, largest, power, sqrt, stored, total
+from oracle.tensor import Tensor, key, tensor
+
+_MARGIN = Fraction(1, 10**7)
+
+
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    *,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+) -> dict[str, Tensor]:
+    """y = W[i].
+
+    input (*) integers, weight (rows, width); returns output (*, width) and weight (rows, width), the table
+    afterwards: with ``max_norm``, every row that is looked up and has a norm above it is first multiplied
+    by max_norm / (norm + 1e-7), once. Of that no derivative is taken, and none towards the row
+    ``padding_idx``, counted from the end where negative. ``norm_type`` is the p of (Σ |w|^p)^(1/p), which
+    may be infinity. Raises ``ValueError`` for an index or ``padding_idx`` outside the table and for a
+    ``max_norm`` or ``norm_type`` that is not positive.
+    """
+    rows, width = weight.shape
+    used = frozenset(input.elements())
+    for row in sorted(used):
+        if not 0 <= row < rows:
+            raise ValueError(f"index {row} is outside the table of {rows} rows: from 0 to {rows - 1}")
+    if padding_idx is not None and not -rows <= padding_idx < rows:
+        raise ValueError(f"padding_idx {padding_idx} is outside the table of {rows} rows: from {-rows} to {rows - 1}")
+    padding = None if padding_idx is None else padding_idx % rows
+    table = weight if max_norm is None else _renormalised(weight, used, max_norm, norm_type)
+
+    def y(*index: int) -> Scalar:
+        *place, e = index
+        row = input[key(tuple(place))]
+        return detached(table[row, e]) if row == padding else table[row, e]
+
+    return {"output": tensor((*input.shape, width), y), "weight": table}
+
+
+def _renormalised(weight: Tensor, used: frozenset[int], max_norm: float, norm_type: float) -> Tensor:
+    """The table with its used rows shortened to ``max_norm``."""
+    if not 0.0 < max_norm < math.inf:
+        raise ValueError(f"max_norm is {max_norm}; it must be positive and finite")
+    if not norm_type > 0.0:
+        raise ValueError(f"norm_type is {norm_type}; it must be positive")
+    excess = tensor(weight.shape[:1], lambda row: _excess(_norm(weight[row, ...], norm_type), max_norm))
+
+    def at(row: int, e: int) -> Scalar:
+        w = weight[row, e]
+        # the difference is zero: the table is edited in place, and the derivative is one towards what it holds then
+        return stored(total([detached(w / excess[row]), w - detached(w)])) if row in used else w
+
+    return tensor(weight.shape, at)
+
+
+def _excess(norm: Scalar, max_norm: float) -> Scalar:
+    """By what a row is divided: 1 up to ``max_norm``, (norm + 1e-7) / max_norm beyond."""
+    limit = constant(max_norm)
+    beyond = 1.0 - inside(limit - norm, 0, Fraction(max_norm) + 1)
+    return largest([constant(1.0), (norm + constant(_MARGIN) * beyond) / limit])
+
+
+def _norm(row: Sequence[Scalar], p: float) -> Scalar:
+    """(Σ |w|^p)^(1/p)."""
+    if p == 1.0:
+        return total([absolute(w) for w in row])
+    if p == 2.0:
+        return sqrt(dot(row, row))
+    if p == math.inf:
+        return largest([absolute(w) for w in row])
+    return power(total([power(absolute(w), Fraction(p)) for w in row]), 1 / Fraction(p))

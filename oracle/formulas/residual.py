@@ -1,0 +1,34 @@
+"""Residual block.
+
+Source: the document, line 18, names skip connections; He et al., Deep Residual Learning (2016), equations 1 and 2.
+"""
+
+from oracle.formulas.linear import linear
+from oracle.formulas.relu import relu
+from oracle.scalar import Scalar, dot, stored
+from oracle.tensor import Tensor, key, tensor
+
+
+def residual(input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, bias_2: Tensor) -> Tensor:
+    """y = W₂ relu(W₁ x + b₁) + b₂ + x, where the input is one more term of the sum.
+
+    input (*, features), weight_1 (inside, features), bias_1 (inside), weight_2 (features, inside), bias_2 (features);
+    returns (*, features).
+    """
+    hidden = relu(linear(input, weight_1, bias_1))
+
+    def y(*index: int) -> Scalar:
+        *batch, o = index
+        return stored(dot(hidden[*batch, ...], weight_2[o, ...], bias_2[o], input[key(index)]))
+
+    return tensor(input.shape, y)
+
+
+def stepwise(input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, bias_2: Tensor) -> Tensor:
+    """The same numbers, the input added to what the layers have stored."""
+    change = linear(relu(linear(input, weight_1, bias_1)), weight_2, bias_2)
+
+    def y(*index: int) -> Scalar:
+        return stored(change[key(index)] + input[key(index)])
+
+    return tensor(input.shape, y)

@@ -1,0 +1,56 @@
+"""Recurrent layer.
+
+Source: the document, Recurrent Layers (LSTM), lines 263-265, names the layer without an equation; Elman 1990,
+Finding Structure in Time; weights and states as torch.nn.RNN documents them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from oracle.formulas._recurrent import Row, State, Unit, recurrence
+from oracle.scalar import rectified, tanh
+from oracle.tensor import Tensor
+
+_ACTIVATIONS = {"tanh": tanh, "relu": rectified}
+
+
+def rnn(
+    input: Tensor,
+    h_0: Tensor | None = None,
+    weights: Sequence[Tensor] = (),
+    *,
+    num_layers: int = 1,
+    nonlinearity: str = "tanh",
+    bias: bool = True,
+    batch_first: bool = False,
+    bidirectional: bool = False,
+) -> dict[str, Tensor]:
+    """h_t = φ(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh), φ = tanh or relu.
+
+    input (L, N, in_features), or (N, L, in_features) with ``batch_first``; h_0 (units, N, size) or None for zeros. The
+    units are the layers times the directions, layer by layer. ``weights``: for each unit W_ih (size, inputs),
+    W_hh (size, size) and, with ``bias``, b_ih and b_hh (size); inputs are in_features, above the first layer the sizes
+    of all directions. Returns output (L, N, directions · size), batch first where the input is, and h_n as h_0. Raises
+    ``ValueError`` where a number of weights or a shape does not fit, or for another nonlinearity.
+    """
+    if nonlinearity not in _ACTIVATIONS:
+        raise ValueError(f"nonlinearity is {nonlinearity!r}; it must be 'tanh' or 'relu'")
+    activation = _ACTIVATIONS[nonlinearity]
+
+    def step(unit: Unit, x: Row, state: State) -> State:
+        (h,) = state
+        return (unit.gate(0, activation, x, h),)
+
+    output, h_n = recurrence(
+        step,
+        1,
+        input,
+        {"h_0": h_0},
+        weights,
+        num_layers=num_layers,
+        bias=bias,
+        batch_first=batch_first,
+        bidirectional=bidirectional,
+    )
+    return {"output": output, "h_n": h_n}

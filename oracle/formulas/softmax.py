@@ -1,0 +1,29 @@
+"""Softmax.
+
+Source: the document, lines 51 and 1498-1500, after which the weights are exp(s_i) / Σ_j exp(s_j);
+torch.nn.functional.softmax.
+"""
+
+from oracle.formulas._softmax import Row, powers, rowwise, softmax_row, with_kept_derivative
+from oracle.scalar import total
+from oracle.tensor import Tensor
+
+
+def softmax(input: Tensor, *, dim: int = -1) -> Tensor:
+    """y_i = exp(x_i − m) / Σ_j exp(x_j − m) along ``dim``, m the largest x.
+
+    input (*), of one dimension at least; returns (*). Raises ``ValueError`` for a ``dim`` that the input does not have.
+    """
+    return rowwise(softmax_row, input, dim)
+
+
+def by_reciprocal(input: Tensor, *, dim: int = -1) -> Tensor:
+    """The same numbers, exp(x − m) times 1 / Σ exp(x − m), which is rounded itself."""
+    return rowwise(_row_by_reciprocal, input, dim)
+
+
+def _row_by_reciprocal(scores: Row) -> Row:
+    found = powers(scores)
+    sum_of_powers = total(list(found.values()))
+    reciprocal = 1.0 / sum_of_powers
+    return with_kept_derivative({j: power * reciprocal for j, power in found.items()}, found, sum_of_powers)

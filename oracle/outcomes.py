@@ -1,0 +1,419 @@
+"""The outcomes arithmetic: all results, special values included, that IEEE 754 arithmetic may give for a formula.
+
+An ``Outcome`` is a set: the extended reals from ``low`` to ``high``, and NaN where ``nan`` says so. It holds the result
+of every implementation that evaluates the formula in the declared formats, in any order, fused or in wider formats.
+Where such implementations differ, the set is as large as they do:
+
+* a sum may overflow on the way if the terms of one sign together do, and is NaN if it may have overflowed to both;
+* what overflows on the way is infinite or, in a wider format, not;
+* a zero that the formula writes may stand for nothing: the product of padding and an infinite weight is NaN or absent.
+
+Special results follow IEEE 754-2019, sections 6.1, 6.2, 7.2, 7.3 and 9.2.1. Zeros have no sign here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import ClassVar, cast
+
+from oracle.accuracy import UNITS
+from oracle.fast import divide, ieee, power, sigmoid
+from oracle.formats import Format, float64
+from oracle.scalar import Arithmetic, Scalar
+
+_INF = math.inf
+
+# What an outcome stands for beside its value.
+_IDLE = "idle"  # a zero of the formula, with which nothing need be multiplied
+_CHOICE = "choice"  # 1 where something is chosen, 0 where it is not and nothing is multiplied
+
+
+class Outcome:
+    """The extended reals from ``low`` to ``high``, none where ``low`` is above ``high``, and NaN where ``nan``."""
+
+    __slots__ = ("high", "low", "nan", "role")
+    rules: ClassVar[Outcomes]
+
+    def __init__(self, low: float, high: float, nan: bool = False, role: str = "") -> None:
+        self.low = low
+        self.high = high
+        self.nan = nan
+        self.role = role
+
+    def __add__(self, other: Outcome | float) -> Outcome:
+        return self.rules.total([self, self.rules.exactly(other)])
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Outcome | float) -> Outcome:
+        return self + -other
+
+    def __rsub__(self, other: Outcome | float) -> Outcome:
+        return -self + other
+
+    def __mul__(self, other: Outcome | float) -> Outcome:
+        return self.rules.multiply(self, self.rules.exactly(other))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Outcome | float) -> Outcome:
+        return self.rules.divide(self, self.rules.exactly(other))
+
+    def __rtruediv__(self, other: Outcome | float) -> Outcome:
+        return self.rules.divide(self.rules.exactly(other), self)
+
+    def __neg__(self) -> Outcome:
+        return type(self)(-self.high, -self.low, self.nan, self.role if self.role == _IDLE else "")
+
+    def __repr__(self) -> str:
+        reals = (
+            ""
+            if self.low > self.high
+            else f"{self.low!r}"
+            if self.low == self.high
+            else f"{self.low!r} to {self.high!r}"
+        )
+        return " or ".join(part for part in (reals, "nan" * self.nan) if part)
+
+    def __contains__(self, x: float) -> bool:
+        return self.nan if math.isnan(x) else self.low <= x <= self.high
+
+    @property
+    def finite(self) -> bool:
+        """Whether neither NaN nor an infinity is among the results."""
+        return not self.nan and self.low > -_INF and self.high < _INF
+
+    @property
+    def anything(self) -> bool:
+        """Whether every number and NaN may be the result."""
+        return self.nan and self.low == -_INF and self.high == _INF
+
+
+class Outcomes(Arithmetic):
+    """Outcomes of an implementation that computes in ``compute`` and rounds to ``storage`` at what is ``stored``.
+
+    ``operands``, ``units`` and ``flush`` as in ``EnvelopeArithmetic``; with ``flush`` subnormal inputs may be zero too.
+    """
+
+    def __init__(
+        self,
+        compute: Format,
+        storage: Format | None = None,
+        *,
+        operands: Format | None = None,
+        units: Mapping[str, float] = UNITS,
+        flush: bool = False,
+    ) -> None:
+        self.compute = compute
+        self.storage = storage or compute
+        self.operands = operands or compute
+        self.units = units
+        self.flush = flush
+        self.name = f"outcomes of {compute.name}, stored as {self.storage.name}"
+        self._unit = compute.unit + float64.unit  # an end of the set is itself computed in binary64
+        self.number = cast("type[Outcome]", type("Outcome", (Outcome,), {"rules": self, "__slots__": ()}))
+
+    # Making numbers
+
+    def lift(self, value: float) -> Outcome:
+        if math.isnan(value):
+            return self._nan()
+        if self.flush and 0.0 < abs(value) < self.compute.smallest_normal:
+            return self.number(min(value, 0.0), max(value, 0.0))
+        return self.number(value, value)
+
+    def exactly(self, value: Outcome | float) -> Outcome:
+        """An operand as it stands: a small whole number of a formula."""
+        return value if isinstance(value, Outcome) else self.number(float(value), float(value))
+
+    def constant(self, value: float | Fraction) -> Outcome:
+        centre = float(value)
+        if math.isnan(centre):
+            return self._nan()
+        if centre == value and self.compute.represents(centre):
+            return self.number(centre, centre, role="" if centre else _IDLE)
+        return self._function(centre, centre, 1.0)
+
+    def value(self, x: Scalar) -> float:
+        return (x.low + x.high) / 2 if x.low < x.high else x.low if x.low == x.high else math.nan
+
+    def _nan(self) -> Outcome:
+        return self.number(_INF, -_INF, True)
+
+    # Rounding
+
+    def _below(self, x: float, error: float, kind: Format | None = None) -> float:
+        """The least that a real number becomes with this error, a rounding to nearest included."""
+        kind = kind or self.compute
+        if math.isinf(x):
+            return x
+        if abs(x) < 2.0 * kind.smallest_normal:
+            error += kind.smallest_normal if self.flush else max(kind.smallest / 2, float64.smallest)
+        low = x - error
+        if low < -kind.largest:
+            return -_INF
+        return max(low, 0.0) if x >= 0.0 else low  # rounding keeps the sign
+
+    def _above(self, x: float, error: float, kind: Format | None = None) -> float:
+        return -self._below(-x, error, kind)
+
+    def _function(self, low: float, high: float, units: float, nan: bool = False, finite: bool = True) -> Outcome:
+        """A result between two real ones, with an error in units; ``finite``: of finite operands."""
+        if finite:  # as in products
+            low, high = min(low, float64.largest), max(high, -float64.largest)
+        share = units * self._unit
+        return self.number(self._below(low, share * abs(low)), self._above(high, share * abs(high)), nan)
+
+    def stored(self, x: Scalar) -> Outcome:
+        kind = self.storage
+        if kind == self.compute or x.low > x.high or (x.low == x.high and kind.represents(x.low)):
+            return cast("Outcome", x)
+        share = kind.unit + float64.unit
+        low, high = self._below(x.low, share * abs(x.low), kind), self._above(x.high, share * abs(x.high), kind)
+        return self.number(low, high, x.nan, x.role)
+
+    # Products and quotients
+
+    def multiply(self, a: Outcome, b: Outcome) -> Outcome:
+        product, exact = self._times(a, b)
+        if exact or product.low > product.high:
+            return product
+        return self._function(product.low, product.high, 1.0, product.nan, finite=False)
+
+    def _times(self, a: Outcome, b: Outcome) -> tuple[Outcome, bool]:
+        """The product before it is rounded, and whether it need not be."""
+        if a.role or b.role:
+            return self._significant(a, b) if a.role else self._significant(b, a)
+        if a.low == a.high and b.low == b.high and not (a.nan or b.nan):
+            x, y = a.low, b.low
+            product = x * y
+            if math.isfinite(product):
+                return self.number(product, product), self._is_product(product, x, y)
+            if math.isfinite(x) and math.isfinite(y):
+                low, high = sorted((product, math.copysign(float64.largest, product)))
+                return self.number(low, high), False
+        nan = a.nan or b.nan or (_holds_zero(a) and _holds_infinity(b)) or (_holds_zero(b) and _holds_infinity(a))
+        low, high = _hull(x * y for x in (a.low, a.high) for y in (b.low, b.high))
+        if a.low > a.high or b.low > b.high:
+            return self._nan(), True
+        if a is b:  # a square
+            low, nan = max(low, 0.0), a.nan
+        if a.finite and b.finite:  # so large a real number is known as infinite only because binary64 ends here
+            low, high = min(low, float64.largest), max(high, -float64.largest)
+        return self.number(low, high, nan), low == high and (math.isinf(low) or low == 0.0)
+
+    def _significant(self, a: Outcome, b: Outcome) -> tuple[Outcome, bool]:
+        """The product of a number with a role and another."""
+        role = a.role if not b.role or a.role == b.role else ""
+        if a.role == _IDLE:
+            return self.number(0.0, 0.0, not b.finite, _IDLE if b.finite else ""), True
+        if a.high == 0.0:
+            return self.number(0.0, 0.0, role=role), True
+        if a.low == 1.0:
+            return b, True
+        if not b.finite:
+            return self.number(-_INF, _INF, True), True  # what is chosen instead is not known here
+        return self.number(min(b.low, 0.0), max(b.high, 0.0), role=role), True
+
+    def _is_product(self, product: float, x: float, y: float) -> bool:
+        if x == 0.0 or y == 0.0:
+            return True
+        if not self.compute.represents(product):
+            return False
+        if self.compute.precision <= 26:
+            return True
+        return Fraction(x) * Fraction(y) == Fraction(product)
+
+    def divide(self, a: Outcome, b: Outcome) -> Outcome:
+        if a.low > a.high or b.low > b.high:
+            return self._nan()
+        nan = a.nan or b.nan or (_holds_zero(a) and _holds_zero(b)) or (_holds_infinity(a) and _holds_infinity(b))
+        if _holds_zero(b) and (b.low < 0.0 or math.copysign(1.0, b.low) < 0.0):  # the sign of the zero is not known
+            return self.number(-_INF, _INF, nan)
+        low, high = _hull(divide(x, y) for x in (a.low, a.high) for y in (b.low, b.high))
+        if low == high and self._is_quotient(low, a, b):
+            return self.number(low, low, nan)
+        return self._function(low, high, 1.0, nan, a.finite and b.finite and b.low != 0.0)
+
+    def _is_quotient(self, quotient: float, a: Outcome, b: Outcome) -> bool:
+        if not math.isfinite(quotient) or math.isinf(b.low):
+            return True
+        if a.low != a.high or b.low != b.high or not self.compute.represents(quotient):
+            return False
+        return Fraction(quotient) * Fraction(b.low) == Fraction(a.low)
+
+    # Sums
+
+    def total(self, terms: Sequence[Scalar]) -> Outcome:
+        if len(terms) == 1:
+            return cast("Outcome", terms[0])
+        return self._summed(terms, 0)
+
+    def dot(self, xs: Sequence[Scalar], ys: Sequence[Scalar], *rest: Scalar) -> Outcome:
+        if self.operands != self.compute:
+            xs, ys = list(map(self._narrowed, xs)), list(map(self._narrowed, ys))
+        products = [self._times(x, y) for x, y in zip(xs, ys, strict=True)]
+        terms = [product for product, _ in products]
+        return self._summed([*terms, *rest], sum(not exact for _, exact in products))
+
+    def _narrowed(self, x: Outcome) -> Outcome:
+        kind = self.operands
+        if x.role or x.low > x.high or (x.low == x.high and kind.represents(x.low)):
+            return x
+        low, high = self._below(x.low, kind.unit * abs(x.low), kind), self._above(x.high, kind.unit * abs(x.high), kind)
+        return self.number(low, high, x.nan)
+
+    def _summed(self, terms: Sequence[Outcome], inexact: int) -> Outcome:
+        """The sum of terms, of which ``inexact`` are still to be rounded, in any order."""
+        if any(term.low > term.high for term in terms):
+            return self._nan()
+        terms = [term for term in terms if term.low != 0.0 or term.high != 0.0 or term.nan]  # adding zero does nothing
+        lows, highs = [term.low for term in terms], [term.high for term in terms]
+        # the errors grow with the terms: no further than the terms themselves, so the ends decide
+        share = max(len(terms) - 1 + inexact, 0) * self._unit
+        if inexact == 0 and _exact(lows, highs) and self.compute.represents(sum(lows)):
+            share = 0.0
+        reach = self.compute.largest / (1.0 + share)
+        up, down = _sum(x for x in highs if 0.0 < x < _INF), _sum(-x for x in lows if -_INF < x < 0.0)
+        more = [k for k, x in enumerate(highs) if x == _INF] + [-1] * (up > reach)
+        less = [k for k, x in enumerate(lows) if x == -_INF] + [-2] * (down > reach)
+        nan = any(term.nan for term in terms) or any(i != j for i in more for j in less)
+        if _INF in lows or -_INF in highs:  # certainly infinite, if not NaN
+            if _INF in lows and -_INF in highs:
+                return self._nan()
+            return self.number(_INF, _INF, nan) if _INF in lows else self.number(-_INF, -_INF, nan)
+        tiny = inexact * (self.compute.smallest_normal if self.flush else self.compute.smallest)
+        low = -_INF if less else self._end(lows, share, tiny)
+        high = _INF if more else -self._end([-x for x in highs], share, tiny)
+        return self.number(low, high, nan)
+
+    def _end(self, lows: Sequence[float], share: float, tiny: float) -> float:
+        low = min(_sum(lows), float64.largest)
+        error = share * _sum(map(abs, lows)) + (
+            tiny if any(abs(x) < self.compute.smallest_normal for x in lows) else 0.0
+        )
+        return max(low - error, 0.0) if all(x >= 0.0 for x in lows) else low - error
+
+    # Elementary functions, all but the last two growing with their argument
+
+    def _growing(self, function: Callable[[float], float], x: Outcome, units: float, low: float = -_INF) -> Outcome:
+        """``function`` of the arguments from ``low`` on; NaN of those below."""
+        if x.high < low or x.low > x.high:
+            return self._nan()
+        nan = x.nan or x.low < low
+        return self._function(function(max(x.low, low)), function(x.high), units, nan, math.isfinite(x.high))
+
+    def exp(self, x: Scalar) -> Outcome:
+        if x.low == x.high == 0.0:
+            return self.number(1.0, 1.0, x.nan)
+        return self._growing(lambda v: ieee(math.exp, v), x, self.units["exp"])
+
+    def log(self, x: Scalar) -> Outcome:
+        if x.low == x.high == 1.0:
+            return self.number(0.0, 0.0, x.nan)
+        found = self._growing(lambda v: ieee(math.log, v), x, self.units["log"], 0.0)
+        return self.number(-_INF, found.high, found.nan) if x.low <= 0.0 and found.low <= found.high else found
+
+    def sqrt(self, x: Scalar) -> Outcome:
+        return self._growing(math.sqrt, x, self.units["sqrt"], 0.0)
+
+    def power(self, x: Scalar, exponent: Fraction | int) -> Outcome:
+        if x.low > x.high:
+            return self._nan()
+        e = float(exponent)
+        ends = [power(v, e) for v in (x.low, x.high)]
+        # a rounded exponent moves the logarithm of the power by its error times the logarithm
+        logarithm = max(abs(math.log(v)) for v in (x.low, x.high, 1.0) if 0.0 < v < _INF)
+        units = self.units["power"] + (0.0 if self.compute.represents(e) and e == exponent else abs(e) * logarithm)
+        return self._function(min(ends), max(ends), units, x.nan, x.finite and x.low > 0.0)
+
+    def tanh(self, x: Scalar) -> Outcome:
+        return self._growing(math.tanh, x, self.units["tanh"])
+
+    def sigmoid(self, x: Scalar) -> Outcome:
+        """As 1 / (1 + exp(-x)): where exp(-x) overflows the quotient is zero instead of subnormal."""
+        found = self._growing(sigmoid, x, self.units["exp"] + 2.0)
+        low = 0.0 if found.low < 2.0 * self.compute.smallest_normal else found.low
+        return self.number(low, found.high, found.nan)
+
+    def erf(self, x: Scalar) -> Outcome:
+        return self._growing(math.erf, x, self.units["erf"])
+
+    def sin(self, x: Scalar) -> Outcome:
+        return self._wave(math.sin, x, self.units["sin"])
+
+    def cos(self, x: Scalar) -> Outcome:
+        return self._wave(math.cos, x, self.units["cos"])
+
+    def _wave(self, function: Callable[[float], float], x: Outcome, units: float) -> Outcome:
+        if x.low == x.high and math.isinf(x.low):
+            return self._nan()
+        if not x.finite:
+            return self.number(-1.0, 1.0, True)
+        centre, spread = function(x.low), x.high - x.low  # of slope 1 at most
+        return self._function(centre - spread, centre + spread, units)
+
+    # Operations that round nothing
+
+    def absolute(self, x: Scalar) -> Outcome:
+        if x.low <= 0.0 <= x.high:
+            return self.number(0.0, max(-x.low, x.high), x.nan)
+        return cast("Outcome", x if x.low > 0.0 else -x)
+
+    def largest(self, xs: Sequence[Scalar]) -> Outcome:
+        """NaN if one of them is; the formula's numbers may be one number computed in several ways."""
+        if any(x.low > x.high for x in xs):
+            return self._nan()
+        least = max(x.low for x in xs)
+        able = [x for x in xs if x.high >= least]
+        low, high = min(x.low for x in able), max(x.high for x in able)
+        idle = low == high == 0.0 and any(x.role == _IDLE for x in able)
+        return self.number(low, high, any(x.nan for x in xs), _IDLE if idle else "")
+
+    def rectified(self, x: Scalar) -> Outcome:
+        return self._nan() if x.low > x.high else self.number(max(x.low, 0.0), max(x.high, 0.0), x.nan)
+
+    def inside(self, x: Scalar, low: Fraction | int, high: Fraction | int) -> Outcome:
+        """1 or 0, and either where rounding or NaN leaves it open."""
+        surely = not x.nan and low <= x.low and x.high < high
+        never = not x.nan and (x.high < low or x.low >= high)
+        return self.number(1.0 if surely else 0.0, 0.0 if never else 1.0, role=_CHOICE)
+
+    def beside(self, x: Scalar, others: Callable[[], Sequence[Scalar]]) -> Outcome:
+        unharmed = all(other.finite for other in others())
+        return self.number(x.low, x.high, x.nan or not unharmed, x.role)
+
+
+def _holds_zero(x: Outcome) -> bool:
+    return x.low <= 0.0 <= x.high
+
+
+def _holds_infinity(x: Outcome) -> bool:
+    return x.low == -_INF or x.high == _INF
+
+
+def _hull(results: Iterable[float]) -> tuple[float, float]:
+    """The least and the largest of the results that are numbers; none (an empty range) where all are NaN."""
+    numbers = [x for x in results if x == x]
+    return min(numbers, default=_INF), max(numbers, default=-_INF)
+
+
+def _sum(xs: Iterable[float]) -> float:
+    """The sum rounded once, infinite beyond binary64."""
+    xs = list(xs)
+    try:
+        return math.fsum(xs)
+    except OverflowError:  # perhaps on the way only
+        try:
+            return float(sum(map(Fraction, xs)))
+        except OverflowError:
+            return math.copysign(_INF, sum(map(Fraction, xs)))
+
+
+def _exact(lows: Sequence[float], highs: Sequence[float]) -> bool:
+    """Whether the sum of two numbers at most, known exactly, is a number of binary64."""
+    if len(lows) > 2 or lows != highs or not all(map(math.isfinite, lows)):
+        return False
+    return sum(map(Fraction, lows)) == Fraction(found) if math.isfinite(found := sum(lows)) else False

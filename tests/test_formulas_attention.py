@@ -1,0 +1,344 @@
+"""Attention agrees with torch, masks and parameters far from their defaults."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import softmax
+from torch.nn import functional
+
+from oracle.envelope import EnvelopeArithmetic
+from oracle.evaluate import evaluate, lifted
+from oracle.exact import Exact
+from oracle.fast import Fast
+from oracle.formats import float32, float64
+from oracle.formulas.scaled_dot_product_attention import split_scale
+from oracle.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+Arrays = dict[str, Array | None]
+# Tensors, parameters, and the layer on torch tensors: (output,) or (output, weights).
+Call = tuple[Arrays, dict[str, Any], Callable[..., tuple[torch.Tensor, ...]]]
+
+
+@st.composite
+def arrays(draw: st.DrawFn, *shape: int) -> Array:
+    """Float32 numbers: small integers, or Gaussian of three sizes."""
+    random = np.random.default_rng(draw(st.integers(0, 2**20)))
+    size = draw(st.sampled_from([0.0, 0.1, 1.0, 3.0]))
+    if size == 0.0:
+        return random.integers(-2, 3, shape).astype(np.float32)
+    return (size * random.standard_normal(shape)).astype(np.float32)
+
+
+@st.composite
+def booleans(draw: st.DrawFn, *shape: int) -> Array:
+    random = np.random.default_rng(draw(st.integers(0, 2**20)))
+    return random.random(shape) < draw(st.sampled_from([0.2, 0.8]))
+
+
+@st.composite
+def additive(draw: st.DrawFn, *shape: int) -> Array:
+    return np.where(draw(booleans(*shape)), draw(arrays(*shape)), np.float32(-np.inf))
+
+
+batches = st.lists(st.integers(1, 3), max_size=2)
+sides = st.integers(1, 9)
+
+
+@st.composite
+def scaled(draw: st.DrawFn) -> Call:
+    groups, sharing = draw(st.integers(1, 2)), draw(st.integers(1, 3))
+    length, keys, width = draw(sides), draw(sides), draw(sides)
+    causal = draw(st.booleans())
+    shape = draw(st.sampled_from([(length, keys), (1, keys), (2, 1, length, keys)]))
+    masks = st.none() if causal else st.none() | booleans(*shape) | additive(*shape)
+    tensors: Arrays = {
+        "query": draw(arrays(2, groups * sharing, length, width)),
+        "key": draw(arrays(2, groups, keys, width)),
+        "value": draw(arrays(2, groups, keys, draw(sides | st.just(width)))),
+        "attn_mask": draw(masks),
+    }
+    parameters = {
+        "is_causal": causal,
+        # a negative scale turns the causal mask of torch 2.13 on a CPU into NaN
+        "scale": draw(st.sampled_from([None, 0.5, 0.3, 2.0] + [-0.7] * (not causal))),
+        "enable_gqa": True,
+    }
+    return tensors, parameters, lambda **a: (functional.scaled_dot_product_attention(**a),)
+
+
+@st.composite
+def multi_head(draw: st.DrawFn) -> Call:
+    heads, size, samples = draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 3))
+    width, length, keys = heads * size, draw(sides), draw(sides)
+    bias = draw(st.booleans())
+    shape = draw(st.sampled_from([(length, keys), (samples * heads, length, keys)]))
+    kind = draw(st.sampled_from([booleans, additive]))
+    tensors: Arrays = {
+        "query": draw(arrays(samples, length, width)),
+        "key": draw(arrays(samples, keys, width)),
+        "value": draw(arrays(samples, keys, width)),
+        "in_proj_weight": draw(arrays(3 * width, width)),
+        "in_proj_bias": draw(arrays(3 * width)) if bias else None,
+        "out_proj_weight": draw(arrays(width, width)),
+        "out_proj_bias": draw(arrays(width)) if bias else None,
+        "key_padding_mask": draw(st.none() | kind(samples, keys)),
+        "attn_mask": draw(st.none() | kind(*shape)),
+    }
+    need, average = draw(st.booleans()), draw(st.booleans())
+
+    def torch_layer(
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        key_padding_mask: torch.Tensor | None,
+        attn_mask: torch.Tensor | None,
+        **learnt: Any,
+    ) -> tuple[torch.Tensor, ...]:
+        kinds: dict[str, Any] = {"bias": bias, "batch_first": True, "dtype": query.dtype}
+        layer = torch.nn.MultiheadAttention(width, heads, **kinds)
+        named = {k.replace("out_proj_", "out_proj."): v for k, v in learnt.items()}
+        given = {k: v for k, v in named.items() if v is not None}
+        masks = {"key_padding_mask": key_padding_mask, "attn_mask": attn_mask}
+        returns = {"need_weights": need, "average_attn_weights": average}
+        found = torch.func.functional_call(layer, given, (query, key, value), masks | returns)
+        return tuple(x.detach() for x in found if x is not None)
+
+    parameters = {
+        "num_heads": heads,
+        "need_weights": need,
+        "average_attn_weights": average,
+        # without weights torch takes its fused kernel, which gives zeros
+        "fully_masked": "nan" if need else "zero",
+    }
+    return tensors, parameters, lambda **a: torch_layer(**{k: v for k, v in a.items() if k not in parameters})
+
+
+def attended(scores: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor]:
+    return (torch.softmax(scores, -1) @ value,)
+
+
+@st.composite
+def plain(draw: st.DrawFn, layer: str) -> Call:
+    batch, length, keys, width, other = draw(batches), *(draw(sides) for _ in range(4))
+    parameters: dict[str, Any] = {}
+    if layer == "local_attention":
+        parameters["window"] = draw(st.integers(0, 4))
+        length = keys
+    tensors: Arrays = {
+        "query": draw(arrays(*batch, length, width)),
+        "key": draw(arrays(*batch, keys, other if layer == "global_attention" else width)),
+        "value": draw(arrays(*batch, keys, draw(sides))),
+    }
+    if layer == "global_attention":
+        tensors["weight"] = draw(arrays(width, other))
+
+    def torch_layer(
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        weight: torch.Tensor | None = None,
+        window: int | None = None,
+    ) -> tuple[torch.Tensor, ...]:
+        if window is None:
+            return attended((query if weight is None else query @ weight) @ key.mT, value)
+        places = torch.arange(keys)
+        far = (places[:, None] - places).abs() > window
+        return attended((query @ key.mT / math.sqrt(width)).masked_fill(far, -torch.inf), value)
+
+    return tensors, parameters, torch_layer
+
+
+@st.composite
+def projected(draw: st.DrawFn, cross: bool) -> Call:
+    batch, n, d, out = draw(batches), draw(sides), draw(sides), draw(sides)
+    m = draw(sides) if cross else n
+    tensors: Arrays = {
+        "input": draw(arrays(*batch, draw(sides), n)),
+        "weight_q": draw(arrays(n, d)),
+        "weight_k": draw(arrays(m, d)),
+        "weight_v": draw(arrays(m, out)),
+    }
+    if cross:
+        tensors["context"] = draw(arrays(*batch, draw(sides), m))
+
+    def torch_layer(
+        input: torch.Tensor,
+        weight_q: torch.Tensor,
+        weight_k: torch.Tensor,
+        weight_v: torch.Tensor,
+        context: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, ...]:
+        seen = input if context is None else context
+        scores = (input @ weight_q) @ (seen @ weight_k).mT / math.sqrt(d)
+        return attended(scores, seen @ weight_v)
+
+    return tensors, {}, torch_layer
+
+
+@st.composite
+def pooling(draw: st.DrawFn) -> Call:
+    batch, keys, n, d, m = draw(batches), *(draw(sides) for _ in range(4))
+    asked = draw(st.booleans())
+    tensors: Arrays = {
+        "input": draw(arrays(*batch, keys, n)),
+        "value": draw(arrays(*batch, keys, draw(sides))),
+        "weight": draw(arrays(d, n)),
+        "bias": draw(st.none() | arrays(d)),
+        "v": draw(arrays(d)),
+        "query": draw(arrays(*batch, m)) if asked else None,
+        "weight_query": draw(arrays(d, m)) if asked else None,
+    }
+
+    def torch_layer(
+        input: torch.Tensor,
+        value: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        v: torch.Tensor,
+        query: torch.Tensor | None,
+        weight_query: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, ...]:
+        states = functional.linear(input, weight, bias)
+        if query is not None and weight_query is not None:
+            states = states + functional.linear(query, weight_query)[..., None, :]
+        weights = torch.softmax(torch.tanh(states) @ v, -1)
+        return (weights[..., None, :] @ value)[..., 0, :], weights
+
+    return tensors, {}, torch_layer
+
+
+CASES: dict[str, st.SearchStrategy[Call]] = {
+    "scaled_dot_product_attention": scaled(),
+    "multi_head_attention": multi_head(),
+    "dot_product_attention": plain("dot_product_attention"),
+    "local_attention": plain("local_attention"),
+    "global_attention": plain("global_attention"),
+    "self_attention": projected(cross=False),
+    "cross_attention": projected(cross=True),
+    "additive_attention": pooling(),
+}
+layers = pytest.mark.parametrize("layer", CASES)
+often = settings(max_examples=30, deadline=None)
+
+
+def by_torch(call: Call, dtype: torch.dtype) -> list[torch.Tensor]:
+    tensors, parameters, torch_layer = call
+    arguments = {
+        k: None if v is None else torch.tensor(v, dtype=torch.bool if v.dtype == bool else dtype)
+        for k, v in tensors.items()
+    }
+    return list(torch_layer(**arguments, **parameters))
+
+
+def outputs(layer: str, call: Call) -> list[Tensor]:
+    """The outputs, as torch rounds them on a CPU: there the scale may be split between Q and K."""
+    tensors, parameters, _ = call
+    arguments: dict[str, Any] = {k: None if v is None else lifted(v) for k, v in tensors.items()}
+    if layer == "scaled_dot_product_attention":
+        return [split_scale(**arguments, **parameters)]
+    return list(evaluate(layer, tensors, parameters).values())
+
+
+@layers
+@often
+@given(st.data())
+def test_torch_in_float32_stays_within_the_bound(layer: str, data: st.DataObject) -> None:
+    call = data.draw(CASES[layer])
+    theirs = by_torch(call, torch.float32)
+    with EnvelopeArithmetic(float32):
+        for ours, x in zip(outputs(layer, call), theirs, strict=True):
+            assert ours.shape == x.shape
+            for element, y in zip(ours.elements(), x.flatten().tolist(), strict=True):
+                assert math.isnan(element) == math.isnan(y)
+                assert math.isnan(y) or abs(float(element) - y) <= element.bound
+
+
+@layers
+@often
+@given(st.data())
+def test_torch_in_float64_stays_within_the_bound_of_the_truth(layer: str, data: st.DataObject) -> None:
+    call = data.draw(CASES[layer])
+    theirs = [x.flatten().tolist() for x in by_torch(call, torch.float64)]
+    with EnvelopeArithmetic(float64):
+        bounds = [[e.bound for e in x.elements()] for x in outputs(layer, call)]
+    exact = Exact()
+    with exact:
+        tensors, parameters, _ = call
+        truths = evaluate(layer, tensors, parameters).values()
+        for truth, found, permitted in zip(truths, theirs, bounds, strict=True):
+            for element, y, bound in zip(truth.elements(), found, permitted, strict=True):
+                if element.is_nan():
+                    assert math.isnan(y)
+                else:
+                    high, low, radius = exact.split(element)
+                    assert abs((y - high) - low) <= bound + radius
+
+
+def elements(layer: str, tensors: Arrays, **parameters: Any) -> list[float]:
+    with Fast():
+        return list(map(float, evaluate(layer, tensors, parameters)["output"].elements()))
+
+
+ROW: Arrays = {
+    "query": np.zeros((1, 1)),
+    "key": np.zeros((2, 1)),
+    "value": np.array([[3.0], [6.0]]),
+}
+
+
+@pytest.mark.parametrize("mask", [np.array([[False, False]]), np.array([[-np.inf, -np.inf]])])
+@pytest.mark.parametrize(("policy", "expected"), [("zero", 0.0), ("mean", 4.5), ("nan", math.nan)])
+def test_a_query_that_sees_no_key_follows_the_policy(mask: Array, policy: str, expected: float) -> None:
+    found = elements("scaled_dot_product_attention", ROW | {"attn_mask": mask}, fully_masked=policy)
+    np.testing.assert_equal(found, [expected])
+
+
+def test_a_hidden_key_may_hold_anything() -> None:
+    tensors = ROW | {"value": np.array([[3.0], [np.inf]]), "attn_mask": np.array([True, False])}
+    assert elements("scaled_dot_product_attention", tensors) == [3.0]
+
+
+def test_causal_masks_align_at_either_corner() -> None:
+    random = np.random.default_rng(3)
+    query, key = random.standard_normal((2, 3)), random.standard_normal((4, 3))
+    value = random.standard_normal((4, 2))
+    for alignment, offset in (("top_left", 0), ("bottom_right", 2)):
+        hidden = np.triu(np.full((2, 4), -np.inf), 1 + offset)
+        expected = softmax(query @ key.T / math.sqrt(3) + hidden, axis=-1) @ value
+        found = elements(
+            "scaled_dot_product_attention",
+            {"query": query, "key": key, "value": value},
+            is_causal=True,
+            causal_alignment=alignment,
+        )
+        np.testing.assert_allclose(found, expected.ravel(), rtol=1e-13)
+
+
+def test_positions_are_encoded_as_vaswani_writes() -> None:
+    embeddings = np.random.default_rng(4).standard_normal((2, 7, 5))
+    angles = np.arange(7)[:, None] / 10000.0 ** (2 * np.array([0, 0, 1, 1, 2]) / 5)
+    expected = embeddings + np.where(np.arange(5) % 2 == 0, np.sin(angles), np.cos(angles))
+    found = elements("positional_encoding", {"input": embeddings})
+    np.testing.assert_allclose(found, expected.ravel(), rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"is_causal": True, "attn_mask": np.array([True, True])}, "exclude each other"),
+        ({"is_causal": True, "causal_alignment": "right"}, "causal_alignment 'right'"),
+        ({"fully_masked": "one"}, "fully_masked is 'one'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(parameters: dict[str, Any], message: str) -> None:
+    mask = {k: v for k, v in parameters.items() if k == "attn_mask"}
+    rest = {k: v for k, v in parameters.items() if k != "attn_mask"}
+    with pytest.raises(ValueError, match=message):
+        elements("scaled_dot_product_attention", ROW | mask, **rest)

@@ -1,0 +1,373 @@
+"""Activations, softmax, embedding, dropout and plain dense layers agree with numpy, scipy and torch."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import flint
+import numpy as np
+import pytest
+import scipy.special
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from oracle.envelope import EnvelopeArithmetic, bound
+from oracle.evaluate import evaluate, gradients
+from oracle.exact import Exact
+from oracle.fast import Fast
+from oracle.formats import Format, float32, float64
+from oracle.reverse import Reverse
+from oracle.scalar import power
+from oracle.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class Call:
+    """A call, and the same layer on torch tensors and on float64 arrays; both return all outputs."""
+
+    tensors: dict[str, Array]
+    parameters: dict[str, Any]
+    by_torch: Callable[..., tuple[torch.Tensor, ...]]
+    by_numpy: Callable[..., tuple[Array, ...]]
+    algorithm: str | None = None  # by which torch rounds
+    backward: str | None = None  # by which it rounds derivatives
+
+
+@st.composite
+def arrays(draw: st.DrawFn, *shape: int) -> Array:
+    """Float32 numbers: small integers, or Gaussian of three sizes."""
+    random = np.random.default_rng(draw(st.integers(0, 2**20)))
+    size = draw(st.sampled_from([0.0, 0.1, 1.0, 30.0]))
+    if size == 0.0:
+        return random.integers(-2, 3, shape).astype(np.float32)
+    return (size * random.standard_normal(shape)).astype(np.float32)
+
+
+def sides(least: int, most: int) -> st.SearchStrategy[list[int]]:
+    """Distinct sides: equal ones would hide exchanged axes."""
+    return st.lists(st.integers(1, 9), min_size=least, max_size=most, unique=True)
+
+
+@st.composite
+def elementwise(draw: st.DrawFn, by_torch: Any, by_numpy: Any) -> Call:
+    tensors = {"input": draw(arrays(*draw(sides(0, 3))))}
+    return Call(tensors, {}, lambda input: (by_torch(input),), lambda input: (by_numpy(input),))
+
+
+@st.composite
+def along(draw: st.DrawFn, by_torch: Any, by_scipy: Any, algorithm: str | None, backward: str) -> Call:
+    shape = draw(sides(1, 3))
+    dim = draw(st.integers(-len(shape), len(shape) - 1))
+    return Call(
+        {"input": draw(arrays(*shape))},
+        {"dim": dim},
+        lambda input: (by_torch(input, dim),),
+        lambda input: (by_scipy(input, axis=dim),),
+        algorithm,
+        backward,
+    )
+
+
+@st.composite
+def lookup(draw: st.DrawFn) -> Call:
+    rows, width, *places = draw(sides(2, 4))
+    max_norm = draw(st.sampled_from([None, 1.0, 0.3, 2.5]))
+    norm_type = draw(st.sampled_from([1.0, 2.0, 3.0, math.inf]))
+    padding_idx = draw(st.none() | st.integers(-rows, rows - 1))
+    indices = np.random.default_rng(draw(st.integers(0, 2**20))).integers(0, rows, places)
+    tensors = {"input": indices, "weight": draw(arrays(rows, width))}
+    parameters = {"padding_idx": padding_idx, "max_norm": max_norm, "norm_type": norm_type}
+
+    def by_torch(input: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        table = weight.clone()
+        return functional.embedding(input, table, **parameters), table
+
+    def by_numpy(input: Array, weight: Array) -> tuple[Array, ...]:
+        table = weight.copy()
+        for row in np.unique(input):
+            norm = np.linalg.norm(table[row], norm_type)
+            if max_norm is not None and norm > max_norm:
+                table[row] *= max_norm / (norm + 1e-7)
+        return table[input], table
+
+    return Call(tensors, parameters, by_torch, by_numpy)
+
+
+@st.composite
+def dropped(draw: st.DrawFn, channels: bool) -> Call:
+    shape = draw(sides(4, 4) if channels else sides(0, 3))
+    p, seed = draw(st.sampled_from([0.5, 0.1, 0.9, 0.0, 1.0])), draw(st.integers(0, 2**20))
+
+    def by_torch(input: torch.Tensor) -> torch.Tensor:
+        torch.manual_seed(seed)
+        return (functional.dropout2d if channels else functional.dropout)(input, p, True)
+
+    kept = by_torch(torch.ones(shape)).numpy() != 0.0
+    mask = kept[:, :, 0, 0] if channels else kept
+    return Call(
+        {"input": draw(arrays(*shape)), "mask": mask.astype(np.float32)},
+        {"p": p},
+        lambda input, mask: (by_torch(input),),
+        lambda input, mask: (np.divide(input, 1.0 - p, where=kept, out=np.zeros(shape)),),
+    )
+
+
+@st.composite
+def dense(draw: st.DrawFn) -> Call:
+    ins, outs, *batch = draw(sides(2, 4))
+    tensors = {"input": (*batch, ins), "weight": (ins, outs), "bias": (outs,)}
+    return Call(
+        {name: draw(arrays(*shape)) for name, shape in tensors.items()},
+        {},
+        lambda input, weight, bias: (functional.linear(input, weight.T, bias),),
+        lambda input, weight, bias: (np.einsum("...i,io->...o", input, weight) + bias,),
+    )
+
+
+@st.composite
+def block(draw: st.DrawFn) -> Call:
+    features, inside, *batch = draw(sides(2, 4))
+    tensors = {
+        "input": (*batch, features),
+        "weight_1": (inside, features),
+        "bias_1": (inside,),
+        "weight_2": (features, inside),
+        "bias_2": (features,),
+    }
+
+    def by_torch(x: torch.Tensor, *parameters: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        weight_1, bias_1, weight_2, bias_2 = parameters
+        inner = functional.relu(functional.linear(x, weight_1, bias_1))
+        return (functional.linear(inner, weight_2, bias_2) + x,)
+
+    def by_numpy(x: Array, *parameters: Array) -> tuple[Array, ...]:
+        weight_1, bias_1, weight_2, bias_2 = parameters
+        return (x + np.maximum(x @ weight_1.T + bias_1, 0.0) @ weight_2.T + bias_2,)
+
+    arguments = {name: draw(arrays(*shape)) for name, shape in tensors.items()}
+    return Call(arguments, {}, by_torch, by_numpy, "stepwise", "stepwise")
+
+
+CASES: dict[str, st.SearchStrategy[Call]] = {
+    "relu": elementwise(torch.relu, lambda x: np.maximum(x, 0.0)),
+    "sigmoid": elementwise(torch.sigmoid, scipy.special.expit),
+    "tanh": elementwise(torch.tanh, np.tanh),
+    "softmax": along(torch.softmax, scipy.special.softmax, "by_reciprocal", "by_reciprocal"),
+    "log_softmax": along(torch.log_softmax, scipy.special.log_softmax, None, "recomputed"),
+    "embedding": lookup(),
+    "dropout": dropped(channels=False),
+    "dropout2d": dropped(channels=True),
+    "residual": block(),
+    "custom_linear": dense(),
+}
+layers = pytest.mark.parametrize("layer", CASES)
+often = settings(max_examples=40, deadline=None)
+
+
+def as_torch(call: Call, dtype: torch.dtype) -> list[torch.Tensor]:
+    return [torch.tensor(x, dtype=dtype if x.dtype == np.float32 else None) for x in call.tensors.values()]
+
+
+def bounds(outputs: dict[str, Tensor]) -> list[float]:
+    return [bound(element) for output in outputs.values() for element in output.elements()]
+
+
+def assert_within(found: list[Array], truth: dict[str, Tensor], exact: Exact, permitted: list[float]) -> None:
+    """Every found number is within its permitted error of the truth, which is in force."""
+    assert [x.shape for x in found] == [x.shape for x in truth.values()]
+    elements = [element for x in truth.values() for element in x.elements()]
+    for y, element, error in zip(np.concatenate([x.ravel() for x in found]), elements, permitted, strict=True):
+        high, low, radius = exact.split(element)
+        assert abs((float(y) - high) - low) <= error + radius, (y, element, error)
+
+
+def permitted(layer: str, call: Call, compute: Format, algorithm: str | None = None) -> list[float]:
+    with EnvelopeArithmetic(compute):
+        return bounds(evaluate(layer, call.tensors, call.parameters, algorithm))
+
+
+@layers
+@often
+@given(st.data())
+def test_numpy_or_scipy_stays_within_the_bound_of_the_truth(layer: str, data: st.DataObject) -> None:
+    call = data.draw(CASES[layer])
+    arguments = [x.astype(np.float64) if x.dtype == np.float32 else x for x in call.tensors.values()]
+    with Exact() as exact:
+        truth = evaluate(layer, call.tensors, call.parameters)
+        assert_within(list(call.by_numpy(*arguments)), truth, exact, permitted(layer, call, float64))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "compute"), [(torch.float64, float64), (torch.float32, float32)], ids=["float64", "float32"]
+)
+@layers
+@often
+@given(st.data())
+def test_torch_stays_within_the_bound_of_the_truth(
+    layer: str, dtype: torch.dtype, compute: Format, data: st.DataObject
+) -> None:
+    call = data.draw(CASES[layer])
+    found = [y.numpy() for y in call.by_torch(*as_torch(call, dtype))]
+    with Exact() as exact:
+        truth = evaluate(layer, call.tensors, call.parameters)
+        assert_within(found, truth, exact, permitted(layer, call, compute, call.algorithm))
+
+
+@layers
+@often
+@given(st.data())
+def test_derivatives_by_torch_stay_within_the_bound_of_the_true_ones(layer: str, data: st.DataObject) -> None:
+    call = data.draw(CASES[layer])
+    wanted = [name for name, x in call.tensors.items() if x.dtype == np.float32 and name != "mask"]
+    arguments = dict(zip(call.tensors, as_torch(call, torch.float64), strict=True))
+    leaves = [arguments[name].requires_grad_() for name in wanted]
+    output = call.by_torch(*arguments.values())[0]
+    cotangent = data.draw(arrays(*output.shape)).astype(np.float64)
+    found = [x.numpy() for x in torch.autograd.grad(output, leaves, torch.tensor(cotangent))]
+
+    def upstream(number: int, shape: tuple[int, ...]) -> Array | None:
+        return cotangent if number == 0 else None
+
+    def derivatives(algorithm: str | None) -> dict[str, Tensor]:
+        return gradients(layer, call.tensors, call.parameters, wanted, upstream, algorithm)
+
+    with EnvelopeArithmetic(float64):
+        errors = bounds(derivatives(call.backward))
+    with Exact() as exact:
+        assert_within(found, derivatives(None), exact, errors)
+
+
+@pytest.mark.parametrize("layer", ["relu", "embedding", "residual", "custom_linear"])
+@often
+@given(st.data())
+def test_small_integers_are_rounded_nowhere(layer: str, data: st.DataObject) -> None:
+    call = data.draw(CASES[layer])
+    integers = {name: np.clip(np.rint(x), -9, 9) for name, x in call.tensors.items() if x.dtype == np.float32}
+    call.tensors = {**call.tensors, **integers}
+    call.parameters = {name: value for name, value in call.parameters.items() if name != "max_norm"}
+    assert not any(permitted(layer, call, float32))
+
+
+@pytest.mark.parametrize(
+    ("layer", "algorithm"), [("softmax", "by_reciprocal"), ("log_softmax", "recomputed"), ("residual", "stepwise")]
+)
+@often
+@given(st.data())
+def test_another_order_of_operations_has_the_same_values_and_derivatives(
+    layer: str, algorithm: str, data: st.DataObject
+) -> None:
+    call = data.draw(CASES[layer])
+    cotangent = data.draw(arrays(*call.tensors["input"].shape)).astype(np.float64)
+
+    def elements(algorithm: str | None) -> list[Any]:
+        values = evaluate(layer, call.tensors, call.parameters, algorithm)["output"]
+        slopes = gradients(layer, call.tensors, call.parameters, ["input"], lambda *_: cotangent, algorithm)["input"]
+        return [*values.elements(), *slopes.elements()]
+
+    with Exact(256):
+        assert all(one.overlaps(other) for one, other in zip(elements(None), elements(algorithm), strict=True))
+
+
+def test_log_softmax_does_not_bury_the_logarithm_under_a_large_score() -> None:
+    scores = np.array([1e6, 1e6 + 0.5])
+    with EnvelopeArithmetic(float32):
+        found = evaluate("log_softmax", {"input": scores}, {})["output"].elements()
+        assert max(map(bound, found)) < np.spacing(np.float32(1e6)) / 1000
+
+
+@pytest.mark.parametrize("scores", [np.array([-1e4, 0.0]), np.array([1e4, -1e4])])
+def test_far_apart_scores_neither_overflow_nor_give_nan(scores: Array) -> None:
+    with Fast():
+        assert evaluate("softmax", {"input": scores}, {})["output"].elements() == list(scores == scores.max())
+        assert evaluate("log_softmax", {"input": scores}, {})["output"].elements() == list(scores - scores.max())
+
+
+def test_every_element_is_dropped_with_probability_one() -> None:
+    with Fast():
+        found = evaluate("dropout", {"input": np.array([1.0, math.inf]), "mask": np.zeros(2)}, {"p": 1.0})
+        assert found["output"].elements() == [0.0, 0.0]
+
+
+WEIGHT = np.array([[3.0, 4.0], [6.0, 8.0], [30.0, 40.0]])
+
+
+def test_a_row_looked_up_twice_is_shortened_once_and_the_others_stay() -> None:
+    with Fast():
+        found = evaluate("embedding", {"input": np.array([1, 0, 1]), "weight": WEIGHT}, {"max_norm": 5.0})
+        shortened = [w / ((10.0 + 1e-7) / 5.0) for w in (6.0, 8.0)]
+        assert found["weight"].elements() == [3.0, 4.0, *shortened, 30.0, 40.0]
+        assert found["output"].elements() == [*shortened, 3.0, 4.0, *shortened]
+
+
+def test_where_rounding_hides_which_norm_is_larger_both_tables_conform() -> None:
+    row = np.array([[3.0, 4.0, 5.0]])  # 27 + 64 + 125 = 6³
+    tensors = {"input": np.array([0]), "weight": row}
+    with EnvelopeArithmetic(float64):
+        found = evaluate("embedding", tensors, {"max_norm": 6.0, "norm_type": 3.0})["weight"].elements()
+    for kept, w in zip(found, row[0], strict=True):
+        for conforming in (w, w * 6.0 / (6.0 + 1e-7)):
+            assert abs(conforming - float(kept)) <= kept.bound
+        assert kept.bound < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("layer", "tensors", "parameters", "message"),
+    [
+        ("softmax", {"input": WEIGHT}, {"dim": 2}, "dim 2 of a tensor with 2 dimensions: from -2 to 1"),
+        ("log_softmax", {"input": WEIGHT}, {"dim": -3}, "dim -3 of a tensor with 2 dimensions"),
+        ("embedding", {"input": np.array([3]), "weight": WEIGHT}, {}, "index 3 is outside the table of 3 rows"),
+        ("embedding", {"input": np.array([-1]), "weight": WEIGHT}, {}, "index -1 is outside the table"),
+        ("embedding", {"input": np.array([0]), "weight": WEIGHT}, {"padding_idx": 3}, "padding_idx 3 is outside"),
+        ("embedding", {"input": np.array([0]), "weight": WEIGHT}, {"max_norm": 0.0}, "max_norm is 0.0"),
+        (
+            "embedding",
+            {"input": np.array([0]), "weight": WEIGHT},
+            {"max_norm": 1.0, "norm_type": -1.0},
+            "norm_type is -1.0",
+        ),
+        ("dropout", {"input": WEIGHT, "mask": WEIGHT}, {"p": 1.5}, "p is 1.5"),
+        ("dropout", {"input": WEIGHT, "mask": WEIGHT[0]}, {"p": 0.5}, r"mask of shape \(2,\)"),
+        ("dropout2d", {"input": np.ones((2, 3, 4)), "mask": np.ones((3, 2))}, {"p": 0.5}, r"mask of shape \(3, 2\)"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    layer: str, tensors: dict[str, Array], parameters: dict[str, Any], message: str
+) -> None:
+    with Fast(), pytest.raises(ValueError, match=message):
+        evaluate(layer, tensors, parameters)
+
+
+@pytest.mark.parametrize("exponent", [Fraction(1, 3), Fraction(5, 2), Fraction(-2, 3), 3])
+@often
+@given(st.floats(1e-3, 1e3), st.floats(0.0, 0.9), st.floats(-1.0, 1.0), st.floats(-1.0, 1.0))
+def test_a_power_bounds_what_rounded_arguments_and_exponents_change(
+    exponent: Fraction | int, x: float, relative: float, error: float, rounding: float
+) -> None:
+    envelope = EnvelopeArithmetic(float32)
+    with envelope:
+        found = power(envelope.make(x, relative * x), exponent)
+    other = Fraction(exponent) * (1 + Fraction(rounding) * Fraction(float32.unit))
+    if float32.represents(float(exponent)):
+        other = Fraction(exponent)
+    with Exact():
+        moved = flint.arb(Fraction(x).numerator) / Fraction(x).denominator * (1 + flint.arb(error) * relative)
+        assert abs(power(moved, other) - float(found)) <= found.bound
+
+
+def test_a_power_is_differentiated() -> None:
+    with Exact() as exact, Reverse(exact) as reverse:
+        x = reverse.lift(2.0)
+        (slope,) = reverse.gradient([(power(x, Fraction(5, 2)), exact.lift(1.0))], [x])
+        assert slope.overlaps(flint.arb(2.5) * flint.arb(2) ** flint.arb(1.5))
+
+
+def test_powers_have_the_special_values_of_ieee() -> None:
+    with Fast() as fast:
+        values = [(0.0, -1), (0.0, 2), (math.inf, 2), (1e300, 2)]
+        assert [power(fast.lift(x), exponent) for x, exponent in values] == [math.inf, 0.0, math.inf, math.inf]

@@ -1,0 +1,185 @@
+"""Normalisation agrees with torch, parameters far from their defaults."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from oracle.envelope import EnvelopeArithmetic
+from oracle.evaluate import evaluate, lifted
+from oracle.exact import Exact
+from oracle.fast import Fast
+from oracle.formats import float32, float64
+from oracle.formulas import formula
+from oracle.tensor import Tensor
+
+Arrays = dict[str, np.ndarray[Any, Any] | None]
+Call = tuple[Arrays, dict[str, Any]]
+
+
+@st.composite
+def arrays(draw: st.DrawFn, *shape: int) -> np.ndarray[Any, Any]:
+    """Float32 numbers: small integers, Gaussian, or a small spread on a large offset."""
+    random = np.random.default_rng(draw(st.integers(0, 2**20)))
+    regime = draw(st.sampled_from(["integers", "gaussian", "offset"]))
+    if regime == "integers":
+        return random.integers(-8, 9, shape).astype(np.float32)
+    offset, spread = (1000, 0.25) if regime == "offset" else (0, 1)
+    return (spread * random.standard_normal(shape) + offset).astype(np.float32)
+
+
+def shapes(least: int = 0, most: int = 3) -> st.SearchStrategy[list[int]]:
+    return st.lists(st.integers(1, 5), min_size=least, max_size=most)
+
+
+@st.composite
+def channelwise(draw: st.DrawFn, flag: str | None) -> Call:
+    """Batch (flag "training"), instance ("use_input_stats") or group (None) normalisation."""
+    groups, size = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    channels = groups * size
+    samples, sides = draw(st.integers(1, 3)), [draw(st.integers(2, 9)), *draw(shapes(0, 2))]
+    input = draw(arrays(samples, channels, *sides))
+    optional = st.none() | arrays(channels)
+    tensors: Arrays = {"input": input, "weight": draw(optional), "bias": draw(optional)}
+    parameters: dict[str, Any] = {"eps": draw(st.sampled_from([1e-5, 0.1, 2.0]))}
+    if flag is None:
+        return tensors, parameters | {"num_groups": groups}
+    own = draw(st.booleans())
+    parameters |= {flag: own, "momentum": draw(st.sampled_from([0.0, 0.1, 0.3, 1.0]))}
+    given = not own or draw(st.booleans())
+    tensors["running_mean"] = draw(arrays(channels)) if given else None
+    tensors["running_var"] = abs(draw(arrays(channels))) + np.float32(0.5) if given else None
+    return tensors, parameters
+
+
+@st.composite
+def trailing(draw: st.DrawFn) -> Call:
+    """Layer normalisation over one or several trailing dimensions."""
+    normalized = draw(shapes(1) | st.lists(st.integers(1, 40), min_size=1, max_size=1))
+    optional = st.none() | arrays(*normalized)
+    tensors: Arrays = {
+        "input": draw(arrays(*draw(shapes(0, 2)), *normalized)),
+        "weight": draw(optional),
+        "bias": draw(optional),
+    }
+    return tensors, {"normalized_shape": normalized, "eps": draw(st.sampled_from([1e-5, 0.1, 2.0]))}
+
+
+CASES: dict[str, st.SearchStrategy[Call]] = {
+    "batch_norm": channelwise("training"),
+    "instance_norm": channelwise("use_input_stats"),
+    "group_norm": channelwise(None),
+    "layer_norm": trailing(),
+}
+layers = pytest.mark.parametrize("layer", CASES)
+often = settings(max_examples=40, deadline=None)
+
+
+def by_torch(layer: str, call: Call, dtype: torch.dtype) -> dict[str, list[float]]:
+    tensors, parameters = call
+    arguments = {k: None if v is None else torch.tensor(v, dtype=dtype) for k, v in tensors.items()}
+    found = {"output": getattr(functional, layer)(**arguments, **parameters)}
+    found |= {k: v for k, v in arguments.items() if k.startswith("running") and v is not None}
+    return {name: x.flatten().tolist() for name, x in found.items()}
+
+
+def outputs(compute: Callable[..., Any], call: Call) -> dict[str, Tensor]:
+    tensors, parameters = call
+    arguments = {k: None if v is None else lifted(v) for k, v in tensors.items()}
+    result = compute(**arguments, **parameters)
+    return {"output": result} if isinstance(result, Tensor) else result
+
+
+def folded(layer: str) -> Callable[..., Any]:
+    """The writing that torch rounds by on a CPU: one slope and one offset."""
+    found: Callable[..., Any] = importlib.import_module(f"oracle.formulas.{layer}").folded
+    return found
+
+
+@layers
+@often
+@given(st.data())
+def test_torch_in_float32_stays_within_the_bound_of_the_folded_writing(layer: str, data: st.DataObject) -> None:
+    call = data.draw(CASES[layer])
+    theirs = by_torch(layer, call, torch.float32)
+    with EnvelopeArithmetic(float32):
+        ours = outputs(folded(layer), call)
+        assert ours.keys() == theirs.keys()
+        for name, x in ours.items():
+            for element, y in zip(x.elements(), theirs[name], strict=True):
+                assert abs(float(element) - y) <= element.bound
+
+
+@layers
+@often
+@given(st.data())
+def test_torch_in_float64_stays_within_the_bound_of_the_truth(layer: str, data: st.DataObject) -> None:
+    call = data.draw(CASES[layer])
+    theirs = by_torch(layer, call, torch.float64)
+    with EnvelopeArithmetic(float64):
+        ours = outputs(folded(layer), call)
+        bounds = {name: [element.bound for element in x.elements()] for name, x in ours.items()}
+    exact = Exact()
+    with exact:
+        for name, x in outputs(formula(layer), call).items():
+            for element, y, bound in zip(x.elements(), theirs[name], bounds[name], strict=True):
+                high, low, radius = exact.split(element)
+                assert abs((y - high) - low) <= bound + radius
+
+
+@layers
+@often
+@given(st.data())
+def test_both_writings_have_the_same_value(layer: str, data: st.DataObject) -> None:
+    call = data.draw(CASES[layer])
+    with Exact(256):
+        documented, rewritten = outputs(formula(layer), call), outputs(folded(layer), call)
+        for name, x in documented.items():
+            for one, other in zip(x.elements(), rewritten[name].elements(), strict=True):
+                assert one.overlaps(other)
+
+
+@pytest.mark.parametrize("tracked", [0, 1, 4])
+def test_without_a_momentum_the_running_statistics_are_those_of_all_batches(tracked: int) -> None:
+    batches = np.random.default_rng(5).standard_normal((tracked + 1, 3, 2, 4))
+    layer = torch.nn.BatchNorm1d(2, momentum=None, dtype=torch.float64)
+    running = dict(layer.named_buffers())
+    for batch in batches[:-1]:
+        layer(torch.tensor(batch))
+    tensors = {
+        "input": batches[-1],
+        "running_mean": running["running_mean"].numpy().copy(),
+        "running_var": running["running_var"].numpy().copy(),
+    }
+    layer(torch.tensor(batches[-1]))
+    parameters = {"training": True, "momentum": None, "num_batches_tracked": tracked}
+    with Fast():
+        ours = evaluate("batch_norm", tensors, parameters)
+        for name in ("running_mean", "running_var"):
+            np.testing.assert_allclose(ours[name].elements(), running[name], rtol=1e-14)
+
+
+X = np.arange(6.0).reshape(1, 6, 1)
+ONE = np.ones(6)
+
+
+@pytest.mark.parametrize(
+    ("layer", "tensors", "parameters", "message"),
+    [
+        ("batch_norm", {"input": X}, {"training": True}, "more than one value per channel"),
+        ("batch_norm", {"input": X, "running_mean": ONE}, {}, "running_mean and running_var"),
+        ("instance_norm", {"input": X}, {}, "more than one position"),
+        ("instance_norm", {"input": X}, {"use_input_stats": False}, "running_mean and running_var"),
+        ("group_norm", {"input": X}, {"num_groups": 4}, "6 channels do not divide into 4 groups"),
+        ("layer_norm", {"input": X}, {"normalized_shape": [6]}, "does not end in"),
+    ],
+)
+def test_what_does_not_fit_is_refused(layer: str, tensors: Arrays, parameters: dict[str, Any], message: str) -> None:
+    with Fast(), pytest.raises(ValueError, match=message):
+        evaluate(layer, tensors, parameters)
