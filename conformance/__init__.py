@@ -1,10 +1,10 @@
 """A property-based conformance suite for neural-network layers."""
 
-from conformance.case import Arguments, Case, Upstream
+from conformance.case import Arguments, Case, Related, Upstream
 from conformance.run import examine
 from conformance.target import Declared, Deviation, Target, Unavailable, Unsupported
 from conformance.targets import load
-from conformance.values import Indices, Literal, Values
+from conformance.values import Indices, Literal, Special, Values
 from conformance.verdict import Status, Verdict
 
 __all__ = [
@@ -14,6 +14,8 @@ __all__ = [
     "Deviation",
     "Indices",
     "Literal",
+    "Related",
+    "Special",
     "Status",
     "Target",
     "Unavailable",

@@ -1,7 +1,12 @@
-"""Put a case to a target and read its answer."""
+"""Put a case to a target and read its answer.
+
+What the layer function raises, or its derivative, fails the case. What the rest of the target raises passes through:
+there is no answer to judge.
+"""
 
 from __future__ import annotations
 
+import math
 import time
 import zlib
 from collections.abc import Callable, Collection, Sequence
@@ -9,7 +14,7 @@ from typing import Any, TypeVar
 
 from conformance.case import Case, Upstream
 from conformance.layouts import PLAIN
-from conformance.target import Target, Unsupported
+from conformance.target import Target, Unsupported, one_line, said
 from conformance.verdict import Actual, Status, Verdict
 
 Answer = TypeVar("Answer")
@@ -51,12 +56,17 @@ def ask_gradients(
             return _outputs(function(*found, **case.parameters))
 
         def cotangents(outputs: Sequence[Any]) -> list[Any]:
-            return [None if k in constants else _cotangent(target, upstream, k, y) for k, y in enumerate(outputs)]
+            try:
+                return [None if k in constants else _cotangent(target, upstream, k, y) for k, y in enumerate(outputs)]
+            except (Unsupported, _Settled):
+                raise
+            except Exception as error:
+                raise _Aside(error) from error
 
         outputs, gradients = _timed(target.vjp, of_leaves, leaves, cotangents)
         if len(gradients) != len(leaves):
-            raise TypeMismatch(f"returned {len(gradients)} derivatives, expected {len(leaves)}")
-        return _read(target, outputs), [None if g is None else Actual(*target.read(g)) for g in gradients]
+            raise _Settled(_failed(f"returned {len(gradients)} derivatives, expected {len(leaves)}"))
+        return _read(target, outputs), [None if g is None else _read(target, [g])[0] for g in gradients]
 
     return _asked(target, case, call)
 
@@ -65,26 +75,46 @@ def _asked(target: Target, case: Case, call: Callable[[Callable[..., Any], list[
     function = target.layer(case.layer)
     if function is None:
         return Verdict(Status.UNSUPPORTED, reason=f"{target.name} has no {case.layer}")
-    tensors = [_native(target, array, case.format, case.layout(name)) for name, array in case.arrays().items()]
-    target.seed(zlib.crc32(repr(case).encode()))
     try:
+        tensors = [_native(target, array, case.format, case.layout(name)) for name, array in case.arrays().items()]
+        target.seed(zlib.crc32(repr(case).encode()))
         return call(function, tensors)
     except Unsupported as reason:
-        return Verdict(Status.UNSUPPORTED, reason=str(reason))
-    except TypeMismatch as error:
-        return Verdict(Status.FAIL, float("inf"), str(error))
-    except Exception as error:
-        return Verdict(Status.FAIL, float("inf"), f"raised {type(error).__name__}: {error}")
+        return Verdict(Status.UNSUPPORTED, reason=one_line(reason))
+    except _Settled as settled:
+        return settled.verdict
+    except _Aside as aside:
+        raise aside.error from None
 
 
-class TypeMismatch(Exception):
-    """The target returned what it cannot read."""
+class _Settled(Exception):
+    """There is nothing more to ask: the verdict is known."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.reason)
+        self.verdict = verdict
+
+
+class _Aside(Exception):
+    """Keeps apart, on its way through ``vjp``, what the layer function did not raise."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _failed(reason: str, error: BaseException | None = None) -> Verdict:
+    return Verdict(Status.FAIL, math.inf, reason, error=error)
 
 
 def _timed(function: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:
     begin = time.perf_counter()
     try:
         return function(*arguments, **parameters)
+    except (Unsupported, KeyboardInterrupt, _Settled, _Aside):
+        raise
+    except BaseException as error:  # sys.exit and the outcomes of pytest are no way out either
+        raise _Settled(_failed(f"raised {said(error)}", error)) from error
     finally:
         spent["target"] += time.perf_counter() - begin
 
@@ -97,12 +127,13 @@ def _read(target: Target, outputs: Sequence[Any]) -> list[Actual]:
     try:
         return [Actual(*target.read(output)) for output in outputs]
     except TypeError as error:
-        raise TypeMismatch(str(error)) from error
+        raise _Settled(_failed(one_line(error))) from error
 
 
 def _cotangent(target: Target, upstream: Upstream, number: int, output: Any) -> Any:
-    values, format = target.read(output)
-    return _native(target, upstream.cotangent(number, values.shape, format), format, upstream.layout)
+    (actual,) = _read(target, [output])
+    cotangent = upstream.cotangent(number, actual.values.shape, actual.format)
+    return _native(target, cotangent, actual.format, upstream.layout)
 
 
 def _leaves(argument: Any) -> tuple[Any, ...]:

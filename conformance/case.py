@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from conformance.layouts import PLAIN, readable
-from conformance.values import Array, Indices, Literal, Recipe, TensorArgument, Values
+from conformance.values import Array, Indices, Literal, Recipe, Special, TensorArgument, Values
 
-_RECIPES: dict[str, type[Recipe]] = {kind.__name__: kind for kind in (Values, Indices, Literal)}
+_RECIPES: dict[str, type[Recipe]] = {kind.__name__: kind for kind in (Values, Indices, Literal, Special)}
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,20 @@ class Upstream:
 
 
 @dataclass(frozen=True)
+class Related:
+    """The relation that computations with a layer must satisfy, by name, and a number on which they depend."""
+
+    name: str
+    number: int = 0
+
+
+@dataclass(frozen=True)
 class Case:
     """A layer, the storage format of its tensors, and its arguments.
 
     ``layouts`` names the tensors that do not lie contiguously in memory (a row of ``conformance.layouts``);
-    ``upstream`` asks for derivatives.
+    ``upstream`` asks for derivatives; ``steps`` are the calls that follow this one;
+    ``refusal`` says what is wrong with a call that must be refused; ``relation`` asks for more than one computation.
     """
 
     layer: str
@@ -52,6 +61,9 @@ class Case:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     layouts: Mapping[str, str] = field(default_factory=dict)
     upstream: Upstream | None = None
+    steps: tuple[Case, ...] = ()
+    refusal: str | None = None
+    relation: Related | None = None
 
     def arrays(self) -> dict[str, Array | None | Sequence[Array]]:
         """The tensors as numpy arrays: binary64 numbers of the format, int64 indices, bool masks."""
@@ -77,6 +89,9 @@ class Case:
             "parameters": {name: _number(value) for name, value in self.parameters.items()},
             "layouts": dict(self.layouts),
             "upstream": self.upstream and asdict(self.upstream),
+            "steps": [step.to_json() for step in self.steps],
+            "refusal": self.refusal,
+            "relation": self.relation and asdict(self.relation),
         }
 
     @classmethod
@@ -89,6 +104,9 @@ class Case:
             {name: _parameter(_frozen(value)) for name, value in data["parameters"].items()},
             dict(data["layouts"]),
             data["upstream"] and Upstream(**{name: _frozen(value) for name, value in data["upstream"].items()}),
+            tuple(map(cls.from_json, data["steps"])),
+            data["refusal"],
+            data["relation"] and Related(**data["relation"]),
         )
 
 
@@ -97,7 +115,9 @@ def _packed(argument: TensorArgument) -> Any:
         return None
     if isinstance(argument, tuple):
         return [_packed(recipe) for recipe in argument]
-    return {"recipe": type(argument).__name__, **asdict(argument)}
+    found = {entry.name: getattr(argument, entry.name) for entry in fields(argument)}
+    packed = {name: _packed(value) if isinstance(value, Recipe) else value for name, value in found.items()}
+    return {"recipe": type(argument).__name__, **packed}
 
 
 def _unpacked(packed: Any) -> Any:
@@ -105,8 +125,12 @@ def _unpacked(packed: Any) -> Any:
         return None
     if isinstance(packed, list):
         return tuple(map(_unpacked, packed))
-    fields = {name: _frozen(value) for name, value in packed.items() if name != "recipe"}
-    return _RECIPES[packed["recipe"]](**fields)
+    found = {
+        name: _unpacked(value) if isinstance(value, dict) else _frozen(value)
+        for name, value in packed.items()
+        if name != "recipe"
+    }
+    return _RECIPES[packed["recipe"]](**found)
 
 
 def _frozen(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The table of layers for the README: ``python -m conformance.coverage``."""
+"""The tables of checks and layers for the README: ``python -m conformance.coverage``."""
 
 from __future__ import annotations
 
@@ -25,5 +25,14 @@ def _fixture(layer: str) -> str:
     return f"[{count} statements](fixtures/{layer}.toml)"
 
 
+def questions() -> str:
+    """One row for every check: what it asks, the first sentence of its file. Markdown."""
+    lines = ["| check | asks |", "| --- | --- |"]
+    for name in checks.names():
+        sentence = " ".join((checks.check(name).__doc__ or "").split("\n\n")[0].split())
+        lines.append(f"| {name} | {sentence} |")
+    return "\n".join(lines) + "\n"
+
+
 if __name__ == "__main__":
-    print(table(), end="")
+    print(questions(), table(), sep="\n", end="")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -13,11 +13,18 @@ from conformance.target import Declared
 from conformance.values import Array
 from conformance.verdict import Expected
 from oracle.accuracy import UNITS
-from oracle.envelope import EnvelopeArithmetic
+from oracle.envelope import Envelope, EnvelopeArithmetic
 from oracle.evaluate import evaluate, gradients
 from oracle.exact import Exact
 from oracle.formats import FORMATS
-from oracle.tensor import Tensor
+from oracle.outcomes import Outcomes
+from oracle.tensor import Tensor, key, tensor
+from oracle.work import Work
+
+Rules = TypeVar("Rules")
+
+# For every output, the indices of some of its elements.
+Places: TypeAlias = Sequence[Sequence[tuple[int, ...]]]
 
 # A ball wider than this share of the permitted error is narrowed by computing with more bits.
 _SHARP = 2.0**-20
@@ -26,7 +33,11 @@ _MOST_BITS = 2048
 
 def arithmetic(declared: Declared, format: str) -> EnvelopeArithmetic:
     """The error-bounding arithmetic that a declaration stands for."""
-    return EnvelopeArithmetic(
+    return _promised(EnvelopeArithmetic, declared, format)
+
+
+def _promised(kind: Callable[..., Rules], declared: Declared, format: str) -> Rules:
+    return kind(
         FORMATS[declared.compute],
         FORMATS[format],
         operands=FORMATS[declared.operands] if declared.operands else None,
@@ -40,16 +51,18 @@ def expect(
     declared: Declared,
     policies: Mapping[str, Any] | None = None,
     observed: Mapping[str, Array] | None = None,
+    places: Places | None = None,
 ) -> list[Expected]:
     """The outputs that a conforming implementation may return.
 
     ``policies`` are conventions that the target declares for the layer; ``observed`` are tensors that only
-    its outputs reveal, such as the mask that a dropout has drawn.
+    its outputs reveal, such as the mask that a dropout has drawn. With ``places``, indices for every output, an output
+    is the vector of these elements alone.
     """
     tensors, parameters = _asked(case, policies, observed)
 
     def outputs(algorithm: str | None) -> dict[str, Tensor]:
-        return evaluate(case.layer, tensors, parameters, algorithm)
+        return _chosen(evaluate(case.layer, tensors, parameters, algorithm), places)
 
     return _expected(outputs, case.format, declared)
 
@@ -60,6 +73,7 @@ def expect_gradients(
     byproducts: Collection[int],
     policies: Mapping[str, Any] | None = None,
     observed: Mapping[str, Array] | None = None,
+    places: Places | None = None,
 ) -> list[Expected]:
     """The derivatives that a conforming implementation may return, towards the wanted tensors.
 
@@ -73,10 +87,86 @@ def expect_gradients(
         return None if output in byproducts else upstream.cotangent(output, shape, case.format)
 
     def outputs(algorithm: str | None) -> dict[str, Tensor]:
-        return gradients(case.layer, tensors, parameters, upstream.wanted, cotangent, algorithm)
+        found = gradients(case.layer, tensors, parameters, upstream.wanted, cotangent, algorithm, declared.scattered)
+        return _chosen(found, places)
 
-    derived = replace(declared, algorithm=declared.backward or declared.algorithm)
-    return [replace(found, name=f"gradient of {found.name}") for found in _expected(outputs, case.format, derived)]
+    declared = replace(declared, algorithm=declared.backward or declared.algorithm)
+    found = _expected(outputs, case.format, declared, derived=True)
+    return [replace(expected, name=f"gradient of {expected.name}") for expected in found]
+
+
+def _chosen(outputs: dict[str, Tensor], places: Places | None) -> dict[str, Tensor]:
+    """These elements of the outputs, as vectors."""
+    if places is None:
+        return outputs
+    pairs = zip(outputs.items(), places, strict=True)
+    return {name: _vector(output, those) for (name, output), those in pairs}
+
+
+def _vector(output: Tensor, places: Sequence[tuple[int, ...]]) -> Tensor:
+    return tensor([len(places)], lambda k: output[key(places[k])])
+
+
+def affordable(
+    case: Case,
+    byproducts: Collection[int],
+    policies: Mapping[str, Any] | None = None,
+    observed: Mapping[str, Array] | None = None,
+) -> tuple[dict[str, tuple[int, ...]], Callable[[Places, int, int], Places]]:
+    """The shapes of what is to be judged by name, and ``within(places, work, fewest)``.
+
+    That gives the first places of every output, at least the ``fewest``, that can be evaluated with so many terms of
+    sums, of which places share what they have in common.
+    """
+    tensors, parameters = _asked(case, policies, observed)
+    upstream = case.upstream
+    if upstream is not None:
+        wanted = [(name, case.tensors[name]) for name in upstream.wanted]
+        shapes: dict[str, tuple[int, ...]] = {}
+        for name, argument in wanted:
+            if isinstance(argument, tuple):
+                shapes |= {f"{name}[{k}]": leaf.shape for k, leaf in enumerate(argument)}
+            elif argument is not None:
+                shapes[name] = argument.shape
+        # they cost what the outputs cost, however many are judged
+        return shapes, lambda places, work, fewest: places
+    arithmetic = Work()
+    with arithmetic:
+        outputs = evaluate(case.layer, tensors, parameters)
+
+    def within(places: Places, work: int, fewest: int) -> Places:
+        found = []
+        with arithmetic:
+            for output, those in zip(outputs.values(), places, strict=True):
+                limit = arithmetic.spent + work // len(outputs)
+                kept: list[tuple[int, ...]] = []
+                for place in those:
+                    if len(kept) >= fewest and arithmetic.spent > limit:
+                        break
+                    output[key(place)]
+                    kept.append(place)
+                found.append(kept)
+        return found
+
+    return {name: output.shape for name, output in outputs.items()}, within
+
+
+def expect_outcomes(
+    case: Case,
+    declared: Declared,
+    policies: Mapping[str, Any] | None = None,
+    observed: Mapping[str, Array] | None = None,
+) -> dict[str, Tensor]:
+    """The outputs by name, every element as the set of what a conforming implementation may return.
+
+    Otherwise as ``expect``.
+    """
+    tensors, parameters = _asked(case, policies, observed)
+    with _promised(Outcomes, declared, case.format):
+        outputs = evaluate(case.layer, tensors, parameters, declared.algorithm)
+        for output in outputs.values():
+            output.elements()  # while the arithmetic is in force
+    return outputs
 
 
 def _asked(
@@ -85,9 +175,13 @@ def _asked(
     return {**case.arrays(), **(observed or {})}, {**case.parameters, **(policies or {})}
 
 
-def _expected(outputs: Callable[[str | None], dict[str, Tensor]], format: str, declared: Declared) -> list[Expected]:
+def _expected(
+    outputs: Callable[[str | None], dict[str, Tensor]], format: str, declared: Declared, derived: bool = False
+) -> list[Expected]:
     with arithmetic(declared, format) as envelope:
         bounds = {name: _read(output, format, name) for name, output in outputs(declared.algorithm).items()}
+    if derived and envelope.overflowed:  # zero times infinity is NaN, unless it is left out: nothing is certain
+        return [replace(found, bound=np.full(found.shape, np.inf)) for found in bounds.values()]
     if declared.compute != "float64":
         return list(bounds.values())
     return _sharpened(lambda: outputs(None), bounds, envelope.undecided)
@@ -99,8 +193,14 @@ def _read(output: Tensor, format: str, name: str) -> Expected:
         nothing = np.zeros(output.shape)
         return Expected(name, output.shape, "int64", nothing, nothing, nothing, tuple(elements))
     centre = np.array(elements, dtype=np.float64).reshape(output.shape)
-    bound = np.array([element.bound for element in elements], dtype=np.float64).reshape(output.shape)
+    bound = np.array(list(map(_permitted, elements)), dtype=np.float64).reshape(output.shape)
     return Expected(name, output.shape, format, centre, np.zeros(output.shape), bound)
+
+
+def _permitted(element: Envelope) -> float:
+    """The bound of an output; where it may have overflowed, that of the number it would be otherwise."""
+    overflows = element.bound == np.inf and np.isfinite(element) and not np.isnan(element.reach)
+    return element.reach if overflows else element.bound
 
 
 def _sharpened(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import warnings
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,8 +16,8 @@ from _pytest._code.code import ExceptionInfo, TerminalRepr
 from conformance import checks
 from conformance import spec as specs
 from conformance.report import failure_text, item_data, note_lines, report_data, summary_lines, time_lines
-from conformance.run import PROFILES, Nonconforming, run
-from conformance.target import Target, Unavailable
+from conformance.run import KERNEL, PROFILES, Nonconforming, Tally, run
+from conformance.target import Target, Unavailable, one_line, said
 from conformance.targets import UnknownTarget, load
 from conformance.verdict import Status
 
@@ -44,45 +47,81 @@ def pytest_configure(config: pytest.Config) -> None:
     if examples is not None and examples < 1:
         raise pytest.UsageError(f"--max-examples must be at least 1, not {examples}")
     report = config.getoption("report")
-    if report is not None and not report.parent.is_dir():
-        raise pytest.UsageError(f"--report: there is no folder {str(report.parent)!r}")
+    if report is not None:
+        _check_writable(report)
     config.pluginmanager.register(_Run(config), "conformance-run")
+
+
+def _check_writable(report: Path) -> None:
+    if report.is_dir():
+        raise pytest.UsageError(f"--report: {str(report)!r} is a folder, expected the name of a file")
+    if not report.parent.is_dir():
+        raise pytest.UsageError(f"--report: there is no folder {str(report.parent)!r}")
+    if not os.access(report if report.exists() else report.parent, os.W_OK):
+        raise pytest.UsageError(f"--report: {str(report)!r} cannot be written")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     # A target that is no use ends the run at once, as a usage error; runs that ask for no spec do not need one.
-    if session.config.getoption("target") is not None or any(map(_asks, session.config.args)):
-        _target(session.config)
+    config = session.config
+    given = config.getoption("target") is not None or config.getoption("report") is not None
+    if given or any(_asks(config, argument) for argument in config.args):
+        _target(config)
 
 
-def _asks(argument: str) -> bool:
-    path = argument.split("::")[0]
-    return path == "conformance" or Path(path).resolve().is_relative_to(_SPECS.parent)
+def _asks(config: pytest.Config, argument: str) -> bool:
+    name = argument.split("::")[0]
+    if config.getoption("pyargs") and name.split(".")[0] == __package__:
+        return True
+    path = Path(name).resolve()
+    return path.is_relative_to(_SPECS.parent) or path == _SPECS.parents[1]
 
 
 def _listed(config: pytest.Config, option: str) -> list[str]:
     return [name for value in config.getoption(option) or () for name in value.split(",")]
 
 
+def _given(config: pytest.Config) -> str:
+    """The target's name, as it stands on the command line."""
+    name = config.getoption("target")
+    return _DEFAULT_TARGET if name is None else str(name)
+
+
 def _target(config: pytest.Config) -> Target:
     if _TARGET not in config.stash:
-        config.stash[_TARGET] = _checked(config)
+        try:
+            with _lenient():
+                config.stash[_TARGET] = _loaded(config)
+        except (UnknownTarget, Unavailable) as error:
+            raise pytest.UsageError(one_line(error)) from error
     return config.stash[_TARGET]
 
 
-def _checked(config: pytest.Config) -> Target:
-    try:
-        target = load(config.getoption("target") or _DEFAULT_TARGET)
-    except (UnknownTarget, Unavailable) as error:
-        raise pytest.UsageError(str(error)) from error
+def _loaded(config: pytest.Config) -> Target:
+    target = load(_given(config))
     for format in _listed(config, "format"):
         if format not in target.formats:
             known = ", ".join(target.formats)
             raise pytest.UsageError(f"unknown format {format!r}; the target {target.name} has: {known}")
-    if not any(target.layer(layer) for layer in specs.names()):
+    try:
+        offered = [layer for layer in specs.names() if target.layer(layer)]
+    except Exception as error:
+        raise Unavailable(f"target {target.name!r} cannot say which layers it has: {said(error)}") from error
+    if not offered:
         known = ", ".join(specs.names())
         raise pytest.UsageError(f"the target {target.name} has no layer; name its functions like these: {known}")
+    wanted = _listed(config, "layer")
+    if wanted and not set(wanted) & set(offered):
+        raise pytest.UsageError(f"the target {target.name} has no {', '.join(wanted)}; it has: {', '.join(offered)}")
     return target
+
+
+@contextmanager
+def _lenient() -> Iterator[None]:
+    """What a target warns of is no failure, whatever filters hold for other tests."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        yield
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -102,7 +141,8 @@ class SpecFile(pytest.File):
         target = _target(self.config)
         for format in _listed(self.config, "format") or target.formats:
             for check in checks.names():
-                if checks.check(check).applies(layer):
+                asked = checks.check(check)
+                if asked.applies(layer) and format in getattr(asked, "FORMATS", target.formats):
                     yield LayerItem.from_parent(self, name=f"{layer}-{format}-{check}", asked=(layer, format, check))
 
 
@@ -114,12 +154,15 @@ class LayerItem(pytest.Item):
         self.asked = asked
 
     def runtest(self) -> None:
-        layer, format, check = self.asked
         option = self.config.getoption
         examples = option("max_examples") or PROFILES[option("profile")]
-        target = _target(self.config)
-        tally = run(target, layer, format, check, examples, random=option("hypothesis_seed", None) is not None)
-        self.user_properties.append(("conformance", item_data(layer, format, check, tally)))
+        random = option("hypothesis_seed", None) is not None
+        tally = Tally()
+        try:
+            with _lenient():
+                run(_target(self.config), *self.asked, examples, random, tally, option("profile") == KERNEL)
+        finally:  # an interrupted item has its tally too
+            self.user_properties.append(("conformance", item_data(*self.asked, tally)))
         if tally.failure:
             raise tally.failure
         if tally.cases and tally.counts[Status.UNSUPPORTED] == tally.cases:
@@ -127,7 +170,8 @@ class LayerItem(pytest.Item):
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         if isinstance(excinfo.value, Nonconforming):
-            return failure_text(excinfo.value)
+            layer, format, check = self.asked
+            return failure_text(excinfo.value, f"{layer} in {format} ({check})", _given(self.config))
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
@@ -140,22 +184,58 @@ class _Run:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.found: list[dict[str, Any]] = []
+        self.complete = True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
-            self.found.extend(cast("dict[str, Any]", d) for name, d in report.user_properties if name == "conformance")
+            self._take(report.user_properties)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        try:
+            return (yield)
+        except KeyboardInterrupt:  # of the item at hand there will be no report
+            self._take(item.user_properties)
+            raise
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str) -> None:
+        """One of xdist's workers has died of an item."""
+        layer, _, rest = crashitem.rpartition("::")[2].partition("-")
+        if layer in specs.names():
+            format, check = rest.split("-")
+            tally = Tally()
+            tally.crash(check, ChildProcessError("the process ended"))
+            self.found.append(item_data(layer, format, check, tally))
+
+    def _take(self, properties: Iterable[tuple[str, object]]) -> None:
+        self.found.extend(cast("dict[str, Any]", data) for name, data in properties if name == "conformance")
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        if hasattr(self.config, "workerinput"):
+            return
+        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+        self.complete = not (interrupted or session.shouldfail or session.shouldstop)
+        if self.found and exitstatus == pytest.ExitCode.OK and not self._judged():
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+        path = self.config.getoption("report")
+        if path is not None:
+            profile = self.config.getoption("profile")
+            data = report_data(_target(self.config), _given(self.config), profile, self.found, self.complete)
+            path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self.found:
             return
         target = _target(self.config)
-        terminalreporter.section(f"conformance: {target.name} ({target.description})")
+        about = f" ({target.description})" if target.description else ""
+        terminalreporter.section(f"conformance: {target.name}{about}")
         for line in [*summary_lines(self.found), "", *time_lines(self.found), *note_lines(self.found, target.known)]:
             terminalreporter.write_line(line)
+        if not self._judged():
+            terminalreporter.write_line("nothing was judged: the target supports nothing of what was asked")
+        if not self.complete:
+            terminalreporter.write_line("interrupted: this is what was found so far")
 
-    def pytest_sessionfinish(self) -> None:
-        path = self.config.getoption("report")
-        if path is None or hasattr(self.config, "workerinput"):
-            return
-        data = report_data(_target(self.config), self.config.getoption("profile"), self.found)
-        path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    def _judged(self) -> bool:
+        return any(count for item in self.found for status, count in item["counts"].items() if status != "UNSUPPORTED")

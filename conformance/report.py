@@ -3,91 +3,157 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+import textwrap
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import dropwhile
+from pathlib import Path
 from typing import Any
 
 from conformance.run import Nonconforming, Tally
 from conformance.target import Deviation, Target
 from conformance.verdict import Status
 
-_WIDTHS = (6, 6, 5, 6, 6, 6)
-_STATUSES = (Status.PASS, Status.FAIL, Status.KNOWN, Status.UNDECIDED, Status.UNSUPPORTED)
+_COLUMNS = 80
+_STATUSES = {
+    Status.PASS: "pass",
+    Status.FAIL: "fail",
+    Status.KNOWN: "known",
+    Status.UNDECIDED: "undec",
+    Status.UNSUPPORTED: "unsup",
+    Status.CRASHED: "crash",
+}
+_OUR_FILES = Path(__file__).parent
 
 
 def item_data(layer: str, format: str, check: str, tally: Tally) -> dict[str, Any]:
     """One item of a run as plain data."""
-    failure = tally.failure
     return {
         "layer": layer,
         "format": format,
         "check": check,
         "counts": dict(tally.counts),
         "worst_ratio": _finite(tally.worst),
-        "worst_case": tally.worst_case.to_json() if tally.worst_case else None,
+        "worst_case": tally.worst_case and tally.worst_case.to_json(),
         "seconds": dict(tally.seconds),
         "reasons": dict(tally.reasons),
         "deviations": sorted(tally.deviations),
-        "failure": failure
-        and {
-            "case": failure.case.to_json(),
-            "reason": failure.verdict.reason,
-            "output": failure.verdict.output,
-            "index": list(failure.verdict.index),
-            "got": _finite(failure.verdict.got),
-            "true": _finite(failure.verdict.true),
-            "permitted": _finite(failure.verdict.permitted),
-            "ratio": _finite(failure.verdict.ratio),
-        },
+        "judged_by": dict(tally.judged_by),
+        "failure": tally.failure and _failure_data(tally.failure),
     }
 
 
-def _finite(x: float) -> float | str:
+def _failure_data(failure: Nonconforming) -> dict[str, Any]:
+    verdict = failure.verdict
+    return {
+        "status": verdict.status.value,
+        "case": failure.case and failure.case.to_json(),
+        "reason": verdict.reason,
+        "output": verdict.output,
+        "index": list(verdict.index),
+        "got": _finite(verdict.got),
+        "true": _finite(verdict.true),
+        "permitted": _finite(verdict.permitted),
+        "ratio": _finite(verdict.ratio),
+    }
+
+
+def _finite(x: float | None) -> float | str | None:
     """JSON has no infinities."""
-    return float(x) if math.isfinite(x) else str(float(x))
+    return x if x is None or math.isfinite(x) else str(x)
 
 
-def failure_text(failure: Nonconforming) -> str:
-    """A failure as a person wants to read it: what, where, by how much, and how to see it again."""
-    verdict, case = failure.verdict, failure.case
-    lines = [f"{case.layer} in {case.format} does not conform ({failure.kind}): {verdict.reason}"]
-    if verdict.output:
-        lines += ["", f"  output     {verdict.output}"]
-    if verdict.index or math.isfinite(verdict.ratio):
-        lines += [
-            f"  element    {list(verdict.index)}",
-            f"  got        {verdict.got!r}",
-            f"  true       {verdict.true!r}",
-            f"  permitted  {verdict.permitted:.3g} (error / permitted = {verdict.ratio:.3g})",
-        ]
-    lines += ["", "Run it again:", "", "    from conformance import *", *_code(failure)]
+def failure_text(failure: Nonconforming, item: str, target: str) -> str:
+    """A failure as a person wants to read it: what, where, by how much, and how to see it again.
+
+    ``target`` is the name that loads the target.
+    """
+    verdict = failure.verdict
+    outcome = "was not judged" if verdict.status is Status.CRASHED else "does not conform"
+    lines = [f"{item} {outcome}: {verdict.reason}"]
+    facts = {
+        "output": verdict.output or None,
+        "element": list(verdict.index) if verdict.got is not None else None,
+        "got": verdict.got,
+        "true": verdict.true,
+        "permitted": None if verdict.permitted is None else f"{verdict.permitted:.3g}",
+        "worst": None if verdict.permitted is None else f"{verdict.ratio:.3g} (error / permitted)",
+    }
+    known = [f"  {name:<9}  {fact}" for name, fact in facts.items() if fact is not None]
+    lines += ["", *known] if known else []
+    if verdict.error is not None:
+        lines += ["", *_traceback(verdict.error)]
+    if failure.case is not None:
+        lines += ["", "Run it again:", "", *textwrap.indent(program(failure, target), "    ").splitlines()]
     return "\n".join(lines)
 
 
-def _code(failure: Nonconforming) -> list[str]:
+def _traceback(error: BaseException) -> list[str]:
+    """Where it was raised, from the first line that is not the suite's own."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = list(dropwhile(lambda frame: _OUR_FILES in Path(frame.filename).parents, frames))
+    return "".join(traceback.format_list(theirs or frames)).splitlines()
+
+
+def program(failure: Nonconforming, target: str) -> str:
+    """Python that puts the failing case to the target again and prints the verdict."""
     case = failure.case
-    tensors = [f"            {name!r}: {recipe!r}," for name, recipe in case.tensors.items()]
-    return [
-        "    case = Case(",
-        f"        {case.layer!r}, {case.format!r},",
-        "        {",
-        *tensors,
-        "        },",
-        f"        {dict(case.parameters)!r},",
-        *([f"        layouts={dict(case.layouts)!r},"] if case.layouts else []),
-        *([f"        upstream={case.upstream!r},"] if case.upstream else []),
-        "    )",
-        f"    print(examine(load({failure.target!r}), case, {failure.kind!r}))",
-    ]
+    assert case is not None, "there is no case to put"
+    return "\n".join(
+        [
+            "from math import inf, nan",
+            "from conformance import *",
+            "case = Case(",
+            f"    {case.layer!r}, {case.format!r},",
+            "    {",
+            *(f"        {name!r}: {recipe!r}," for name, recipe in case.tensors.items()),
+            "    },",
+            f"    {dict(case.parameters)!r},",
+            *([f"    layouts={dict(case.layouts)!r},"] if case.layouts else []),
+            *([f"    upstream={case.upstream!r},"] if case.upstream else []),
+            *([f"    refusal={case.refusal!r},"] if case.refusal else []),
+            *([f"    relation={case.relation!r},"] if case.relation else []),
+            *(["    steps=(", *(f"        {step!r}," for step in case.steps), "    ),"] if case.steps else []),
+            ")",
+            f"print(examine(load({target!r}), case, {failure.kind!r}))",
+        ]
+    )
 
 
-def report_data(target: Target, profile: str, items: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """A whole run as plain data."""
+def report_data(
+    target: Target, given: str, profile: str, items: Iterable[Mapping[str, Any]], complete: bool
+) -> dict[str, Any]:
+    """A whole run as plain data. ``given`` is the name that loads the target; a run that was cut short says so."""
+    found = sorted(items, key=lambda item: (item["layer"], item["format"], item["check"]))
     return {
         "target": target.name,
+        "load": given,
         "description": target.description,
         "profile": profile,
-        "items": sorted(items, key=lambda item: (item["layer"], item["format"], item["check"])),
+        "interrupted": not complete,
+        "items": found,
+        "known": [
+            {
+                "layer": deviation.layer,
+                "check": deviation.check,
+                "reason": deviation.reason,
+                "link": deviation.link,
+                "reproducer": deviation.reproducer,
+                "met": deviation.reason in met,
+            }
+            for deviation, met in _asked(found, target.known)
+        ],
     }
+
+
+def _asked(
+    items: Sequence[Mapping[str, Any]], known: Sequence[Deviation]
+) -> Iterator[tuple[Deviation, frozenset[str]]]:
+    """The known deviations that a run could meet, each with the reasons of those that its layer did meet."""
+    for deviation in known:
+        asked = [i for i in items if i["layer"] == deviation.layer and deviation.check in (None, i["check"])]
+        if asked:
+            yield deviation, frozenset(reason for item in asked for reason in item["deviations"])
 
 
 def summary_lines(items: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -96,22 +162,25 @@ def summary_lines(items: Iterable[Mapping[str, Any]]) -> list[str]:
     for item in items:
         groups.setdefault((item["layer"], item["format"]), []).append(item)
     width = max((len(layer) for layer, _ in groups), default=5)
-    lines = [f"{'layer':{width}} {'format':8} cases  pass fail known undec unsup   worst"]
     everything = [item for group in groups.values() for item in group]
-    for (layer, format), group in sorted(groups.items()):
-        lines.append(f"{layer:{width}} {format:8}{_numbers(group)}{_worst(group):>8}")
-    lines.append(f"{'total':{width}} {'':8}{_numbers(everything)}")
-    return lines
+    return [
+        f"{'layer':{width}} {'format':8}" + "".join(f" {title:>5}" for title in _STATUSES.values()) + "  worst",
+        *(
+            f"{layer:{width}} {format:8}{_numbers(group)}{_worst(group):>7}"
+            for (layer, format), group in sorted(groups.items())
+        ),
+        # a sum may be wider than its column: it takes the place of the format
+        f"{'total':{width}}{_numbers(everything):>{9 + 6 * len(_STATUSES)}}",
+    ]
 
 
 def _numbers(items: Iterable[Mapping[str, Any]]) -> str:
-    counts = [sum(item["counts"][status] for item in items) for status in _STATUSES]
-    return "".join(f"{n:>{width}}" for n, width in zip((sum(counts), *counts), _WIDTHS, strict=True))
+    return "".join(f" {sum(item['counts'][status] for item in items):>5}" for status in _STATUSES)
 
 
 def _worst(items: Iterable[Mapping[str, Any]]) -> str:
     ratio = max(float(item["failure"]["ratio"] if item["failure"] else item["worst_ratio"]) for item in items)
-    return f"{ratio:.2f}" if ratio < 100 else f"{ratio:.1e}"
+    return f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0e}"
 
 
 def time_lines(items: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -126,17 +195,38 @@ def time_lines(items: Iterable[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def note_lines(items: Iterable[Mapping[str, Any]], known: Iterable[Deviation]) -> list[str]:
-    """Why cases were unsupported or known to fail, and which known deviations were not met."""
-    notes: dict[str, int] = {}
-    tested: set[str] = set()
-    met: set[str] = set()
+def note_lines(items: Sequence[Mapping[str, Any]], known: Sequence[Deviation]) -> list[str]:
+    """Why cases were unsupported or known to fail, which known deviations were not met, and which layers were judged by
+    another arithmetic than the plain one.
+    """
+    links = {deviation.reason: f" ({deviation.link})" for deviation in known if deviation.link}
+    counts: dict[str, int] = {}
+    judged_by: dict[str, dict[str, list[str]]] = {}
     for item in items:
-        tested.add(item["layer"])
-        met.update(item["deviations"])
         for reason, count in item["reasons"].items():
-            notes[reason] = notes.get(reason, 0) + count
-    stale = [deviation for deviation in known if deviation.layer in tested and deviation.reason not in met]
-    return [f"{count:>6} cases: {reason}" for reason, count in sorted(notes.items())] + [
-        f"known deviation of {deviation.layer} not met in this run: {deviation.reason}" for deviation in stale
+            counts[reason] = counts.get(reason, 0) + count
+        if by := _arithmetic(item["judged_by"]):
+            formats = judged_by.setdefault(by, {}).setdefault(item["layer"], [])
+            formats += [item["format"]] if item["format"] not in formats else []
+    notes = [
+        *(f"{count:>6} cases: {reason}{links.get(reason, '')}" for reason, count in sorted(counts.items())),
+        *(
+            f"known deviation of {deviation.layer} not met in this run: {deviation.reason}"
+            for deviation, met in _asked(items, known)
+            if deviation.reason not in met
+        ),
+        *(
+            f"judged by {by}: " + ", ".join(f"{layer} ({', '.join(formats)})" for layer, formats in layers.items())
+            for by, layers in sorted(judged_by.items())
+        ),
     ]
+    return [line for note in notes for line in _wrapped(note)]
+
+
+def _arithmetic(judged_by: Mapping[str, Any]) -> str:
+    """In words, but for the accuracy of elementary functions, which the JSON report holds."""
+    return ", ".join(f"{name} = {value}" for name, value in judged_by.items() if name != "units" and value)
+
+
+def _wrapped(note: str) -> list[str]:
+    return textwrap.wrap(note, _COLUMNS, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
+import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -12,20 +16,20 @@ from hypothesis.strategies import SearchStrategy
 
 from conformance.asking import spent
 from conformance.case import Case
-from conformance.checks import Check, check
-from conformance.target import Deviation, Target
+from conformance.checks import check
+from conformance.target import Deviation, Target, said
 from conformance.verdict import Status, Verdict
 
-# Examples per check and layer.
-PROFILES = {"quick": 25, "default": 100, "thorough": 1000}
+# Examples per check and layer. The kernel profile asks them in the sizes that kernels meet, where a check has such.
+KERNEL = "kernel"
+PROFILES = {"quick": 25, "default": 100, "thorough": 1000, KERNEL: 100}
 
 
 class Nonconforming(Exception):
-    """A case on which the target fails, with the verdict."""
+    """What an item fails with: the verdict, and the case, where it came to one."""
 
-    def __init__(self, target: str, kind: str, case: Case, verdict: Verdict) -> None:
+    def __init__(self, kind: str, case: Case | None, verdict: Verdict) -> None:
         super().__init__(verdict.reason)
-        self.target = target
         self.kind = kind
         self.case = case
         self.verdict = verdict
@@ -33,7 +37,10 @@ class Nonconforming(Exception):
 
 @dataclass
 class Tally:
-    """What came of the cases of one item. ``seconds`` splits the time into drawing, target and judging."""
+    """What came of the cases of one item. ``seconds`` splits the time into drawing, target and judging.
+
+    ``judged_by`` holds those fields of the declared arithmetic that are not a plain target's.
+    """
 
     counts: dict[str, int] = field(default_factory=lambda: {status.value: 0 for status in Status})
     worst: float = 0.0
@@ -41,6 +48,7 @@ class Tally:
     seconds: dict[str, float] = field(default_factory=lambda: {"draw": 0.0, "target": 0.0, "judge": 0.0})
     reasons: dict[str, int] = field(default_factory=dict)
     deviations: set[str] = field(default_factory=set)
+    judged_by: Mapping[str, Any] = field(default_factory=dict)
     failure: Nonconforming | None = None
 
     @property
@@ -55,32 +63,92 @@ class Tally:
         elif verdict.status in (Status.PASS, Status.UNDECIDED) and verdict.ratio >= self.worst:
             self.worst, self.worst_case = verdict.ratio, case
 
+    def crash(self, kind: str, error: BaseException) -> None:
+        """Count that there was no case to judge."""
+        self.failure = Nonconforming(kind, None, crashed(error))
+        self.counts[Status.CRASHED] += 1
+
 
 def examine(target: Target, case: Case, kind: str = "forward") -> Verdict:
-    """The verdict on one case, known deviations recognised."""
-    return _examine(target, case, check(kind))[0]
+    """The verdict on one case, known deviations recognised. Raises ``KeyError`` for an unknown kind of check."""
+    return _examine(target, case, kind)[0]
 
 
-def _examine(target: Target, case: Case, kind: Check) -> tuple[Verdict, Deviation | None]:
-    verdict = kind.examine(target, case)
-    if verdict.status is Status.FAIL:
-        for deviation in target.known:
-            if deviation.layer == case.layer and deviation.concerns(case):
-                return Verdict(Status.KNOWN, verdict.ratio, deviation.reason), deviation
+def _examine(target: Target, case: Case, kind: str) -> tuple[Verdict, Deviation | None]:
+    asked = check(kind)
+    try:
+        verdict = asked.examine(target, case)
+        if verdict.status in (Status.FAIL, Status.CRASHED):
+            # what is known of the answers to valid calls excuses no answer to a wrong one
+            checks = (None, kind) if case.refusal is None else (kind,)
+            for deviation in target.known:
+                if deviation.layer == case.layer and deviation.check in checks and deviation.concerns(case):
+                    return Verdict(Status.KNOWN, verdict.ratio, deviation.reason), deviation
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a target may even try to leave with sys.exit
+        return crashed(error), None
     return verdict, None
 
 
-def run(target: Target, layer: str, format: str, kind: str, examples: int, random: bool = False) -> Tally:
+def crashed(error: BaseException) -> Verdict:
+    """The verdict where there was nothing to judge."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno}, in {frames[-1].name})" if frames else ""
+    return Verdict(Status.CRASHED, math.inf, f"{said(error)}{place}", error=error)
+
+
+def run(
+    target: Target,
+    layer: str,
+    format: str,
+    kind: str,
+    examples: int,
+    random: bool = False,
+    tally: Tally | None = None,
+    kernel: bool = False,
+) -> Tally:
     """Draw and judge cases until one fails, which is shrunk.
 
-    ``random``: fresh cases, or those of Hypothesis' global seed.
+    ``random``: fresh cases, or those of Hypothesis' global seed. ``tally`` is where to count, for a caller who wants to
+    know the counts even if the run is interrupted; nothing else is raised. ``kernel``: the cases of the kernel profile.
     """
-    tally = Tally()
-    source = check(kind).cases(layer, format, target)
+    tally = tally or Tally()
+    begin = time.perf_counter()
+    try:
+        tally.judged_by = _judged_by(target, layer, format)
+        _ask(target, layer, format, kind, examples, random, tally, kernel)
+    except Nonconforming as shrunk:
+        tally.failure = shrunk
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # Flaky: the target answers differently when asked again. The first failure stands as it is.
+        if not (isinstance(error, Flaky) and tally.failure):
+            tally.crash(kind, error)
+    finally:
+        tally.seconds["draw"] = time.perf_counter() - begin - tally.seconds["target"] - tally.seconds["judge"]
+    return tally
 
+
+def _judged_by(target: Target, layer: str, format: str) -> dict[str, Any]:
+    if target.layer(layer) is None:
+        return {}
+    declared, plain = target.declared(layer, format), Target().declared(layer, format)
+    found = {**vars(declared), "units": dict(declared.units)}
+    return {name: value for name, value in found.items() if value != getattr(plain, name)}
+
+
+def _ask(
+    target: Target, layer: str, format: str, kind: str, examples: int, random: bool, tally: Tally, kernel: bool
+) -> None:
     def judge(case: Case) -> None:
+        if tally.failure and tally.failure.verdict.lethal:  # too dear to be shrunk
+            if case == tally.failure.case:
+                raise tally.failure
+            return
         begin, before = time.perf_counter(), spent["target"]
-        verdict, deviation = _examine(target, case, check(kind))
+        verdict, deviation = _examine(target, case, kind)
         if tally.failure is None:  # what follows a failure is shrinking
             called = spent["target"] - before
             tally.add(case, verdict)
@@ -88,25 +156,18 @@ def run(target: Target, layer: str, format: str, kind: str, examples: int, rando
             tally.seconds["judge"] += time.perf_counter() - begin - called
             if deviation:
                 tally.deviations.add(deviation.reason)
-        if verdict.status is Status.FAIL:
-            failure = Nonconforming(target.name, kind, case, verdict)
+        if verdict.status in (Status.FAIL, Status.CRASHED):
+            failure = Nonconforming(kind, case, verdict)
             tally.failure = tally.failure or failure
             raise failure
 
-    begin = time.perf_counter()
-    try:
-        if isinstance(source, list):
-            for case in source:
-                judge(case)
-        else:
-            _drawn(source, examples, random)(judge)()
-    except Nonconforming as shrunk:
-        tally.failure = shrunk
-    except Flaky:  # the target answers differently when asked again: the first failure stands as it is
-        if tally.failure is None:
-            raise
-    tally.seconds["draw"] = time.perf_counter() - begin - tally.seconds["target"] - tally.seconds["judge"]
-    return tally
+    asked = check(kind)
+    source = (getattr(asked, "kernel", asked.cases) if kernel else asked.cases)(layer, format, target)
+    if isinstance(source, list):
+        for case in source:
+            judge(case)
+    else:
+        _drawn(source, max(examples // getattr(asked, "COST", 1), 1), random)(judge)()
 
 
 def _drawn(source: SearchStrategy[Case], examples: int, random: bool) -> Any:

@@ -7,17 +7,35 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 
 from hypothesis.strategies import SearchStrategy
 
 from conformance.case import Arguments, Case
 from conformance.law import Law
+from conformance.relation import Relation
 from conformance.target import Declared
 from conformance.values import Array
 from conformance.verdict import Actual
+
+# Long sums that are an output, as opposed to a derivative, which goes by the name of its tensor.
+OUTPUT = "output"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A call that must be refused, not answered with numbers, and the valid one that it is a slip away from.
+
+    ``sentence`` says what is wrong with it. ``unchecked`` says why the formula lets the call pass and only targets must
+    refuse it.
+    """
+
+    sentence: str
+    wrong: Arguments
+    valid: Arguments
+    unchecked: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,6 +47,15 @@ class Spec:
     random outputs by name, and ``samples`` draws calls large enough to test them, where those of ``arguments`` are not.
     Derivatives are taken towards all floating-point tensors but the ``constants``, and through all outputs but the
     ``byproducts``, by number, for calls that ``differentiable`` draws, where that is not every call.
+    ``sums`` tells which results are long sums of products of inputs, the first output (``OUTPUT``) or the derivative
+    towards a tensor, and gives for each a call from a length, a number of samples (the first axis of the result) and a
+    seed. Sums of different samples share none of the Gaussian inputs of which each has one for every term.
+    ``refusals`` gives the slips that can be made in a call. ``carried`` names the tensors that a layer keeps from call
+    to call, with the number of the output that is the next one; ``following`` draws from a call the next one, which has
+    another input already, where more may change: its size, or whether it is in training.
+    ``large`` draws large calls within a budget of multiply-adds, whose elements can be judged one by one; ``widths``
+    gives, for a layer that reduces, a call from the number of elements that are reduced to one, and a seed.
+    ``relations`` are computations that must agree, by name.
     """
 
     source: str
@@ -37,8 +64,15 @@ class Spec:
     law: Callable[[Case, Declared], Mapping[str, Law]] | None = None
     samples: SearchStrategy[Arguments] | None = None
     constants: frozenset[str] = frozenset()
+    carried: Mapping[str, int] = field(default_factory=dict)
+    following: Callable[[Arguments], SearchStrategy[Arguments]] | None = None
     byproducts: frozenset[int] = frozenset()
     differentiable: SearchStrategy[Arguments] | None = None
+    sums: Mapping[str, Callable[[int, int, int], Arguments]] = field(default_factory=dict)
+    refusals: Callable[[Arguments], Iterable[Refusal]] | None = None
+    large: Callable[[int], SearchStrategy[Arguments]] | None = None
+    widths: Callable[[int, int], Arguments] | None = None
+    relations: Mapping[str, Relation] = field(default_factory=dict)
 
 
 @cache

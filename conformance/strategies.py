@@ -5,14 +5,16 @@ Sides spend a work budget, in multiply-adds: one side may be 513 while the other
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from math import prod
 from typing import Any
 
 from hypothesis import strategies as st
 
 from conformance.case import Arguments, Case
 from conformance.layouts import LAYOUTS, PLAIN
-from conformance.values import LATTICE, REGIMES, TensorArgument, Values
+from conformance.values import LATTICE, REGIMES, Indices, Recipe, TensorArgument, Values
 
 # Multiply-adds of one example: about as long to judge (1 µs each) as Hypothesis takes to draw it.
 BUDGET = 1500
@@ -47,20 +49,43 @@ SIDES = (
     511,
     512,
     513,
+    768,
+    769,
+    1023,
+    1024,
+    1025,
+    2047,
+    2048,
+    2049,
+    4095,
+    4096,
+    4097,
+    2**16 - 1,
+    2**16,
+    2**16 + 1,
 )
 
 Shape = tuple[int, ...]
 seeds = st.integers(0, 2**16)
 # Regimes for one purpose: variances, recurrent weights, thresholds, rows without spread, masks.
-_PARTICULAR = ("positive", "spread", "small", "steep", "constant", "mask", "ignored", "additive_mask")
+_PARTICULAR = ("positive", "spread", "small", "steep", "constant", "mask", "ignored", "additive_mask", "few")
 GENERAL = tuple(name for name in REGIMES if name not in _PARTICULAR)
 _FAMILIES = (LATTICE, GENERAL)
 
 
 @st.composite
 def sides(draw: st.DrawFn, count: int, budget: int = BUDGET, *, most: int = 6, least: int = 1) -> Shape:
-    """``count`` sides whose product fits the budget, mostly distinct, at times one of them long."""
+    """``count`` sides whose product fits the budget, mostly distinct, at times one of them long.
+
+    Of a budget for large calls, one side or two take as much as they can.
+    """
     found = draw(st.lists(st.integers(least, most), min_size=count, max_size=count, unique=count < most - least))
+    if count and budget > BUDGET:
+        for place in draw(st.permutations(range(count)))[: draw(st.integers(1, 2))]:
+            found[place] = 1
+            longer = [side for side in SIDES if least <= side <= budget // max(prod(found), 1)]
+            found[place] = draw(st.sampled_from(longer) | st.sampled_from(longer[-8:])) if longer else least
+        return tuple(found)
     if count and draw(st.booleans()):
         place = draw(st.integers(0, count - 1))
         room = budget
@@ -73,9 +98,18 @@ def sides(draw: st.DrawFn, count: int, budget: int = BUDGET, *, most: int = 6, l
 
 
 @st.composite
-def batches(draw: st.DrawFn, most: int = 2) -> Shape:
+def batches(draw: st.DrawFn, most: int = 2, budget: int = 8) -> Shape:
     """Leading dimensions: none, one or several."""
-    return draw(sides(draw(st.integers(0, most)), 8, most=3))
+    return draw(sides(draw(st.integers(0, most)), budget, most=3))
+
+
+@st.composite
+def shared(draw: st.DrawFn, budget: int, own: int) -> tuple[int, int]:
+    """What leading dimensions may spend, and what that leaves: ``own`` and all, or any share of a large budget."""
+    if budget <= BUDGET:
+        return own, budget
+    first = 2 ** draw(st.integers(0, budget.bit_length() - 4))
+    return first, budget // first
 
 
 @st.composite
@@ -125,3 +159,29 @@ def arranged(
         chosen = {name: draw(kinds) for name, argument in found.tensors.items() if argument is not None}
     strange = {name: layout for name, layout in chosen.items() if layout != PLAIN}
     return Case(layer, format, found.tensors, found.parameters, strange)
+
+
+def reseeded(case: Case) -> Case:
+    """The same call on other numbers of the same regimes."""
+    return replace(case, tensors={name: _other(argument) for name, argument in case.tensors.items()})
+
+
+@st.composite
+def edited(draw: st.DrawFn, before: Arguments, carried: Collection[str]) -> Arguments:
+    """The call that follows: another input, at times other parameters; what is ``carried`` the call before has left."""
+    first, *_ = before.tensors
+    found = dict(before.tensors)
+    for name, argument in before.tensors.items():
+        if name == first or (name not in carried and draw(st.booleans())):
+            found[name] = _other(argument)
+    return Arguments(found, before.parameters)
+
+
+def _other(argument: TensorArgument) -> TensorArgument:
+    if isinstance(argument, tuple):
+        return tuple(map(_renewed, argument))
+    return argument and _renewed(argument)
+
+
+def _renewed(recipe: Recipe) -> Recipe:
+    return replace(recipe, seed=recipe.seed + 1) if isinstance(recipe, (Values, Indices)) else recipe

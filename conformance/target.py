@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 # Parameters of formulas in which implementations differ and which no call passes: a target declares them.
-CONVENTIONS = frozenset({"causal_alignment", "fully_masked"})
+CONVENTIONS = frozenset({"causal_alignment", "fully_masked", "behind_mask", "nan"})
 
 
 class Unsupported(Exception):
@@ -51,7 +51,11 @@ class Declared:
     ``compute`` names the format in which it computes; ``operands`` the format to which factors of products are rounded
     first; ``units`` the accuracy of elementary functions, in units of u, where it differs from the standard table;
     ``flush`` says that subnormal results may become zero; ``algorithm`` names an alternative order of operations that
-    the formula's file offers, ``backward`` the one whose derivatives are computed, where that is another.
+    the formula's file offers, ``backward`` the one whose derivatives are computed, where that is
+    another. Contributions to the derivatives towards the tensors ``scattered`` are added one by one to a stored number.
+    ``undeclared`` says why nothing is promised for derivatives, which are then not judged. ``normwise``
+    says that errors of products are small against the norms of their factors, but not element by element (Winograd's
+    convolution, FFT, Strassen's product): long sums are then not held to a typical error.
     """
 
     compute: str
@@ -60,7 +64,10 @@ class Declared:
     flush: bool = False
     algorithm: str | None = None
     backward: str | None = None
+    scattered: frozenset[str] = frozenset()
+    undeclared: str = ""
     reason: str = ""
+    normwise: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,15 +86,32 @@ class Deviation:
     check: str | None = None
 
 
+class Session(Protocol):
+    """A layer that lives over several calls and keeps its parameters and its state."""
+
+    def call(self, tensors: Mapping[str, Any], parameters: Mapping[str, Any]) -> Any:
+        """The outputs that the layer function returns.
+
+        ``tensors`` are those that differ from the last call: inputs, parameters to be edited in place before the call,
+        and states, which a layer that keeps them itself takes only at the first call. The first call has all tensors.
+        ``parameters`` are complete; some layers are told by them whether they are in training.
+        """
+
+    def reloaded(self) -> Session:
+        """Another one with the same parameters and state, as saved and loaded, or copied."""
+
+
 class Target:
     """The defaults: numpy arrays in float64 and float32, computed in their own format."""
 
     name = "target"
+    loaded_as: str | None = None  # what ``load`` finds it by, in another process too
     description = ""
     formats: tuple[str, ...] = ("float64", "float32")
     layouts: tuple[str, ...] = tuple(LAYOUTS)  # those in which ``arranged`` can lay an array
     policies: Mapping[str, Mapping[str, Any]] = {}  # by layer, which of the CONVENTIONS it follows
     known: tuple[Deviation, ...] = ()
+    deterministic = True  # whether the same call, with the same seed, always gives the same bits
 
     def array(self, values: NDArray[Any], format: str) -> Any:
         """The library's own array.
@@ -135,6 +159,36 @@ class Target:
     def seed(self, seed: int) -> None:
         """Make what is random in the next call depend on ``seed`` alone."""
 
+    def session(self, layer: str) -> Session | None:
+        """A layer that lives over several calls, such as a module, or None where the library has only functions."""
+        return None
+
+    def assign(self, array: Any, other: Any) -> None:
+        """Write the numbers of ``other``, of the same shape and format, into ``array``, in place.
+
+        Raises ``Unsupported`` where arrays cannot be edited.
+        """
+        if not isinstance(array, np.ndarray):
+            raise Unsupported(f"{self.name} does not edit arrays in place")
+        array[...] = other
+
+    def memory(self, array: Any) -> bytes:
+        """All bytes of the block of memory that the array lies in, those around it included."""
+        while isinstance(array, np.ndarray) and isinstance(array.base, np.ndarray):
+            array = array.base
+        return array.tobytes() if isinstance(array, np.ndarray) else self.read(array)[0].tobytes()
+
+    def overlaps(self, array: Any, other: Any) -> bool:
+        """Whether the arrays have an element of memory in common; False where that cannot be told."""
+        return isinstance(array, np.ndarray) and isinstance(other, np.ndarray) and np.shares_memory(array, other)
+
+    def poison(self, arrays: Sequence[Any]) -> None:
+        """Leave NaN in freed memory, in blocks of the sizes of these arrays: what is next allocated there and never
+        written shows.
+        """
+        blocks = [np.full(array.nbytes, 0xFF, np.uint8) for array in arrays if isinstance(array, np.ndarray)]
+        del blocks
+
 
 def require_formats(target: Target) -> None:
     """Raises ``Unavailable`` for a target without formats, for one unknown here, or that ``array`` is not made for."""
@@ -148,6 +202,5 @@ def require_formats(target: Target) -> None:
             try:
                 target.array(np.zeros(1), format)
             except TypeError as error:
-                raise Unavailable(
-                    f"target {target.name!r}: numpy has no {format} ({error}), so it needs an array and a read of its own"
-                ) from error
+                needed = "its own array and read"
+                raise Unavailable(f"target {target.name!r} in {format} needs {needed}: {said(error)}") from error

@@ -7,18 +7,18 @@ alone cannot: products rounded to a narrower format, partial sums kept in one, o
 **Assumptions.** For each sum: (1) the signs of its terms are fair coins, thrown independently of each other, of the
 magnitudes, and of all other sums judged with it (at most one term, a bias, is exempt); (2) the order of the additions
 does not depend on the signs; (3) the bits that a rounding to nearest discards are fair coins, a tie goes either way.
-(1) holds of Gaussian data when every sum has inputs of its own, one for each term. (3) is the model of Higham and Mary
-(A new approach to probabilistic rounding error analysis, SIAM J. Sci. Comput. 41, 2019, model 2.1: roundings are of mean
-zero, independently of those before).
+(1) holds of Gaussian data when every sum has inputs of its own, one for each term. (3) is how the model of Higham and
+Mary comes about, by which roundings are of mean zero whatever those before were (A new approach to probabilistic
+rounding error analysis, SIAM J. Sci. Comput. 41, 2019, model 2.1).
 
 **Typical size.** A computed sum is off by exactly the sum of what its roundings did. By (3) they are uncorrelated, and
-one of them that discards k bits of a result s in [2^e, 2^(e+1)) has the variance u² 4^e (1 + 2 · 4^-k) / 3 <= u² s² / 2.
-By (1) and (2) the mean square of a partial sum is the sum t² of its terms, enlarged by at most 1 + u²/2 by each rounding
-before. An addition of n terms is a binary tree with n - 1 inner nodes, so the additions contribute Σ t² depth(t). No J
-leaves of any tree have depths that add up to more than (n - 1) + (n - 1) + (n - 2) + … + (n - J + 1): J - 1 nodes split
-them, which have at most 2, …, J of them below, and the other n - J nodes have at most all J. Hence the worst order is
-the sequential one that begins with the largest terms, and its variance holds for every order: sequential, pairwise,
-blocked, with fused multiply-adds, whatever the magnitudes.
+one that discards k bits of a result s in [2^e, 2^(e+1)) has the variance u² 4^e (1 + 2 / 4^k) / 3 <= u² s² / 2. By (1)
+and (2) the mean square of a partial sum is Σ t² over its terms, times at most 1 + u²/2 for each rounding before. The
+additions of n terms form a binary tree with n - 1 inner nodes, so they contribute Σ t² depth(t) u²/2. The depths of no
+J leaves of any tree add up to more than (n - 1) + (n - 1) + (n - 2) + … + (n - J + 1): J - 1 nodes split them, and have
+at most 2, …, J of them below; the other n - J nodes have at most all J. Hence the worst order is the sequential one
+from the largest term on, and its variance holds for every order: sequential, pairwise, blocked, with fused
+multiply-adds.
 
 **Squares.** Let X be a squared error divided by that variance, so that its mean is at most 1. Then the product of
 1 + λ (X - 1) over independent sums has a mean of at most 1 for each λ in [0, 1], and so has an average of such products
@@ -32,8 +32,9 @@ A last rounding to a storage format narrower than the compute format is taken ou
 of it when the stored number is moved, within half a step, to the place nearest to the truth. So a half-precision result
 tells of its sum only where that made it round the other way; float32 sums hardly ever do.
 
-What is declared widens the variance: another compute format by its u, factors rounded to a narrower format by both
-relative errors at their largest. Signs are then not judged, since a rounded factor may be shared by all sums.
+What is declared widens the variance: another compute format by its u; partial sums that are stored by the u of the
+storage format; factors rounded to a narrower format by both relative errors at their largest. With such factors signs
+are not judged, since one of them may be shared by all sums.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ from conformance.target import Declared
 from conformance.values import Array
 from conformance.verdict import Status, Verdict
 from oracle.formats import FORMATS, Format
-from oracle.terms import Sum
+from oracle.terms import Sum, depths
 
 # The λ of the averaged products: from all sums a little off to one of some hundreds far off.
 _STAKES = 2.0 ** -np.arange(1.0, 9.0)
@@ -61,15 +62,12 @@ def judge(values: Array, sums: Sequence[Sum], declared: Declared, format: str) -
     """
     if not np.all(np.isfinite(values)):
         return Verdict(Status.FAIL, math.inf, "an element is not finite")
-    compute, storage = FORMATS[declared.compute], FORMATS[format]
-    truths, errors = np.array([_measured(value, each) for value, each in zip(values, sums, strict=True)]).T
-    if storage != compute:
-        errors = _unexplained(errors, values, storage)
-    sizes = np.sqrt([_variance(each, declared) for each in sums])
-    about = f"{len(sums)} sums of about {int(np.median([_count(each) for each in sums]))} terms"
-    findings = [_squares(errors / sizes, about, declared)]
+    errors = scaled(values, sums, declared, format)
+    about = f"{len(sums)} sums of about {int(np.median([_terms(each).size for each in sums]))} terms"
+    findings = [_squares(errors, about, declared)]
     if declared.operands is None:
-        findings.append(_signs(np.sign(errors) * np.sign(truths), about))
+        below = np.array([_error(0.0, each) for each in sums])  # zero is off towards zero
+        findings.append(_signs(np.sign(errors * below), about))
     chance, finding = min(findings)
     ratio = chance / math.log(IMPROBABLE)
     if ratio <= 1.0:
@@ -77,11 +75,25 @@ def judge(values: Array, sums: Sequence[Sum], declared: Declared, format: str) -
     return Verdict(Status.FAIL, math.inf, f"{finding}; the probability of that is {_power_of_ten(chance)}")
 
 
-def _measured(value: float, exact: Sum) -> tuple[float, float]:
-    """The exact sum and the error of ``value``, each rounded once."""
-    terms = np.concatenate(_products(np.array(exact.xs, dtype=np.float64), np.array(exact.ys, dtype=np.float64)))
-    terms = terms[terms != 0.0].tolist()
-    return math.fsum(terms), -math.fsum([*terms, -value])
+def scaled(values: Array, sums: Sequence[Sum], declared: Declared, format: str) -> Array:
+    """The errors of computed sums, each divided by its typical size."""
+    compute, storage = FORMATS[declared.compute], FORMATS[format]
+    errors = np.array([_error(value, each) for value, each in zip(values, sums, strict=True)])
+    if storage != compute:
+        errors = _unexplained(errors, values, storage)
+    return np.asarray(errors / np.sqrt([variance(each, declared, format) for each in sums]))
+
+
+def _error(value: float, exact: Sum) -> float:
+    """How far a value is from the exact sum, rounded once."""
+    parts = np.concatenate(_products(np.array(exact.xs, dtype=np.float64), np.array(exact.ys, dtype=np.float64)))
+    return -math.fsum([-value, *parts[parts != 0.0].tolist()])
+
+
+def _terms(exact: Sum) -> Array:
+    """The products that are not zero."""
+    terms = np.array(exact.xs, dtype=np.float64) * np.array(exact.ys, dtype=np.float64)
+    return np.asarray(terms[terms != 0.0])
 
 
 def _products(xs: Array, ys: Array) -> tuple[Array, Array]:
@@ -98,23 +110,17 @@ def _halves(xs: Array) -> tuple[Array, Array]:
     return high, xs - high
 
 
-def _variance(exact: Sum, declared: Declared) -> float:
+def variance(exact: Sum, declared: Declared, format: str) -> float:
     """The mean square of the error, over the signs of the terms, in the order that is worst."""
-    compute = FORMATS[declared.compute]
-    terms = np.array(exact.xs, dtype=np.float64) * np.array(exact.ys, dtype=np.float64)
-    squares = np.sort(terms[terms != 0.0] ** 2)
-    count = squares.size
-    depths = np.minimum(np.arange(1, count + 1), max(count - 1, 0))
-    rounding = compute.unit**2 / 2
-    operands = 0.0 if declared.operands is None else (1.0 + FORMATS[declared.operands].unit) ** 2 - 1.0
-    grown = (1.0 + rounding) ** count * (1.0 + operands) ** 2
-    rounded = rounding * grown * float(np.sum(squares) + depths @ squares)  # the products, and the additions
-    tiny = compute.smallest_normal if declared.flush else compute.smallest / 2
-    return operands**2 * float(np.sum(squares)) + rounded + 2 * count * tiny**2
-
-
-def _count(exact: Sum) -> int:
-    return sum(x != 0.0 and y != 0.0 for x, y in zip(exact.xs, exact.ys, strict=True))
+    compute, storage = FORMATS[declared.compute], FORMATS[format]
+    squares = np.sort(_terms(exact) ** 2)
+    count, square = squares.size, float(np.sum(squares))
+    computed, stored = compute.unit**2 / 2, storage.unit**2 / 2 if exact.kept else 0.0
+    factors = 0.0 if declared.operands is None else (1.0 + FORMATS[declared.operands].unit) ** 2 - 1.0
+    grown = (1.0 + computed) ** count * (1.0 + stored) ** (count + 1) * (1.0 + factors) ** 2
+    rounded = computed * (square + float(depths(count) @ squares)) + stored * exact.kept  # products, additions; stores
+    tiny = [compute.smallest_normal if declared.flush else compute.smallest / 2, storage.smallest / 2 * bool(stored)]
+    return factors**2 * square + grown * rounded + 2 * count * (tiny[0] ** 2 + tiny[1] ** 2)
 
 
 def _unexplained(errors: Array, values: Array, storage: Format) -> Array:
@@ -133,8 +139,8 @@ def _squares(errors: Array, about: str, declared: Declared) -> tuple[float, str]
 
 
 def _signs(directions: Array, about: str) -> tuple[float, str]:
-    """The same for a number of errors that are towards zero or away from it."""
-    towards, away = int(np.count_nonzero(directions < 0.0)), int(np.count_nonzero(directions > 0.0))
+    """The same for the numbers of errors that are towards zero (1) and away from it (-1)."""
+    towards, away = int(np.count_nonzero(directions > 0.0)), int(np.count_nonzero(directions < 0.0))
     chance = min(2.0 * float(bdtr(min(towards, away), towards + away, 0.5)), 1.0)
     return math.log(chance), f"of the errors of {about} {towards} are towards zero and {away} away from it"
 

@@ -6,6 +6,7 @@ whose streams are frozen (NEP 19). Every number is rounded to the format it is m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from oracle.formats import FORMATS
+from oracle.formats import FORMATS, Format
 
 Array: TypeAlias = NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
@@ -101,6 +102,14 @@ def _additive_mask(random: RandomState, size: int) -> Array:
     return np.where(random.random_sample(size) < 0.7, random.standard_normal(size), -np.inf)
 
 
+def _few(random: RandomState, size: int) -> Array:
+    found = np.zeros(size)
+    if size:
+        places = [0, size - 1, *random.randint(size, size=4)]
+        found[places] = random.randint(1, 5, len(places))
+    return found
+
+
 # Regimes whose small integers make every sum exact, the plainest first: Hypothesis shrinks towards the beginning.
 LATTICE = ("ramp", "integers", "one_hot", "quarters")
 REGIMES: dict[str, Callable[[RandomState, int], Array]] = {
@@ -121,6 +130,7 @@ REGIMES: dict[str, Callable[[RandomState, int], Array]] = {
     "mask": _mask,
     "ignored": _ignored,
     "additive_mask": _additive_mask,
+    "few": _few,
 }
 
 
@@ -167,11 +177,63 @@ class Literal:
         """The numbers rounded to the format; integers and booleans where all values are."""
         if self.values and all(type(value) in (bool, int) for value in self.values):
             return np.array(self.values).reshape(self.shape)
-        exact = [float(value) if value in _SPECIAL else float(Fraction(value)) for value in self.values]
-        return rounded(np.array(exact, dtype=np.float64), format).reshape(self.shape)
+        return rounded(np.array(list(map(_binary64, self.values)), dtype=np.float64), format).reshape(self.shape)
 
 
 _SPECIAL = ("inf", "-inf", "nan")
 
-Recipe: TypeAlias = Values | Indices | Literal
+
+def _binary64(value: str | float) -> float:
+    """The nearest number; a zero keeps its sign."""
+    return float(value) if isinstance(value, float) or value in _SPECIAL else float(Fraction(value))
+
+
+@dataclass(frozen=True)
+class Special:
+    """The numbers of ``base``, but for a box of them, which hold one value: a row of ``SPECIALS``.
+
+    The box begins at ``corner`` and has these ``sides``.
+    """
+
+    base: Values | Special
+    corner: Shape
+    sides: Shape
+    value: str
+
+    @property
+    def shape(self) -> Shape:
+        return self.base.shape
+
+    @property
+    def regime(self) -> str:
+        return self.base.regime
+
+    def array(self, format: str) -> Array:
+        """As the base's; its kind, number or boolean, stays."""
+        values = self.base.array(format).copy()
+        values[self.box] = SPECIALS[self.value](FORMATS[format])
+        return values
+
+    @property
+    def box(self) -> tuple[slice, ...]:
+        """Where the special values are."""
+        return tuple(slice(begin, begin + side) for begin, side in zip(self.corner, self.sides, strict=True))
+
+
+SPECIALS: dict[str, Callable[[Format], float]] = {
+    "nan": lambda kind: math.nan,
+    "inf": lambda kind: math.inf,
+    "-inf": lambda kind: -math.inf,
+    "-0": lambda kind: -0.0,
+    "largest": lambda kind: kind.largest,
+    "-largest": lambda kind: -kind.largest,
+    "smallest_normal": lambda kind: kind.smallest_normal,
+    "-smallest_normal": lambda kind: -kind.smallest_normal,
+    "smallest": lambda kind: kind.smallest,
+    "-smallest": lambda kind: -kind.smallest,
+    "true": lambda kind: True,
+    "false": lambda kind: False,
+}
+
+Recipe: TypeAlias = Values | Indices | Literal | Special
 TensorArgument: TypeAlias = Recipe | None | tuple[Recipe, ...]

@@ -9,6 +9,7 @@ from enum import StrEnum
 import numpy as np
 
 from conformance.values import Array
+from oracle.formats import FORMATS
 
 
 class Status(StrEnum):
@@ -19,7 +20,7 @@ class Status(StrEnum):
     KNOWN = "KNOWN"  # fails as the target declares it does
     UNDECIDED = "UNDECIDED"  # the permitted error exceeds the signal
     UNSUPPORTED = "UNSUPPORTED"
-    CRASHED = "CRASHED"  # the target, beside its layer, or the suite raised: nothing was judged
+    CRASHED = "CRASHED"  # the target, beside its layer, or the suite raised, or its process died: nothing was judged
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Verdict:
     """The outcome of one case; ``ratio`` is the worst error divided by the permitted error.
 
     ``got``, ``true`` and ``permitted`` are those of the element at ``index``, None where no element was looked at;
-    ``error`` is the exception that settled the case, where one did.
+    ``error`` is the exception that settled the case, where one did; ``lethal`` says that it has cost a process.
     """
 
     status: Status
@@ -64,6 +65,7 @@ class Verdict:
     true: float | None = None
     permitted: float | None = None
     error: BaseException | None = field(default=None, repr=False, compare=False)
+    lethal: bool = False
 
 
 def judge(actual: list[Actual], expected: list[Expected]) -> Verdict:
@@ -123,11 +125,15 @@ def judge_output(actual: Actual, expected: Expected) -> Verdict:
 
 
 def error_ratio(values: Array, expected: Expected) -> Array:
-    """|got - true| / permitted, element by element: 0 where both are 0, infinite where an exact result is missed."""
+    """|got - true| / permitted, element by element: 0 where both are 0, infinite where an exact result is missed.
+
+    An infinity is right where the truth plus the permitted error rounds to it.
+    """
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         error = np.abs((values - expected.high) - expected.low)
         ratio = np.where(error == 0.0, 0.0, error / expected.bound)
     same = (np.isnan(values) & np.isnan(expected.high)) | (values == expected.high) & ~np.isfinite(values)
+    same |= np.isinf(values) & (np.sign(values) * expected.high + expected.bound >= FORMATS[expected.format].overflow)
     ratio = np.where(same | np.isposinf(expected.bound) & ~np.isnan(expected.high), 0.0, ratio)
     return np.asarray(np.where(np.isnan(ratio), np.inf, ratio))
 

@@ -12,7 +12,7 @@ charged where nothing is rounded.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from operator import attrgetter
 from typing import cast
@@ -30,8 +30,9 @@ _TWO_BY_ROOT_PI = 2.0 / math.sqrt(math.pi)  # the slope of erf at 0
 class Envelope(float):
     """A centre with the error it may carry. ``rules`` belongs to the arithmetic that made the subclass."""
 
-    __slots__ = ("bound",)
+    __slots__ = ("bound", "reach")
     bound: float
+    reach: float  # of a number that may have overflowed: the error it may carry if it has not
     rules: EnvelopeArithmetic
 
     def __add__(self, other: float) -> Envelope:
@@ -89,12 +90,15 @@ class EnvelopeArithmetic(Differentiable):
         self.operands = operands or compute
         self.units = units
         self.name = f"{compute.name} computed, {self.storage.name} stored"
+        self.overflowed = False  # whether a number may be infinite
         self.undecided = False  # whether a number is known by its range alone, with a centre that is not the truth
         # The centre commits binary64 roundings of its own, at most 2^-53 each; a binary64 truth is taken from the exact
         # arithmetic instead, so its centre owes nothing.
         centre = 0.0 if compute == float64 else float64.unit
         self._unit = compute.unit + centre
+        self._flush = flush
         self._tiny = compute.smallest_normal if flush else _half_step(compute)
+        self._flushed = compute.smallest_normal if flush else 0.0  # else additions do not underflow
         self._storage_unit = self.storage.unit + centre
         self._storage_tiny = self.storage.smallest_normal if flush else _half_step(self.storage)
         self.number = cast("type[Envelope]", type("Envelope", (Envelope,), {"rules": self, "__slots__": ()}))
@@ -104,8 +108,13 @@ class EnvelopeArithmetic(Differentiable):
     def make(self, centre: float, bound: float) -> Envelope:
         """An envelope; beyond the compute format's range an implementation may have overflowed, and anything goes."""
         result = self.number(centre)
-        result.bound = bound if abs(centre) + bound <= self.compute.largest else math.inf
-        return result
+        result.bound = bound
+        return result if abs(centre) + bound <= self.compute.largest else self._overflowing(result)
+
+    def _overflowing(self, x: Envelope) -> Envelope:
+        self.overflowed = True
+        x.reach, x.bound = x.bound, math.inf
+        return x
 
     def lift(self, value: float) -> Envelope:
         result = self.number(value)
@@ -123,6 +132,14 @@ class EnvelopeArithmetic(Differentiable):
     def _rounding(self, magnitude: float) -> float:
         return self._unit * abs(magnitude) + self._tiny
 
+    def _least(self, kind: Format) -> float:
+        """The smallest positive result that surely stays what it is."""
+        return kind.smallest_normal if self._flush else kind.smallest
+
+    def _kept(self, x: float, kind: Format) -> bool:
+        """Whether a result is what an implementation gives that rounds it to this format."""
+        return kind.represents(x) and (x == 0.0 or abs(x) >= self._least(kind))
+
     # The four operations
 
     def add(self, a: Envelope, b: float) -> Envelope:
@@ -130,17 +147,17 @@ class EnvelopeArithmetic(Differentiable):
         spread = a.bound + bound(b)
         if spread == 0.0 and self._sum_is_exact(a, b, centre):
             return self.make(centre, 0.0)
-        return self.make(centre, spread + self._unit * (abs(centre) + spread))  # additions do not underflow
+        return self.make(centre, spread + self._unit * (abs(centre) + spread) + self._flushed)
 
     def multiply(self, a: Envelope, b: float) -> Envelope:
         centre = float.__mul__(a, b)
         ea, eb = a.bound, bound(b)
         if ea == 0.0 and eb == 0.0:
-            if self.compute.represents(centre) and self._is_product(a, b, centre):
+            if self._kept(centre, self.compute) and self._is_product(a, b, centre):
                 return self.make(centre, 0.0)
             return self.make(centre, self._rounding(centre))
-        if (ea == 0.0 and a == 0.0) or (eb == 0.0 and b == 0.0):
-            return self.make(centre, 0.0)  # zero times anything
+        if (ea == 0.0 and a == 0.0 and eb < math.inf) or (eb == 0.0 and b == 0.0 and ea < math.inf):
+            return self.make(centre, 0.0)  # zero times anything finite
         spread = abs(float(a)) * eb + abs(float(b)) * ea + ea * eb
         return self.make(centre, spread + self._rounding(abs(centre) + spread))
 
@@ -148,7 +165,7 @@ class EnvelopeArithmetic(Differentiable):
         centre = divide(float(a), float(b))
         ea, eb = a.bound, bound(b)
         if ea == 0.0 and eb == 0.0:
-            if self.compute.represents(centre) and self._is_product(centre, b, a):
+            if self._kept(centre, self.compute) and self._is_product(centre, b, a):
                 return self.make(centre, 0.0)
             return self.make(centre, self._rounding(centre))
         least = abs(float(b)) - eb
@@ -159,7 +176,7 @@ class EnvelopeArithmetic(Differentiable):
         # Knuth's two-sum: the error of the binary64 addition itself
         part = centre - float(a)
         error = (float(a) - (centre - part)) + (float(b) - part)
-        return error == 0.0 and self.compute.represents(centre)
+        return error == 0.0 and self._kept(centre, self.compute)
 
     def _is_product(self, a: float, b: float, centre: float) -> bool:
         if self.compute.precision <= 26:
@@ -173,68 +190,103 @@ class EnvelopeArithmetic(Differentiable):
     # terms.
 
     def total(self, terms: Sequence[Scalar]) -> Envelope:
-        spread = math.fsum(map(_bound_of, terms))
+        spread = _fsum(map(_bound_of, terms))
         count = len(terms) - terms.count(0.0) if spread == 0.0 else len(terms)  # adding zero rounds nothing
-        return self._sum(terms, spread, count - 1, 0.0)
+        return self._sum(terms, spread, count - 1, 0.0, exact=spread == 0.0)
+
+    def accumulated(self, terms: Sequence[Scalar]) -> Envelope:
+        """The roundings of ``total``, in the storage format."""
+        found = self.total(terms)
+        if self.storage == self.compute or len(terms) < 2:
+            return found
+        spread = _fsum(map(_bound_of, terms))
+        magnitude = math.fsum(map(abs, map(float, terms))) + spread
+        if spread == 0.0 and self._exact_in_any_order(terms, magnitude, self.storage):
+            return found
+        error = (len(terms) - 1) * (self._storage_unit * magnitude + self._storage_tiny)
+        result = self.make(float(found), found.bound + error)
+        return result if magnitude + error <= self.storage.largest else self._overflowing(result)
 
     def dot(self, xs: Sequence[Scalar], ys: Sequence[Scalar], *rest: Scalar) -> Envelope:
-        products = list(map(_product, xs, ys))
         if len(xs) != len(ys):
             raise ValueError(f"dot product of {len(xs)} and {len(ys)} numbers")
+        if len(xs) == 1 and not rest and self.operands == self.compute:
+            return self.multiply(xs[0], ys[0])
+        products = list(map(_product, xs, ys))
         ex, ey = list(map(_bound_of, xs)), list(map(_bound_of, ys))
         if self.operands != self.compute:
             ex, ey = self._narrowed(xs, ex), self._narrowed(ys, ey)
-        spread = math.fsum(map(_bound_of, rest)) if rest else 0.0
-        if any(ex) or any(ey):
-            count = len(products)
+        spread = grown = _fsum(map(_bound_of, rest)) if rest else 0.0
+        count = len(products)
+        uncertain = any(ex) or any(ey)
+        if uncertain:
+            moved = _fsum(
+                abs(float(x)) * b + abs(float(y)) * a + a * b for x, a, y, b in zip(xs, ex, ys, ey, strict=True)
+            )
+            grown += moved
             if count > 1 and all(y is ys[0] for y in ys):  # the error of a common factor meets the sum of the others
-                moved = math.fsum(ex)
-                spread += abs(float(ys[0])) * moved + ey[0] * (abs(math.fsum(xs)) + moved)
-            else:
-                spread += math.fsum(
-                    abs(float(x)) * b + abs(float(y)) * a + a * b for x, a, y, b in zip(xs, ex, ys, ey, strict=True)
-                )
+                others = _fsum(ex)
+                moved = abs(float(ys[0])) * others + ey[0] * (abs(_fsum(xs)) + others)
+            spread += moved
         else:
-            count = len(products) - products.count(0.0)
+            count -= sum(x == 0.0 or y == 0.0 for x, y in zip(xs, ys, strict=True))
         products.extend(map(float, rest))
         count += len(rest)
-        exactly = self.compute.precision <= 26 or (all(map(_short, xs)) and all(map(_short, ys)))
-        return self._sum(products, spread, count, self._tiny * count, products_exact=exactly)
+        exact = not uncertain and spread == 0.0
+        exact = exact and (self.compute.precision <= 26 or all(map(_holds_product, xs, ys)))
+        return self._sum(products, spread, count, count * self._tiny, exact=exact, grown=grown)
 
     def _narrowed(self, xs: Sequence[float], bounds: Sequence[float]) -> list[float]:
         narrow = self.operands
-        return [
-            0.0 if e == 0.0 and narrow.represents(x) else e + narrow.unit * (abs(float(x)) + e)
-            for x, e in zip(xs, bounds, strict=True)
-        ]
+        tiny = narrow.smallest_normal if self._flush else _half_step(narrow)
+
+        def error(x: float, e: float) -> float:
+            size = abs(float(x)) + e
+            if size > narrow.largest:
+                return math.inf
+            return 0.0 if e == 0.0 and self._kept(x, narrow) else e + narrow.unit * size + tiny
+
+        return list(map(error, xs, bounds))
 
     def _sum(
-        self, terms: Sequence[float], spread: float, roundings: int, tiny: float, products_exact: bool = True
+        self,
+        terms: Sequence[float],
+        spread: float,
+        roundings: int,
+        tiny: float,
+        *,
+        exact: bool,
+        grown: float | None = None,
     ) -> Envelope:
+        """The sum of terms, ``exact`` ones or some that move it by ``spread`` and may have ``grown`` by more."""
+        grown = spread if grown is None else grown
         try:
             centre = math.fsum(terms)
-            magnitude = math.fsum(map(abs, map(float, terms))) + spread
+            magnitude = math.fsum(map(abs, map(float, terms))) + grown
         except (OverflowError, ValueError):  # infinities of both signs, or an intermediate overflow
             return self.make(math.nan, math.inf)
-        if magnitude == 0.0 or (spread == 0.0 and products_exact and self._exact_in_any_order(terms, magnitude)):
+        if exact and self._exact_in_any_order(terms, magnitude, self.compute):
             return self.make(centre, 0.0)
-        if magnitude > self.compute.largest:
-            return self.make(centre, math.inf)
-        return self.make(centre, spread + roundings * self._unit * magnitude + tiny)
+        tiny += (len(terms) - 1) * self._flushed
+        error = roundings * self._unit * (magnitude + tiny) + tiny
+        return self.make(centre, spread + error if magnitude + error <= self.compute.largest else math.inf)
 
-    def _exact_in_any_order(self, terms: Sequence[float], magnitude: float) -> bool:
+    def _exact_in_any_order(self, terms: Sequence[float], magnitude: float, kind: Format) -> bool:
         """Whether every partial sum is a number of the format: all terms multiples of a step q, and sum|t| <= 2^p q."""
         if magnitude == 0.0:
             return True
-        if not magnitude <= self.compute.largest:
+        if not magnitude <= kind.largest:
             return False
         # if any step works, so does the finest one with 2^p q >= sum|t|
-        exponent = math.frexp(magnitude)[1] - self.compute.precision
-        if math.ldexp(magnitude, -exponent) == 2.0 ** (self.compute.precision - 1):
+        exponent = math.frexp(magnitude)[1] - kind.precision
+        if (
+            math.ldexp(magnitude, -exponent) == 2.0 ** (kind.precision - 1)
+            and _fsum([*map(abs, terms), -magnitude]) == 0
+        ):
             exponent -= 1  # sum|t| is a power of two, itself 2^p q
-        exponent = max(exponent, self.compute.emin + 1 - self.compute.precision)
+        exponent = max(exponent, math.frexp(self._least(kind))[1] - 1)
         scale = math.ldexp(1.0, -exponent) if exponent >= -1000 else 0.0
-        return scale > 0.0 and all((float(t) * scale).is_integer() for t in terms)
+        return scale > 0.0 and all(t == 0.0 or _positive_integer(abs(float(t)) * scale) for t in terms)
 
     # Elementary functions: the error of the argument carried through, plus the function's own units
 
@@ -269,7 +321,7 @@ class EnvelopeArithmetic(Differentiable):
     def power(self, x: Scalar, exponent: Fraction | int) -> Envelope:
         centre = power(float(x), float(exponent))
         if x.bound == 0.0 and x in (0.0, 1.0):
-            return self.lift(centre)  # by C17, F.10.4.4
+            return self.make(centre, 0.0)  # by C17, F.10.4.4
         size, rounding = abs(float(exponent)), self.constant(exponent).bound
         if x.bound < x:  # how far the logarithm of the power moves
             change = (size + rounding) * -math.log1p(-x.bound / float(x)) + rounding * abs(math.log(float(x)))
@@ -292,7 +344,7 @@ class EnvelopeArithmetic(Differentiable):
     def _odd(self, name: str, function: Callable[[float], float], x: Envelope, slope: float) -> Envelope:
         if x.bound == 0.0 and x == 0.0:
             return self.lift(float(x))
-        return self._function(name, function(float(x)), slope * x.bound)
+        return self._function(name, ieee(function, float(x)), slope * x.bound)
 
     def sigmoid(self, x: Scalar) -> Envelope:
         """As 1 / (1 + exp(-x)): the units of exp, one addition and one division, each correctly rounded.
@@ -303,9 +355,10 @@ class EnvelopeArithmetic(Differentiable):
         centre = sigmoid(float(x))
         steepest = sigmoid(-max(abs(float(x)) - x.bound, 0.0))
         spread = steepest * (1.0 - steepest) * x.bound
-        units = self.units["exp"] + 2.0
-        overflowed = self.compute.smallest_normal if centre < 2.0 * self.compute.smallest_normal else 0.0
-        return self.make(centre, spread + units * self._unit * (centre + spread) + self._tiny + overflowed)
+        u, units = self._unit, self.units["exp"]
+        relative = u * (units + 2.0 - units * u) / ((1.0 - units * u) * (1.0 - u))  # (1+u) / ((1-units u) (1-u)) - 1
+        overflowed = self.compute.smallest_normal if centre - spread < 2.0 * self.compute.smallest_normal else 0.0
+        return self.make(centre, spread + relative * (centre + spread) + self._tiny + overflowed)
 
     def sin(self, x: Scalar) -> Envelope:
         return self._odd("sin", math.sin, x, 1.0)
@@ -313,7 +366,7 @@ class EnvelopeArithmetic(Differentiable):
     def cos(self, x: Scalar) -> Envelope:
         if x.bound == 0.0 and x == 0.0:
             return self.lift(1.0)
-        return self._function("cos", math.cos(float(x)), x.bound)
+        return self._function("cos", ieee(math.cos, float(x)), x.bound)
 
     # Operations that round nothing
 
@@ -322,17 +375,15 @@ class EnvelopeArithmetic(Differentiable):
 
     def largest(self, xs: Sequence[Scalar]) -> Envelope:
         """The maximum moves by no more than its arguments do; those that cannot attain it do not count."""
-        top = max(xs)
-        least = max(float(x) - x.bound for x in xs)
-        return self.make(float(top), max(x.bound for x in xs if float(x) + x.bound >= least))
+        return self.make(float(max(xs)), max(xs[k].bound for k in self.candidates(xs)))
 
     def rectified(self, x: Scalar) -> Envelope:
-        return self.make(max(float(x), 0.0), x.bound if float(x) + x.bound > 0.0 else 0.0)
+        return self.make(max(float(x), 0.0), 0.0 if float(x) + x.bound <= 0.0 else x.bound)
 
     def candidates(self, xs: Sequence[Scalar]) -> list[int]:
         """The places of the values that may turn out to be the largest."""
-        least = max(float(x) - x.bound for x in xs)
-        return [k for k, x in enumerate(xs) if float(x) + x.bound >= least]
+        least = max(float(x) - x.bound if x.bound < math.inf else -math.inf for x in xs)
+        return [k for k, x in enumerate(xs) if not float(x) + x.bound < least]  # NaN may be the result as well
 
     def between(self, low: int, high: int) -> Envelope:
         self.undecided = True
@@ -346,12 +397,21 @@ class EnvelopeArithmetic(Differentiable):
         return self.make(centre, 0.0 if certain else 1.0)
 
     def stored(self, x: Scalar) -> Envelope:
-        if self.storage == self.compute or (x.bound == 0.0 and self.storage.represents(x)):
+        if self.storage == self.compute or (x.bound == 0.0 and self._kept(x, self.storage)):
             return cast("Envelope", x)
         magnitude = abs(float(x)) + x.bound
-        if magnitude > self.storage.largest:
-            return self.make(float(x), math.inf)
-        return self.make(float(x), x.bound + self._storage_unit * magnitude + self._storage_tiny)
+        result = self.make(float(x), x.bound + self._storage_unit * magnitude + self._storage_tiny)
+        return result if magnitude <= self.storage.largest else self._overflowing(result)
+
+
+def _fsum(xs: Iterable[float]) -> float:
+    """The sum, rounded once; NaN or infinite where it may be."""
+    try:
+        return math.fsum(xs)
+    except OverflowError:
+        return math.inf  # in absolute value, perhaps on the way only
+    except ValueError:
+        return math.nan
 
 
 def _half_step(kind: Format) -> float:
@@ -359,7 +419,15 @@ def _half_step(kind: Format) -> float:
     return max(kind.smallest / 2, float64.smallest)
 
 
+def _positive_integer(x: float) -> bool:
+    return x > 0.0 and x.is_integer()
+
+
+def _holds_product(x: float, y: float) -> bool:
+    """Whether binary64 holds x * y: surely if both have 26 significant bits at most and the product is normal."""
+    return x == 0.0 or y == 0.0 or (_short(x) and _short(y) and abs(float(x) * float(y)) >= float64.smallest_normal)
+
+
 def _short(x: float) -> bool:
-    """Whether a product with another such number is exact in binary64: at most 26 significant bits."""
     scaled = math.ldexp(math.frexp(x)[0], 26)
     return scaled.is_integer()

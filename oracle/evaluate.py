@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from math import prod
 from typing import Any, Protocol
 
 from oracle.formulas import formula
 from oracle.reverse import Reverse
-from oracle.scalar import Differentiable, current
-from oracle.tensor import Tensor, given, key
+from oracle.scalar import Differentiable, Scalar, current
+from oracle.tensor import Tensor, given, indices, key
 
 
 class Array(Protocol):
@@ -19,12 +21,44 @@ class Array(Protocol):
 
     def ravel(self) -> Any: ...
 
+    def nonzero(self) -> Any: ...
+
+    def __getitem__(self, place: Any) -> Any: ...
+
 
 Argument = Array | None | Sequence[Array]
+
+# Elements of an array from which on only those are looked at that are needed.
+_MANY = 4096
+
+
+class _Lifted(Tensor):
+    """The elements of an array, each lifted when it is read, rows at once."""
+
+    __slots__ = ("_array", "_lift")
+
+    def __init__(self, array: Array, lift: Callable[[Any], Scalar]) -> None:
+        super().__init__(array.shape, lambda *index: lift(array[index].item()))
+        self._array = array
+        self._lift = lift
+
+    def __missing__(self, index: Any) -> Scalar:
+        if index is not ... and not (isinstance(index, tuple) and index and index[-1] is ...):
+            return super().__missing__(index)
+        begin = () if index is ... else index[:-1]
+        rest = itertools.product(*map(range, self.shape[len(begin) :]))
+        values = map(self._lift, self._array[begin].ravel().tolist())
+        # a row holds the very scalars that are read one by one: derivatives go to them
+        row = [self.setdefault(key((*begin, *end)), value) for end, value in zip(rest, values, strict=True)]
+        self[index] = row
+        return row
 
 
 def lifted(array: Array) -> Tensor:
     """The array as a tensor of scalars; integers and booleans (indices, masks) stay what they are."""
+    if prod(array.shape) > _MANY:
+        numeric = isinstance(array.ravel()[0].item(), float)
+        return _Lifted(array, current().lift if numeric else lambda value: value)
     values: list[Any] = array.ravel().tolist()
     if values and isinstance(values[0], float):
         lift = current().lift
@@ -50,11 +84,13 @@ def gradients(
     wanted: Sequence[str],
     cotangent: Callable[[int, tuple[int, ...]], Array | None],
     algorithm: str | None = None,
+    scattered: Collection[str] = (),
 ) -> dict[str, Tensor]:
     """The derivatives of Σ output · cotangent towards the tensors ``wanted``, by name, with the arithmetic in force.
 
     ``cotangent(k, shape)`` gives the cotangent of the output number k, or None for an output that does not count. The
-    derivatives towards a tuple of tensors are named ``name[0]``, ``name[1]``, … Otherwise as ``evaluate``.
+    derivatives towards a tuple of tensors are named ``name[0]``, ``name[1]``, … Contributions to the derivatives
+    towards ``scattered`` tensors are added up in the storage format. Otherwise as ``evaluate``.
     """
     base = current()
     assert isinstance(base, Differentiable), f"{base.name} takes no derivatives"
@@ -64,18 +100,34 @@ def gradients(
         for number, output in enumerate(_applied(layer, arguments, parameters, algorithm).values()):
             factors = cotangent(number, output.shape)
             if factors is not None:
-                pairs = zip(output.indices(), factors.ravel().tolist(), strict=True)
-                seeds += [(output[key(index)], base.lift(factor)) for index, factor in pairs]
+                seeds += [(output[key(index)], base.lift(factor)) for index, factor in _counting(factors)]
         leaves = _leaves(wanted, arguments)
-        nodes = [node for leaf in leaves.values() for node in leaf.elements()]
-        adjoints = iter(reverse.gradient(seeds, nodes))
-        return {
-            name: given(leaf.shape, [base.stored(next(adjoints)) for _ in leaf.indices()])
-            for name, leaf in leaves.items()
-        }
+        places = [(name, place) for name, leaf in leaves.items() for place in _read(leaf)]
+        nodes = [leaves[name][place] for name, place in places]
+        apart = [leaf[place] for leaf in _leaves(scattered, arguments).values() if leaf for place in _read(leaf)]
+        adjoints = dict(zip(places, reverse.gradient(seeds, nodes, apart), strict=True))
+    zero = base.lift(0.0)  # towards an element that was not read
+
+    def derivatives(name: str) -> Tensor:
+        return Tensor(leaves[name].shape, lambda *index: base.stored(adjoints.get((name, key(index)), zero)))
+
+    return {name: derivatives(name) for name in leaves}
 
 
-def _leaves(wanted: Sequence[str], arguments: Mapping[str, Any]) -> dict[str, Tensor]:
+def _counting(factors: Array) -> Iterator[tuple[tuple[int, ...], float]]:
+    """The factors with their indices; of many, those that are not zero."""
+    if prod(factors.shape) <= _MANY:
+        return zip(indices(factors.shape), factors.ravel().tolist(), strict=True)
+    places = zip(*(axis.tolist() for axis in factors.nonzero()), strict=True)
+    return ((place, factors[place].item()) for place in places)
+
+
+def _read(leaf: Tensor) -> list[Any]:
+    """The indices of the elements that have been read."""
+    return [place for place, value in leaf.items() if not isinstance(value, list)]
+
+
+def _leaves(wanted: Collection[str], arguments: Mapping[str, Any]) -> dict[str, Tensor]:
     leaves: dict[str, Tensor] = {}
     for name in wanted:
         argument = arguments[name]

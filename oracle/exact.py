@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from operator import mul
@@ -66,6 +67,9 @@ class Exact(Differentiable):
         return x.tanh()
 
     def sigmoid(self, x: Scalar) -> Scalar:
+        if x < 0:  # exp(-x) may be beyond all balls
+            power = x.exp()
+            return power / (1 + power)
         return 1 / (1 + (-x).exp())
 
     def erf(self, x: Scalar) -> Scalar:
@@ -113,4 +117,5 @@ class Exact(Differentiable):
         middle = x.mid()
         high = float(middle)
         low = float(middle - high)
-        return high, low, float((x - high - low).abs_upper())
+        radius = (x - high - low).abs_upper()
+        return high, low, 0.0 if radius == 0 else math.nextafter(float(radius), math.inf)

@@ -91,7 +91,7 @@ class Fast(Differentiable):
         return self.number.of(float(value))
 
     def total(self, terms: Sequence[Scalar]) -> Scalar:
-        return self.number(sum(terms, 0.0) if len(terms) != 1 else terms[0])
+        return self.number(sum(map(float, terms)))
 
     def dot(self, xs: Sequence[Scalar], ys: Sequence[Scalar], *rest: Scalar) -> Scalar:
         return self.number(sum(map(_product, xs, ys), sum(map(float, rest))))
@@ -134,6 +134,9 @@ class Fast(Differentiable):
 
     def inside(self, x: Scalar, low: Fraction | int, high: Fraction | int) -> Scalar:
         return self.number(low <= x < high)
+
+    def chosen(self, weights: Sequence[Scalar], xs: Sequence[Scalar]) -> Scalar:
+        return next((x for weight, x in zip(weights, xs, strict=True) if weight == 1.0), xs[0])
 
     def stored(self, x: Scalar) -> Scalar:
         return x

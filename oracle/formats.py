@@ -6,6 +6,7 @@ one to the nearest number of the format, ties to even, overflowing to infinity, 
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -17,22 +18,27 @@ class Format:
     emin: int
     emax: int
 
-    @property
+    @cached_property
     def unit(self) -> float:
         """Unit roundoff u = 2^-precision: the relative error of one rounding to nearest."""
         return math.ldexp(1.0, -self.precision)
 
-    @property
+    @cached_property
     def largest(self) -> float:
         """The largest finite number."""
         return math.ldexp(2.0 - 2.0 * self.unit, self.emax)
 
-    @property
+    @cached_property
+    def overflow(self) -> float:
+        """The least magnitude that rounds to infinity: half a step above the largest number."""
+        return math.ldexp(2.0 - self.unit, self.emax) if self.precision < 53 else math.inf
+
+    @cached_property
     def smallest_normal(self) -> float:
         """The smallest positive normal number."""
         return math.ldexp(1.0, self.emin)
 
-    @property
+    @cached_property
     def smallest(self) -> float:
         """The smallest positive (subnormal) number, the step of the format below ``smallest_normal``."""
         return math.ldexp(1.0, self.emin + 1 - self.precision)
@@ -43,7 +49,7 @@ class Format:
             return x
         if abs(x) >= 2.0 * self.largest:
             return math.copysign(math.inf, x)
-        step = max(math.frexp(x)[1], self.emin + 1) - self.precision
+        step = self._step(x)
         rounded = math.ldexp(round(math.ldexp(x, -step)), step)
         if abs(rounded) > self.largest:
             return math.copysign(math.inf, x)
@@ -51,7 +57,13 @@ class Format:
 
     def represents(self, x: float) -> bool:
         """Whether ``x`` is a number of the format."""
-        return self.round(x) == x
+        if self.precision == 53 or not math.isfinite(x):
+            return x == x
+        return abs(x) <= self.largest and math.ldexp(x, -self._step(x)).is_integer()
+
+    def _step(self, x: float) -> int:
+        """The exponent of the step between the numbers around ``x``."""
+        return max(math.frexp(x)[1], self.emin + 1) - self.precision
 
 
 # Parameters from IEEE 754-2019 table 3.5 (binary16, binary32, binary64); bfloat16 is binary32 with 8 significand bits

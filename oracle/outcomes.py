@@ -25,22 +25,21 @@ from oracle.scalar import Arithmetic, Scalar
 
 _INF = math.inf
 
-# What an outcome stands for beside its value.
-_IDLE = "idle"  # a zero of the formula, with which nothing need be multiplied
-_CHOICE = "choice"  # 1 where something is chosen, 0 where it is not and nothing is multiplied
-
 
 class Outcome:
-    """The extended reals from ``low`` to ``high``, none where ``low`` is above ``high``, and NaN where ``nan``."""
+    """The extended reals from ``low`` to ``high``, none where ``low`` is above ``high``, and NaN where ``nan``.
 
-    __slots__ = ("high", "low", "nan", "role")
+    An ``idle`` one may be a zero of the formula, with which nothing need be multiplied.
+    """
+
+    __slots__ = ("high", "idle", "low", "nan")
     rules: ClassVar[Outcomes]
 
-    def __init__(self, low: float, high: float, nan: bool = False, role: str = "") -> None:
+    def __init__(self, low: float, high: float, nan: bool = False, idle: bool = False) -> None:
         self.low = low
         self.high = high
         self.nan = nan
-        self.role = role
+        self.idle = idle
 
     def __add__(self, other: Outcome | float) -> Outcome:
         return self.rules.total([self, self.rules.exactly(other)])
@@ -65,7 +64,7 @@ class Outcome:
         return self.rules.divide(self.rules.exactly(other), self)
 
     def __neg__(self) -> Outcome:
-        return type(self)(-self.high, -self.low, self.nan, self.role if self.role == _IDLE else "")
+        return type(self)(-self.high, -self.low, self.nan, self.idle)
 
     def __repr__(self) -> str:
         reals = (
@@ -113,6 +112,7 @@ class Outcomes(Arithmetic):
         self.flush = flush
         self.name = f"outcomes of {compute.name}, stored as {self.storage.name}"
         self._unit = compute.unit + float64.unit  # an end of the set is itself computed in binary64
+        self._overflow = min(compute.overflow, float64.largest)  # what and all beyond which may become infinite
         self.number = cast("type[Outcome]", type("Outcome", (Outcome,), {"rules": self, "__slots__": ()}))
 
     # Making numbers
@@ -133,7 +133,7 @@ class Outcomes(Arithmetic):
         if math.isnan(centre):
             return self._nan()
         if centre == value and self.compute.represents(centre):
-            return self.number(centre, centre, role="" if centre else _IDLE)
+            return self.number(centre, centre, idle=centre == 0.0)
         return self._function(centre, centre, 1.0)
 
     def value(self, x: Scalar) -> float:
@@ -144,35 +144,43 @@ class Outcomes(Arithmetic):
 
     # Rounding
 
-    def _below(self, x: float, error: float, kind: Format | None = None) -> float:
-        """The least that a real number becomes with this error, a rounding to nearest included."""
-        kind = kind or self.compute
+    def _below(self, x: float, units: float) -> float:
+        """The least that a real number becomes with an error of so many units, one of them that of rounding."""
         if math.isinf(x):
             return x
-        if abs(x) < 2.0 * kind.smallest_normal:
-            error += kind.smallest_normal if self.flush else max(kind.smallest / 2, float64.smallest)
-        low = x - error
-        if low < -kind.largest:
-            return -_INF
+        low = x - units * self._unit * abs(x) - self._tiny(x)
+        if low < -self.compute.largest:
+            return -_INF if units > 1.0 or x <= -self._overflow else -self.compute.largest
         return max(low, 0.0) if x >= 0.0 else low  # rounding keeps the sign
 
-    def _above(self, x: float, error: float, kind: Format | None = None) -> float:
-        return -self._below(-x, error, kind)
+    def _above(self, x: float, units: float) -> float:
+        return -self._below(-x, units)
+
+    def _tiny(self, x: float) -> float:
+        """The absolute error of a result near zero."""
+        kind = self.compute
+        if abs(x) >= 2.0 * kind.smallest_normal:
+            return 0.0
+        return kind.smallest_normal if self.flush else max(kind.smallest / 2, float64.smallest)
 
     def _function(self, low: float, high: float, units: float, nan: bool = False, finite: bool = True) -> Outcome:
         """A result between two real ones, with an error in units; ``finite``: of finite operands."""
-        if finite:  # as in products
-            low, high = min(low, float64.largest), max(high, -float64.largest)
-        share = units * self._unit
-        return self.number(self._below(low, share * abs(low)), self._above(high, share * abs(high)), nan)
+        if finite:
+            low, high = _real(low, high)
+        return self.number(self._below(low, units), self._above(high, units), nan)
 
     def stored(self, x: Scalar) -> Outcome:
         kind = self.storage
-        if kind == self.compute or x.low > x.high or (x.low == x.high and kind.represents(x.low)):
-            return cast("Outcome", x)
-        share = kind.unit + float64.unit
-        low, high = self._below(x.low, share * abs(x.low), kind), self._above(x.high, share * abs(x.high), kind)
-        return self.number(low, high, x.nan, x.role)
+        return cast("Outcome", x) if kind == self.compute else self._narrowed(x, kind)
+
+    def _narrowed(self, x: Outcome, kind: Format) -> Outcome:
+        """The number, and what it is rounded to."""
+        if x.low > x.high or (x.low == x.high and kind.represents(x.low)):
+            return x
+        ends = [x.low, kind.round(x.low), x.high, kind.round(x.high)]
+        if self.flush and x.low < kind.smallest_normal and x.high > -kind.smallest_normal:
+            ends.append(0.0)
+        return self.number(min(ends), max(ends), x.nan, x.idle)
 
     # Products and quotients
 
@@ -180,42 +188,44 @@ class Outcomes(Arithmetic):
         product, exact = self._times(a, b)
         if exact or product.low > product.high:
             return product
-        return self._function(product.low, product.high, 1.0, product.nan, finite=False)
+        rounded = self._function(product.low, product.high, 1.0, product.nan, finite=False)
+        rounded.idle = product.idle
+        return rounded
+
+    def _underflown(self, low: float, high: float) -> tuple[float, float]:
+        """The range of a product near zero, where rounding errors are not relative to it."""
+        below, above = low - self._tiny(low), high + self._tiny(high)
+        return max(below, 0.0) if low >= 0.0 else below, min(above, 0.0) if high <= 0.0 else above
 
     def _times(self, a: Outcome, b: Outcome) -> tuple[Outcome, bool]:
         """The product before it is rounded, and whether it need not be."""
-        if a.role or b.role:
-            return self._significant(a, b) if a.role else self._significant(b, a)
         if a.low == a.high and b.low == b.high and not (a.nan or b.nan):
             x, y = a.low, b.low
             product = x * y
             if math.isfinite(product):
-                return self.number(product, product), self._is_product(product, x, y)
+                idle = a.idle or b.idle
+                if self._is_product(product, x, y):
+                    return self.number(product, product, idle=idle), True
+                return self.number(*self._underflown(product, product), idle=idle), False
             if math.isfinite(x) and math.isfinite(y):
-                low, high = sorted((product, math.copysign(float64.largest, product)))
-                return self.number(low, high), False
+                return self.number(*_real(product, product)), False
         nan = a.nan or b.nan or (_holds_zero(a) and _holds_infinity(b)) or (_holds_zero(b) and _holds_infinity(a))
-        low, high = _hull(x * y for x in (a.low, a.high) for y in (b.low, b.high))
+        ends = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
+        if (_holds_zero(a) and _holds_real(b)) or (_holds_zero(b) and _holds_real(a)):
+            ends.append(0.0)
+        low, high = _hull(ends)
         if a.low > a.high or b.low > b.high:
-            return self._nan(), True
+            low, high = _INF, -_INF
         if a is b:  # a square
             low, nan = max(low, 0.0), a.nan
-        if a.finite and b.finite:  # so large a real number is known as infinite only because binary64 ends here
-            low, high = min(low, float64.largest), max(high, -float64.largest)
-        return self.number(low, high, nan), low == high and (math.isinf(low) or low == 0.0)
-
-    def _significant(self, a: Outcome, b: Outcome) -> tuple[Outcome, bool]:
-        """The product of a number with a role and another."""
-        role = a.role if not b.role or a.role == b.role else ""
-        if a.role == _IDLE:
-            return self.number(0.0, 0.0, not b.finite, _IDLE if b.finite else ""), True
-        if a.high == 0.0:
-            return self.number(0.0, 0.0, role=role), True
-        if a.low == 1.0:
-            return b, True
-        if not b.finite:
-            return self.number(-_INF, _INF, True), True  # what is chosen instead is not known here
-        return self.number(min(b.low, 0.0), max(b.high, 0.0), role=role), True
+        idle = a.idle or b.idle
+        if a.finite and b.finite:
+            low, high = _real(low, high)
+        elif idle:
+            low, high, idle = min(low, 0.0), max(high, 0.0), False
+        if low >= high and (math.isinf(low) or low == 0.0):
+            return self.number(low, high, nan, idle), True
+        return self.number(*self._underflown(low, high), nan, idle), False
 
     def _is_product(self, product: float, x: float, y: float) -> bool:
         if x == 0.0 or y == 0.0:
@@ -230,16 +240,19 @@ class Outcomes(Arithmetic):
         if a.low > a.high or b.low > b.high:
             return self._nan()
         nan = a.nan or b.nan or (_holds_zero(a) and _holds_zero(b)) or (_holds_infinity(a) and _holds_infinity(b))
-        if _holds_zero(b) and (b.low < 0.0 or math.copysign(1.0, b.low) < 0.0):  # the sign of the zero is not known
+        if _holds_zero(b):  # of either sign
             return self.number(-_INF, _INF, nan)
-        low, high = _hull(divide(x, y) for x in (a.low, a.high) for y in (b.low, b.high))
+        ends = [divide(x, y) for x in (a.low, a.high) for y in (b.low, b.high)]
+        if _holds_real(a) and _holds_infinity(b):
+            ends.append(0.0)
+        low, high = _hull(ends)
         if low == high and self._is_quotient(low, a, b):
             return self.number(low, low, nan)
-        return self._function(low, high, 1.0, nan, a.finite and b.finite and b.low != 0.0)
+        return self._function(low, high, 1.0, nan, a.finite and b.finite)
 
     def _is_quotient(self, quotient: float, a: Outcome, b: Outcome) -> bool:
         if not math.isfinite(quotient) or math.isinf(b.low):
-            return True
+            return not (a.finite and b.finite)
         if a.low != a.high or b.low != b.high or not self.compute.represents(quotient):
             return False
         return Fraction(quotient) * Fraction(b.low) == Fraction(a.low)
@@ -253,17 +266,10 @@ class Outcomes(Arithmetic):
 
     def dot(self, xs: Sequence[Scalar], ys: Sequence[Scalar], *rest: Scalar) -> Outcome:
         if self.operands != self.compute:
-            xs, ys = list(map(self._narrowed, xs)), list(map(self._narrowed, ys))
+            xs, ys = ([self._narrowed(x, self.operands) for x in factors] for factors in (xs, ys))
         products = [self._times(x, y) for x, y in zip(xs, ys, strict=True)]
         terms = [product for product, _ in products]
         return self._summed([*terms, *rest], sum(not exact for _, exact in products))
-
-    def _narrowed(self, x: Outcome) -> Outcome:
-        kind = self.operands
-        if x.role or x.low > x.high or (x.low == x.high and kind.represents(x.low)):
-            return x
-        low, high = self._below(x.low, kind.unit * abs(x.low), kind), self._above(x.high, kind.unit * abs(x.high), kind)
-        return self.number(low, high, x.nan)
 
     def _summed(self, terms: Sequence[Outcome], inexact: int) -> Outcome:
         """The sum of terms, of which ``inexact`` are still to be rounded, in any order."""
@@ -275,26 +281,26 @@ class Outcomes(Arithmetic):
         share = max(len(terms) - 1 + inexact, 0) * self._unit
         if inexact == 0 and _exact(lows, highs) and self.compute.represents(sum(lows)):
             share = 0.0
-        reach = self.compute.largest / (1.0 + share)
-        up, down = _sum(x for x in highs if 0.0 < x < _INF), _sum(-x for x in lows if -_INF < x < 0.0)
-        more = [k for k, x in enumerate(highs) if x == _INF] + [-1] * (up > reach)
-        less = [k for k, x in enumerate(lows) if x == -_INF] + [-2] * (down > reach)
+        more = [k for k, x in enumerate(highs) if x == _INF] + [-1] * self._overflows(highs, inexact)
+        less = [k for k, x in enumerate(lows) if x == -_INF] + [-2] * self._overflows([-x for x in lows], inexact)
         nan = any(term.nan for term in terms) or any(i != j for i in more for j in less)
         if _INF in lows or -_INF in highs:  # certainly infinite, if not NaN
             if _INF in lows and -_INF in highs:
                 return self._nan()
             return self.number(_INF, _INF, nan) if _INF in lows else self.number(-_INF, -_INF, nan)
-        tiny = inexact * (self.compute.smallest_normal if self.flush else self.compute.smallest)
-        low = -_INF if less else self._end(lows, share, tiny)
-        high = _INF if more else -self._end([-x for x in highs], share, tiny)
+        low = -_INF if less else _least(lows, share)
+        high = _INF if more else -_least([-x for x in highs], share)
+        if self.flush and low < self.compute.smallest_normal and high > -self.compute.smallest_normal:
+            low, high = min(low, 0.0), max(high, 0.0)
         return self.number(low, high, nan)
 
-    def _end(self, lows: Sequence[float], share: float, tiny: float) -> float:
-        low = min(_sum(lows), float64.largest)
-        error = share * _sum(map(abs, lows)) + (
-            tiny if any(abs(x) < self.compute.smallest_normal for x in lows) else 0.0
-        )
-        return max(low - error, 0.0) if all(x >= 0.0 for x in lows) else low - error
+    def _overflows(self, highs: Sequence[float], inexact: int) -> bool:
+        """Whether some of these terms may add up to infinity: those that are positive, with all roundings but one."""
+        positive = [x for x in highs if 0.0 < x < _INF]
+        if len(positive) + inexact < 2:
+            return False
+        share = max(len(positive) - 2 + inexact, 0) * self._unit
+        return _sum(positive) * (1.0 + share) >= self._overflow
 
     # Elementary functions, all but the last two growing with their argument
 
@@ -368,9 +374,8 @@ class Outcomes(Arithmetic):
             return self._nan()
         least = max(x.low for x in xs)
         able = [x for x in xs if x.high >= least]
-        low, high = min(x.low for x in able), max(x.high for x in able)
-        idle = low == high == 0.0 and any(x.role == _IDLE for x in able)
-        return self.number(low, high, any(x.nan for x in xs), _IDLE if idle else "")
+        low, high, idle = min(x.low for x in able), max(x.high for x in able), any(x.idle for x in able)
+        return self.number(max(low, 0.0) if idle else low, high, any(x.nan for x in xs), idle)
 
     def rectified(self, x: Scalar) -> Outcome:
         return self._nan() if x.low > x.high else self.number(max(x.low, 0.0), max(x.high, 0.0), x.nan)
@@ -379,11 +384,21 @@ class Outcomes(Arithmetic):
         """1 or 0, and either where rounding or NaN leaves it open."""
         surely = not x.nan and low <= x.low and x.high < high
         never = not x.nan and (x.high < low or x.low >= high)
-        return self.number(1.0 if surely else 0.0, 0.0 if never else 1.0, role=_CHOICE)
+        return self.number(1.0 if surely else 0.0, 0.0 if never else 1.0)
+
+    def chosen(self, weights: Sequence[Scalar], xs: Sequence[Scalar]) -> Outcome:
+        able = [x for weight, x in zip(weights, xs, strict=True) if weight.high > 0.0]
+        return self.number(min(x.low for x in able), max(x.high for x in able), any(x.nan for x in able))
 
     def beside(self, x: Scalar, others: Callable[[], Sequence[Scalar]]) -> Outcome:
         unharmed = all(other.finite for other in others())
-        return self.number(x.low, x.high, x.nan or not unharmed, x.role)
+        return self.number(x.low, x.high, x.nan or not unharmed, x.idle)
+
+
+def _least(lows: Sequence[float], share: float) -> float:
+    """The least sum, with an error of this share of the terms."""
+    low = min(_sum(lows), float64.largest) - _sum(share * abs(x) for x in lows)
+    return max(low, 0.0) if all(x >= 0.0 for x in lows) else low
 
 
 def _holds_zero(x: Outcome) -> bool:
@@ -392,6 +407,15 @@ def _holds_zero(x: Outcome) -> bool:
 
 def _holds_infinity(x: Outcome) -> bool:
     return x.low == -_INF or x.high == _INF
+
+
+def _holds_real(x: Outcome) -> bool:
+    return x.low < x.high or math.isfinite(x.low)
+
+
+def _real(low: float, high: float) -> tuple[float, float]:
+    """The range of a real number: that it is infinite is known only because binary64 ends here."""
+    return min(low, float64.largest), max(high, -float64.largest)
 
 
 def _hull(results: Iterable[float]) -> tuple[float, float]:
@@ -406,14 +430,13 @@ def _sum(xs: Iterable[float]) -> float:
     try:
         return math.fsum(xs)
     except OverflowError:  # perhaps on the way only
-        try:
-            return float(sum(map(Fraction, xs)))
-        except OverflowError:
-            return math.copysign(_INF, sum(map(Fraction, xs)))
+        exact = sum(map(Fraction, xs), Fraction())
+        return float(exact) if abs(exact) <= float64.largest else _INF if exact > 0 else -_INF
 
 
 def _exact(lows: Sequence[float], highs: Sequence[float]) -> bool:
     """Whether the sum of two numbers at most, known exactly, is a number of binary64."""
-    if len(lows) > 2 or lows != highs or not all(map(math.isfinite, lows)):
+    if len(lows) > 2 or lows != highs:
         return False
-    return sum(map(Fraction, lows)) == Fraction(found) if math.isfinite(found := sum(lows)) else False
+    found = sum(lows)
+    return math.isfinite(found) and sum(map(Fraction, lows)) == Fraction(found)

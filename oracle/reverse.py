@@ -6,13 +6,15 @@ that an implementation may commit. Contributions to one adjoint are summed in on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from fractions import Fraction
 from types import TracebackType
 from typing import Self
 
 from oracle.scalar import Arithmetic, Differentiable, Scalar
 
+# The slope of erf at 0, 2 / sqrt(pi), to 210 bits.
+_TWO_BY_ROOT_PI = Fraction("1.1283791670955125738961589031215451716881012586579977136881714434")
 # The slope of a value that is stored: 1, and the derivative is stored as well.
 _STORED = object()
 
@@ -95,6 +97,9 @@ class Reverse(Arithmetic):
     def total(self, terms: Sequence[Scalar]) -> Node:
         return self._node(self.base.total([t.value for t in terms]), *((t, 1) for t in terms))
 
+    def accumulated(self, terms: Sequence[Scalar]) -> Node:
+        return self._node(self.base.accumulated([t.value for t in terms]), *((t, 1) for t in terms))
+
     def dot(self, xs: Sequence[Scalar], ys: Sequence[Scalar], *rest: Scalar) -> Node:
         value = self.base.dot([x.value for x in xs], [y.value for y in ys], *(r.value for r in rest))
         factors = (pair for x, y in zip(xs, ys, strict=True) for pair in ((x, y.value), (y, x.value)))
@@ -117,14 +122,16 @@ class Reverse(Arithmetic):
 
     def tanh(self, x: Scalar) -> Node:
         y = self.base.tanh(x.value)
-        return self._node(y, (x, 1.0 - y * y))
+        kept = self.base.stored(y)
+        return self._node(y, (x, 1.0 - kept * kept))
 
     def sigmoid(self, x: Scalar) -> Node:
         y = self.base.sigmoid(x.value)
-        return self._node(y, (x, y * (1.0 - y)))
+        kept = self.base.stored(y)
+        return self._node(y, (x, kept * (1.0 - kept)))
 
     def erf(self, x: Scalar) -> Node:
-        slope = self.base.constant(Fraction(1.1283791670955126))  # 2 / sqrt(pi)
+        slope = self.base.constant(_TWO_BY_ROOT_PI)
         return self._node(self.base.erf(x.value), (x, slope * self.base.exp(-(x.value * x.value))))
 
     def sin(self, x: Scalar) -> Node:
@@ -160,17 +167,27 @@ class Reverse(Arithmetic):
     def detached(self, x: Scalar) -> Node:
         return self._node(x.value)
 
+    def differential(self, x: Scalar) -> Node:
+        return self._node(self.base.lift(0.0), (x, 1))
+
     def with_derivative_of(self, x: Scalar, y: Callable[[], Scalar]) -> Node:
         return self._node(x.value, (y(), 1))
 
     def value(self, x: Scalar) -> float:
         return self.base.value(x.value)
 
-    def gradient(self, outputs: Iterable[tuple[Node, Scalar]], inputs: Sequence[Node]) -> list[Scalar]:
+    def gradient(
+        self,
+        outputs: Iterable[tuple[Node, Scalar]],
+        inputs: Sequence[Node],
+        scattered: Collection[Node] = (),
+    ) -> list[Scalar]:
         """The derivative of the sum of output times cotangent, towards each input.
 
-        Cotangents and results are scalars of the base arithmetic, which must be in force.
+        Cotangents and results are scalars of the base arithmetic, which must be in force. Contributions to the
+        derivative towards a ``scattered`` input are added one by one to a stored number.
         """
+        one_by_one = set(map(id, scattered))
         seeds = list(outputs)
         adjoints: dict[int, Scalar] = {}
         shares: dict[int, tuple[list[Scalar], list[Scalar], list[Scalar]]] = {}
@@ -178,7 +195,10 @@ class Reverse(Arithmetic):
             _share(shares, node)[2].append(cotangent)
         for node in reversed(_ordered([node for node, _ in seeds])):
             factors, slopes, whole = shares.pop(id(node), ([], [], []))
-            if factors:
+            if id(node) in one_by_one:
+                parts = [self.base.stored(factor * slope) for factor, slope in zip(factors, slopes, strict=True)]
+                adjoint = self.base.accumulated([*parts, *whole])
+            elif factors:
                 adjoint = self.base.dot(factors, slopes, *whole)
             else:
                 adjoint = self.base.total(whole) if len(whole) != 1 else whole[0]

@@ -41,6 +41,12 @@ class Rounded(Fast):
             result = result + term
         return result
 
+    def accumulated(self, terms: Sequence[Scalar]) -> Scalar:
+        result = self.number(0.0)
+        for term in terms:
+            result = self.stored(result + term)
+        return result
+
     def dot(self, xs: Sequence[Scalar], ys: Sequence[Scalar], *rest: Scalar) -> Scalar:
         return self.total([*rest, *(x * y for x, y in zip(xs, ys, strict=True))])
 

@@ -46,6 +46,9 @@ class Arithmetic(ABC):
     @abstractmethod
     def dot(self, xs: Sequence[Scalar], ys: Sequence[Scalar], *rest: Scalar) -> Scalar: ...
 
+    def accumulated(self, terms: Sequence[Scalar]) -> Scalar:
+        return self.total(terms)
+
     @abstractmethod
     def exp(self, x: Scalar) -> Scalar: ...
 
@@ -91,8 +94,16 @@ class Arithmetic(ABC):
     def detached(self, x: Scalar) -> Scalar:
         return x
 
+    def differential(self, x: Scalar) -> Scalar:
+        return self.lift(0.0)
+
     def with_derivative_of(self, x: Scalar, y: Callable[[], Scalar]) -> Scalar:
         return x
+
+    def chosen(self, weights: Sequence[Scalar], xs: Sequence[Scalar]) -> Scalar:
+        # so written, a copy of either of two numbers carries their difference as error, a certain one nothing
+        first, *rivals = xs
+        return self.dot(weights[1:], [x - first for x in rivals], first)
 
     def beside(self, x: Scalar, others: Callable[[], Sequence[Scalar]]) -> Scalar:
         return x
@@ -137,6 +148,11 @@ def total(terms: Sequence[Scalar]) -> Scalar:
 def dot(xs: Sequence[Scalar], ys: Sequence[Scalar], *rest: Scalar) -> Scalar:
     """The sum of the products x*y and of the terms ``rest``, in any order, fused or not."""
     return _stack[-1].dot(xs, ys, *rest)
+
+
+def accumulated(terms: Sequence[Scalar]) -> Scalar:
+    """The sum of the terms, added one by one to a stored number, in any order."""
+    return _stack[-1].accumulated(terms)
 
 
 def exp(x: Scalar) -> Scalar:
@@ -197,6 +213,11 @@ def inside(x: Scalar, low: Fraction | int, high: Fraction | int) -> Scalar:
     return _stack[-1].inside(x, low, high)
 
 
+def chosen(weights: Sequence[Scalar], xs: Sequence[Scalar]) -> Scalar:
+    """The number whose weight is 1, where all others have the weight 0: a copy, not a sum."""
+    return _stack[-1].chosen(weights, xs)
+
+
 def stored(x: Scalar) -> Scalar:
     """``x`` where an implementation may round it to the storage format: outputs, between layers and time steps."""
     return _stack[-1].stored(x)
@@ -205,6 +226,11 @@ def stored(x: Scalar) -> Scalar:
 def detached(x: Scalar) -> Scalar:
     """``x`` as a constant, towards which no derivative is taken: a shift that stabilises and changes nothing."""
     return _stack[-1].detached(x)
+
+
+def differential(x: Scalar) -> Scalar:
+    """0, with the derivative of ``x``."""
+    return _stack[-1].differential(x)
 
 
 def with_derivative_of(x: Scalar, y: Callable[[], Scalar]) -> Scalar:

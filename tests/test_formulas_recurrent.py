@@ -320,7 +320,7 @@ FITTING: dict[str, Arrays] = {
 @pytest.mark.parametrize(
     ("layer", "tensors", "parameters", "message"),
     [
-        ("rnn", {"input": zeros(3, 4)}, {}, "the input has 2 dimensions; it must have 3"),
+        ("rnn", {"input": zeros(3, 4)}, {}, "input has 2 dimensions; it must have 3"),
         ("gru", {}, {"num_layers": 2}, r"2 weights; layers \(2\) .* need 4: w_ih, w_hh of each"),
         ("rnn", {"weights": ()}, {}, "0 weights; .* need 2: w_ih, w_hh of each"),
         ("gru", {}, {"bias": True}, "2 weights; .* need 4: w_ih, w_hh, b_ih, b_hh of each"),

@@ -39,8 +39,7 @@ def test_imports_follow_the_arrows(path: Path) -> None:
         assert not strategies, "targets know nothing of what is asked"
         if here != "conformance/targets/oracle.py":
             assert not named(names, "oracle"), "only the oracle's own target knows the oracle"
-    if here != "conformance/conftest.py":
-        assert not named(names, "conformance.plugin"), "nothing imports the plugin"
+    assert not named(names, "conformance.plugin"), "nothing imports the plugin"
     if not here.startswith("conformance/targets/"):
         assert not named(names, "torch"), "frameworks stay in their targets"
 

@@ -1,15 +1,31 @@
 """Targets: found by name, module, attribute or file; held to the protocol."""
 
+import contextlib
+import importlib
+import importlib.abc
+import io
+import json
+import sys
+import types
+import warnings
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from conformance import Case, Deviation, Status, Target, Unavailable, Unsupported, Values, examine, load
+import conformance.targets
+from conformance import Case, Deviation, Status, Target, Unavailable, Unsupported, Upstream, Values, examine, load
+from conformance.run import Tally, run
 from conformance.targets import UnknownTarget, names
+from conformance.targets.torch._deviations import KNOWN
 
 CASE = Case("linear", "float32", {"input": Values((2, 3)), "weight": Values((4, 3)), "bias": None})
+GRADIENT = Case("linear", "float32", CASE.tensors, upstream=Upstream(("input",)))
 
 
 class Numpy(Target):
@@ -28,6 +44,29 @@ class TransposedOutput(Numpy):
         return (input @ weight.T)[::-1]
 
 
+Write = Callable[..., str]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes a file and gives its name."""
+
+    def write(source: str, name: str = "kernels.py") -> str:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+        return str(path)
+
+    return write
+
+
+def offered(target: Target) -> list[str]:
+    return [name for name in conformance.spec.names() if target.layer(name)]
+
+
+# What a target is asked
+
+
 def test_a_target_class_is_judged() -> None:
     assert examine(Numpy(), CASE).status is Status.PASS
     assert examine(TransposedOutput(), CASE).status is Status.FAIL
@@ -43,59 +82,354 @@ def test_parameters_that_a_library_lacks_are_unsupported() -> None:
     class Partial(Numpy):
         def linear(self, input: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
             if bias is None:
-                raise Unsupported("no layer without bias")
+                raise Unsupported("no layer\nwithout bias")
             return input @ weight.T + bias
 
     verdict = examine(Partial(), CASE)
     assert (verdict.status, verdict.reason) == (Status.UNSUPPORTED, "no layer without bias")
 
 
-def test_a_known_deviation_covers_its_cases_and_no_others() -> None:
+def test_a_known_deviation_covers_its_cases_and_its_check_and_no_others() -> None:
     class Deviating(TransposedOutput):
-        known = (Deviation("linear", "rows reversed", "linear(x, w)", lambda case: case.format == "float32"),)
+        known = (
+            Deviation(
+                "linear", "rows reversed", "linear(x, w)", lambda case: case.format == "float32", check="forward"
+            ),
+        )
 
     assert examine(Deviating(), CASE).status is Status.KNOWN
-    other = Case("linear", "float64", CASE.tensors)
-    assert examine(Deviating(), other).status is Status.FAIL
+    assert examine(Deviating(), CASE, "worked").status is Status.FAIL
+    assert examine(Deviating(), Case("linear", "float64", CASE.tensors)).status is Status.FAIL
 
 
-def test_an_attribute_of_a_file_may_be_the_target(tmp_path: Path) -> None:
-    file = tmp_path / "mine.py"
-    file.write_text(
+def test_an_unknown_check_lists_the_known() -> None:
+    with pytest.raises(KeyError, match=r"unknown check 'nosuch'; known: .*forward, gradient"):
+        examine(Numpy(), CASE, "nosuch")
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("oh\nno"), SystemExit(3), pytest.skip.Exception("later")])
+def test_whatever_a_layer_raises_fails_it(error: BaseException) -> None:
+    class Raising(Numpy):
+        def linear(self, *tensors: np.ndarray) -> np.ndarray:
+            raise error
+
+    verdict = examine(Raising(), CASE)
+    assert verdict.status is Status.FAIL
+    assert verdict.reason == f"raised {type(error).__name__}: {error}".replace("\n", " ")
+
+
+def test_a_layer_that_returns_no_array_fails() -> None:
+    class Careless(Numpy):
+        def linear(self, *tensors: np.ndarray) -> Any:
+            return [1.0]
+
+    assert examine(Careless(), CASE).reason == "returned float, expected a numpy array"
+
+
+@pytest.mark.parametrize("part", ["array", "arranged", "read", "seed", "declared"])
+def test_what_the_rest_of_a_target_raises_is_a_crash_and_not_a_failure(part: str) -> None:
+    class Broken(load("torch-cpu").__class__):  # type: ignore[misc]
+        pass
+
+    def broken(*arguments: Any) -> Any:
+        raise RuntimeError(f"{part}\nis broken")
+
+    setattr(Broken, part, broken)
+    laid_out = Case("linear", "float32", CASE.tensors, {}, {"input": "transposed"}, GRADIENT.upstream)
+    for case, check in [(laid_out, "forward"), (laid_out, "gradient")]:
+        verdict = examine(Broken("cpu"), case, check)
+        assert verdict.status is Status.CRASHED
+        assert verdict.reason.startswith(f"RuntimeError: {part} is broken (test_targets.py, line ")
+    tally = run(Broken("cpu"), "linear", "float32", "gradient", 30)
+    assert tally.failure is not None
+    assert tally.counts[Status.CRASHED] == 1
+
+
+def test_conventions_and_deviations_that_raise_are_crashes() -> None:
+    class Careless(TransposedOutput):
+        known = (Deviation("linear", "", "", lambda case: case.nosuch),)  # type: ignore[attr-defined]
+
+    class Unconventional(Numpy):
+        @property
+        def policies(self) -> Any:
+            raise LookupError("no policy")
+
+    assert examine(Careless(), CASE).status is Status.CRASHED
+    assert examine(Unconventional(), CASE).reason.startswith("LookupError: no policy (")
+
+
+def test_a_derivative_that_raises_fails_and_one_that_is_none_of_it_crashes() -> None:
+    class Raising(Numpy):
+        def vjp(self, *arguments: Any) -> Any:
+            raise ArithmeticError("no backward")
+
+    class Confused(Numpy):
+        def vjp(self, function: Any, leaves: Any, cotangents: Any) -> Any:
+            return None
+
+    assert examine(Raising(), GRADIENT, "gradient").reason == "raised ArithmeticError: no backward"
+    assert examine(Confused(), GRADIENT, "gradient").status is Status.CRASHED
+    assert examine(Numpy(), GRADIENT, "gradient").status is Status.UNSUPPORTED
+
+
+def test_a_target_that_answers_differently_when_asked_again_fails_by_its_first_answer() -> None:
+    class Forgetful(Numpy):
+        calls = 0
+
+        def linear(self, *tensors: np.ndarray) -> np.ndarray:
+            self.calls += 1
+            if self.calls == 1:
+                raise RuntimeError("cold start")
+            raise Unsupported("warm")
+
+    tally = run(Forgetful(), "linear", "float32", "forward", 10)
+    assert tally.failure is not None
+    assert tally.failure.verdict.reason == "raised RuntimeError: cold start"
+    assert tally.counts == {**dict.fromkeys(Status, 0), Status.FAIL: 1}
+
+
+def test_an_interrupted_run_keeps_its_tally() -> None:
+    class Interrupted(Numpy):
+        calls = 0
+
+        def linear(self, input: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+            self.calls += 1
+            if self.calls > 3:
+                raise KeyboardInterrupt
+            return np.zeros((*input.shape[:-1], len(weight)), input.dtype) + np.nan
+
+    class Known(Interrupted):
+        known = (Deviation("linear", "nothing but NaN", ""),)
+
+    tally = Tally()
+    with pytest.raises(KeyboardInterrupt):
+        run(Known(), "linear", "float32", "forward", 10, tally=tally)
+    assert tally.counts[Status.KNOWN] == 3
+
+
+# Files and modules
+
+
+def test_an_attribute_of_a_file_may_be_the_target(write: Write) -> None:
+    file = write(
         "from conformance import Target\n\nclass Mine(Target):\n    name = 'mine'\n"
         "    def linear(self, input, weight, bias=None):\n        return input @ weight.T\n"
     )
     target = load(f"{file}:Mine")
     assert target.name == "mine"
     assert examine(target, CASE).status is Status.PASS
+    with pytest.raises(UnknownTarget, match="has no attribute 'Nosuch'"):
+        load(f"{file}:Nosuch")
 
 
-def test_a_file_may_take_arrays_from_another_target(tmp_path: Path) -> None:
-    file = tmp_path / "kernels.py"
-    file.write_text('extends = "torch-cpu"\n\ndef linear(input, weight, bias=None):\n    return input @ weight.T\n')
-    target = load(str(file))
-    assert examine(target, CASE).status is Status.PASS
-    assert target.layer("relu") is None
-    assert target.declared("linear", "float32") == load("torch-cpu").declared("linear", "float32")
+def test_a_file_may_take_all_but_the_layers_from_another_target(write: Write) -> None:
+    source = """
+extends = "torch-cpu"
+
+def linear(input, weight, bias=None):
+    return input @ weight.T if bias is None else input @ weight.T + bias
+"""
+    target = load(write(source))
+    base = load("torch-cpu")
+    assert offered(target) == ["linear"]
+    for name, value in vars(Target).items():
+        if not callable(value) and name[0] != "_" and name not in ("name", "loaded_as"):
+            assert getattr(target, name) == getattr(base, name), name
+    assert target.declared("linear", "float32") == base.declared("linear", "float32")
+    for check in ("forward", "gradient"):
+        tally = run(target, "linear", "float32", check, 20)
+        assert tally.counts[Status.PASS] == 20
 
 
-def test_imported_names_are_not_layers(tmp_path: Path) -> None:
-    file = tmp_path / "kernels.py"
-    file.write_text("from numpy import tanh\n\ndef linear(input, weight, bias=None):\n    return input @ weight.T\n")
-    assert load(str(file)).layer("tanh") is None
+def test_what_a_file_defines_goes_before_what_it_extends(write: Write) -> None:
+    source = """
+from conformance import Declared
+from numpy import array
+
+extends = "torch-cpu"
+formats = ("float32",)
+
+def declared(layer, format):
+    return Declared("float32", reason="mine")
+
+def linear(input, weight, bias=None):
+    return input @ weight.T
+"""
+    target = load(write(source))
+    assert target.formats == ("float32",)
+    assert target.declared("linear", "float32").reason == "mine"
+    assert isinstance(target.array(np.zeros(1), "float32"), torch.Tensor), "an imported name is not a definition"
 
 
-def test_an_attribute_that_is_missing_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "kernels.py"
-    file.write_text("")
-    with pytest.raises(UnknownTarget, match="has no attribute 'mine'"):
-        load(f"{file}:mine")
+def test_files_may_extend_files_but_not_themselves(write: Write) -> None:
+    base = write('extends = "torch-cpu"\nformats = ("float32",)\n', "base.py")
+    assert load(write(f"extends = {base!r}\n\ndef relu(input):\n    return input\n")).formats == ("float32",)
+    first = write(f"extends = {base!r}\n", "first.py")
+    write(f"extends = {first!r}\n", "base.py")
+    with pytest.raises(UnknownTarget, match=r"first.py' extends itself: .*first.py → .*base.py → .*first.py"):
+        load(first)
 
 
-def test_an_unknown_target_lists_the_known() -> None:
-    assert {"torch-cpu", "torch-cuda", "oracle-float32"} <= set(names())
-    with pytest.raises(UnknownTarget, match="torch-cuda"):
-        load("torch-tpu")
+def test_anything_callable_is_an_offer_unless_it_was_imported_from_elsewhere(write: Write) -> None:
+    source = """
+import functools
+import torch
+from math import erf
+from numpy import tanh
+from torch.nn.functional import *
+from .inside import linear, sigmoid as sigmoid
+from offers.inside import softmax
+
+relu = functools.partial(torch.clamp, min=0)
+layer_norm = torch.nn.functional.layer_norm
+dropout = torch.nn.Dropout(0.5)
+residual = erf
+
+@torch.jit.script
+def conv2d(input):
+    return input
+
+__all__ = ["gelu", "gru"]
+gru = "not a function"
+"""
+    write(source, "offers/__init__.py")
+    inside = "from operator import matmul as linear\ndef sigmoid(input): ...\ndef softmax(input): ...\n"
+    folder = Path(write(inside, "offers/inside.py")).parents[1]
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.jit is deprecated
+        patch.syspath_prepend(folder)
+        target = load("offers")
+        found = offered(target)
+        assert found == ["conv2d", "dropout", "layer_norm", "linear", "relu", "residual", "sigmoid", "softmax"]
+        write(source.replace('"gelu"', '"tanh", "log_softmax"'), "offers_too/__init__.py")
+        write(inside, "offers_too/inside.py")
+        assert {"tanh", "log_softmax"} <= set(offered(load("offers_too")))
+
+
+def test_a_module_without_source_offers_whatever_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = types.ModuleType("compiled_kernels")
+    compiled.relu = abs  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "compiled_kernels", compiled)
+    assert offered(load("compiled_kernels")) == ["relu"]
+
+
+def test_a_file_may_import_its_neighbours_and_be_called_like_a_module_of_python(write: Write) -> None:
+    write("from helper_of_json import relu_\n\ndef relu(input):\n    return relu_(input)\n", "json.py")
+    write("import json\n\ndef relu_(input):\n    assert json\n    return input * (input > 0)\n", "helper_of_json.py")
+    path = list(sys.path)
+    target = load(write((Path(write("", "x")).parent / "json.py").read_text(), "json.py"))
+    assert offered(target) == ["relu"]
+    assert importlib.import_module("json") is json
+    assert sys.path == path
+    function: Any = target.layer("relu")
+    assert sys.modules[function.__module__].relu is function
+
+
+# Targets that are no use
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            "raise ImportError('libcudnn.so.9:\\ncannot open')",
+            "does not load: ImportError: libcudnn.so.9: cannot open$",
+        ),
+        ("from numpy import nosuch", r"does not load: ImportError: cannot import name 'nosuch' from 'numpy' \(.*\)$"),
+        ("import numpy.nosuch", "does not load: ModuleNotFoundError: No module named 'numpy.nosuch'$"),
+        ("import sys; sys.exit('no licence')", "does not load: SystemExit: no licence$"),
+        ("def relu(:", r"does not load: SyntaxError: invalid syntax \(kernels.py, line 1\)$"),
+        ("formats = ('float8',)", "the unknown format 'float8'; known: float64, float32, tf32, bfloat16, float16$"),
+        ("formats = ('bfloat16',)", r"in bfloat16 needs its own array and read: TypeError: .*bfloat16.*$"),
+        ("formats = ()", "has no formats; known: float64"),
+        ("extends = 3", "does not load: AttributeError"),
+    ],
+)
+def test_a_file_that_is_no_use_says_so_in_one_line(write: Write, source: str, message: str) -> None:
+    with pytest.raises(Unavailable, match=message) as caught:
+        load(write(source))
+    assert "\n" not in str(caught.value)
+    assert "pip install" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("def __init__(self): raise OSError('no\\nGPU')", "does not load: OSError: no GPU$"),
+        ("def __init__(self, device): ...", "does not load: TypeError: .* missing 1 required positional argument"),
+    ],
+)
+def test_a_class_that_cannot_be_made_says_why(write: Write, body: str, message: str) -> None:
+    file = write(f"from conformance import Target\n\nclass Mine(Target):\n    {body}\n")
+    with pytest.raises(Unavailable, match=message):
+        load(f"{file}:Mine")
+
+
+def test_an_entry_point_that_does_not_load_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = [EntryPoint(name, value, "conformance.targets") for name, value in [("a", "json:no"), ("b", "nosuch_at")]]
+    monkeypatch.setattr(conformance.targets, "entry_points", lambda group: entries)
+    with pytest.raises(Unavailable, match=r"target 'a' does not load: AttributeError: .*'no'"):
+        load("a")
+    with pytest.raises(Unavailable, match="target 'b' does not load: ModuleNotFoundError: No module named 'nosuch_at'"):
+        load("b")
+
+
+def test_a_package_that_raises_is_no_unknown_module(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("raise OSError('libcudart')", "badpkg/__init__.py")
+    folder = Path(write("", "badpkg/sub.py")).parents[1]
+    monkeypatch.syspath_prepend(folder)
+    with pytest.raises(Unavailable, match=r"target 'badpkg.sub' does not load: OSError: libcudart$"):
+        load("badpkg.sub")
+
+
+@pytest.mark.parametrize("name", ["", "nosuch", "torch-tpu", "json.nosuch", "..", "a/b", "json:", "no such", ":x"])
+def test_an_unknown_target_lists_the_known(name: str) -> None:
+    if name == "json:":
+        assert offered(load(name)) == []
+        return
+    with pytest.raises(UnknownTarget, match=r"unknown target .*; known: .*torch-cpu, torch-cuda.*path/to/file.py"):
+        load(name)
+
+
+class Refusing(importlib.abc.MetaPathFinder):
+    """Raises where torch is imported."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if name == "torch":
+            raise self.error
+        return None
+
+
+@pytest.mark.parametrize(
+    ("error", "known", "message"),
+    [
+        (
+            ModuleNotFoundError("No module named 'torch'", name="torch"),
+            "torch (does not load: ModuleNotFoundError: No module named 'torch')",
+            "needs the module 'torch': No module named 'torch'; install it, for example: pip install torch",
+        ),
+        (
+            OSError("libcudart:\nno such file"),
+            "torch (does not load: OSError: libcudart: no such file)",
+            "target 'torch-cpu' does not load: OSError: libcudart: no such file",
+        ),
+    ],
+)
+def test_a_library_that_does_not_import_is_listed_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, known: str, message: str
+) -> None:
+    for module in [name for name in sys.modules if name == "torch" or name.startswith("conformance.targets.torch")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setattr(sys, "meta_path", [Refusing(error), *sys.meta_path])
+    assert known in names()
+    with pytest.raises(UnknownTarget):
+        load("nosuch")
+    with pytest.raises(Unavailable) as caught:
+        load("torch-cpu")
+    assert message in str(caught.value)
 
 
 def test_a_missing_device_says_what_is_needed() -> None:
@@ -104,3 +438,16 @@ def test_a_missing_device_says_what_is_needed() -> None:
     else:
         with pytest.raises(Unavailable, match="needs a CUDA device"):
             load("torch-cuda")
+
+
+@pytest.mark.parametrize("deviation", KNOWN, ids=lambda deviation: f"{deviation.layer}: {deviation.reason[:40]}")
+def test_a_reproducer_prints_what_its_last_comment_says(deviation: Deviation) -> None:
+    lines = deviation.reproducer.splitlines()
+    said: list[str] = []
+    while lines and lines[-1].startswith("# "):
+        said.insert(0, lines.pop().removeprefix("# "))
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        exec(deviation.reproducer, {})
+    assert output.getvalue(), "a reproducer shows the failure"
+    # what is read behind the end of a tensor is never the same: such a one says nothing of it
+    assert not said or output.getvalue().splitlines() == said

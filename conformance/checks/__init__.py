@@ -2,6 +2,9 @@
 
 ``applies(layer)`` says whether the check has a meaning for the layer; ``cases(layer, format, target)`` gives what to
 ask, a list of cases or a strategy that draws them; ``examine(target, case)`` asks the target and judges the answer.
+Where one case costs as much as several examples, ``COST`` says how many: that many times fewer are drawn.
+``FORMATS`` names the formats in which a check has a meaning, where it has none in others.
+A check may also have ``kernel(layer, format, target)``: what to ask in the kernel profile.
 """
 
 from __future__ import annotations

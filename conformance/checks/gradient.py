@@ -13,7 +13,7 @@ from conformance.spec import spec
 from conformance.strategies import GENERAL, arranged, seeds
 from conformance.target import Target
 from conformance.values import TensorArgument, Values
-from conformance.verdict import Actual, Verdict, judge
+from conformance.verdict import Actual, Status, Verdict, judge
 from oracle.formulas import names
 
 
@@ -41,12 +41,14 @@ def _floating(argument: TensorArgument) -> bool:
 
 def examine(target: Target, case: Case) -> Verdict:
     asked = spec(case.layer)
+    declared = target.declared(case.layer, case.format)
+    if declared.undeclared:
+        return Verdict(Status.UNSUPPORTED, reason=declared.undeclared)
     answer = ask_gradients(target, case, asked.byproducts)
     if isinstance(answer, Verdict):
         return answer
     outputs, gradients = answer
     observed = asked.observed(case, outputs) if asked.observed else None
-    declared = target.declared(case.layer, case.format)
     expected = expect_gradients(case, declared, asked.byproducts, target.policies.get(case.layer), observed)
     pairs = zip(gradients, expected, strict=True)
     found = [_zeros(want.shape, case.format) if got is None else got for got, want in pairs]

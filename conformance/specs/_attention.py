@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import prod
 
 from hypothesis import strategies as st
 
-from conformance.strategies import BUDGET, Shape, filled, seeds, sides
+from conformance.case import Arguments
+from conformance.spec import Refusal
+from conformance.specs._refusals import mis_sized, without_axes
+from conformance.strategies import BUDGET, Shape, filled, seeds, shared, sides
 from conformance.values import TensorArgument, Values
 
 
+def largest(budget: int) -> int:
+    """Multiply-adds of a large example: its scores take most of them, whichever elements are judged."""
+    return min(budget // 16, 2**18)
+
+
 @st.composite
-def extents(draw: st.DrawFn, count: int, least_batch: int = 0) -> tuple[Shape, Shape]:
+def extents(draw: st.DrawFn, count: int, budget: int = BUDGET, least_batch: int = 0) -> tuple[Shape, Shape]:
     """Leading dimensions, up to two, and ``count`` further sides, mostly distinct."""
-    batch = draw(sides(draw(st.integers(least_batch, 2)), 8, most=3))
-    return batch, draw(sides(count, BUDGET // prod(batch)))
+    leading, _ = draw(shared(budget, 8))
+    batch = draw(sides(draw(st.integers(least_batch, 2)), leading, most=3))
+    return batch, draw(sides(count, budget // prod(batch)))
 
 
 @st.composite
@@ -28,11 +37,32 @@ def masks(draw: st.DrawFn, regime: str, shape: Shape) -> Values:
 
 
 @st.composite
+def gentle(draw: st.DrawFn, shapes: Mapping[str, Shape | None], *small: str) -> dict[str, TensorArgument]:
+    """Values for these tensors, mostly small ones for those that scores are made of.
+
+    Large scores decide for one key: little depends on them, and in half precision they are known to ±1/4 or so.
+    """
+    found = draw(filled(shapes))
+    for name in small:
+        shape = shapes[name]
+        if shape and draw(st.sampled_from((True, True, True, True, False))):
+            found[name] = Values(shape, draw(st.sampled_from(("one_hot", "small", "sparse"))), draw(seeds))
+    return found
+
+
+@st.composite
 def scored(draw: st.DrawFn, shapes: Mapping[str, Shape | None]) -> dict[str, TensorArgument]:
     """Values for these tensors, at times with exact scores to ±1000, beyond the range of exp."""
-    found = draw(filled(shapes))
+    found = draw(gentle(shapes, "query", "key"))
     query, key = shapes["query"], shapes["key"]
     if query and key and draw(st.sampled_from((False, False, False, True))):
         found["query"] = Values(query, "one_hot", draw(seeds))
         found["key"] = Values(key, "steep", draw(seeds))
     return found
+
+
+def refusals(call: Arguments) -> Iterator[Refusal]:
+    """Queries, keys and values that do not fit each other."""
+    yield from mis_sized(call, "key", -1)
+    yield from mis_sized(call, "value", -2)
+    yield without_axes(call, "key", 1)  # a product takes a vector for the query

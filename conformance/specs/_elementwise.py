@@ -8,9 +8,9 @@ from conformance.values import Values
 
 
 @st.composite
-def elementwise(draw: st.DrawFn) -> Arguments:
+def elementwise(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
     """One tensor."""
-    shape = draw(sides(draw(st.integers(0, 4)), BUDGET // 2))
+    shape = draw(sides(draw(st.integers(0, 4)), budget // 2))
     ordinary = draw(filled({"input": shape}))
     steep = draw(st.booleans())
     return call({"input": Values(shape, "steep", draw(seeds))} if steep else ordinary)

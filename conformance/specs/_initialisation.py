@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from conformance import law
 from conformance.case import Arguments, Case
 from conformance.expectation import arithmetic
+from conformance.spec import Refusal
+from conformance.specs._refusals import without_axes
 from conformance.strategies import Shape, call, sides
 from conformance.target import Declared
 from conformance.values import Values
@@ -20,8 +22,7 @@ from oracle.formats import FORMATS
 from oracle.initialisation import GAINS, Distribution
 
 # Of so many elements the root mean square has a deviation of 1 %. A scale wrong by 10 % is then rejected but for one
-# time in a thousand, as 7.1 deviations are improbable. So is a normal distribution cut off at twice its deviation, of
-# which 1200 elements would do.
+# time in a hundred, as 7.7 deviations are improbable. So is a normal distribution cut off at twice its deviation.
 _ENOUGH = 5000
 
 kaiming: dict[str, st.SearchStrategy[Any]] = {
@@ -78,3 +79,9 @@ def _law(distribution: Distribution, shape: Shape, format: str, rules: EnvelopeA
         case initialisation.Uniform(bound):
             error = rules.stored(standard * (bound + bound) - bound).bound
             return law.Uniform(shape, format, float(bound), error + bound.bound)
+
+
+def refusals(call: Arguments) -> Iterator[Refusal]:
+    """Tensors that have no two fans."""
+    for rank in (0, 1):
+        yield without_axes(call, "tensor", rank)

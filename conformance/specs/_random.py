@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from math import nan
 
 import numpy as np
 from hypothesis import strategies as st
 
-from conformance.case import Case
+from conformance.case import Arguments, Case
 from conformance.law import Law, Mask
+from conformance.spec import Refusal
+from conformance.specs._refusals import slip
 from conformance.strategies import Shape, seeds
 from conformance.target import Declared
 from conformance.values import Array, Values
@@ -30,12 +33,17 @@ def revealing(draw: st.DrawFn, shape: Shape) -> Values:
 
 
 def observed(units: Units) -> Callable[[Case, list[Actual]], dict[str, Array]]:
-    """The mask in the first output: a unit is kept where that is not zero."""
+    """The mask in the first output: a unit is kept where that is not zero.
+
+    A NaN that a number has become is a product of infinity and zero.
+    """
 
     def find(case: Case, actual: list[Actual]) -> dict[str, Array]:
-        shape = _input(case).shape
-        fits = bool(actual) and actual[0].values.shape == shape  # if not, the shape is what is judged
-        return {"mask": units(actual[0].values if fits else np.ones(shape)).astype(np.float64)}
+        input = _input(case)
+        if not actual or actual[0].values.shape != input.shape:  # the shape is what is judged
+            return {"mask": units(np.ones(input.shape)).astype(np.float64)}
+        got = actual[0].values
+        return {"mask": units(np.where(np.isnan(got) & ~np.isnan(input), 0.0, got)).astype(np.float64)}
 
     return find
 
@@ -53,3 +61,10 @@ def _input(case: Case) -> Array:
     found = case.arrays()["input"]
     assert isinstance(found, np.ndarray)
     return found
+
+
+def refusals(call: Arguments) -> Iterator[Refusal]:
+    """What is no probability."""
+    yield slip(call, "p is negative", p=-0.1)
+    yield slip(call, "p is above 1", p=1.1)
+    yield slip(call, "p is NaN", p=nan)

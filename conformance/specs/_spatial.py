@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from hypothesis import strategies as st
 
+from conformance.case import Arguments
+from conformance.spec import Refusal
+from conformance.specs._refusals import shape_of, slip, with_parameters, without_axes
 from conformance.strategies import BUDGET, Shape, sides
 
-# Windows along one axis, times their taps, that an example may spend on its first axis.
+# Windows along one axis, times their taps, that an ordinary example may spend on its first axis; of a large budget, the
+# share that it may.
 _ROOM = 64
+_SHARE = 24
 
 
 def both(draw: st.DrawFn, axis: Callable[[int], tuple[Any, int]], budget: int = BUDGET) -> tuple[Any, Any, int]:
@@ -19,8 +24,9 @@ def both(draw: st.DrawFn, axis: Callable[[int], tuple[Any, int]], budget: int = 
     Either may come first, since the first has more room.
     """
     swapped = draw(st.booleans())
-    first, work = axis(_ROOM)
-    second, more = axis(max(_ROOM * 4 // work, 2))
+    room = max(_ROOM, budget // _SHARE)
+    first, work = axis(room)
+    second, more = axis(max(room * 4 // work, 2))
     return *((second, first) if swapped else (first, second)), max(budget // (work * more), 1)
 
 
@@ -44,7 +50,7 @@ _FACTORS = (2.0, 1.0, 0.5, 3.0, 1.5, 2.5, 1.1, 1.2, 1.05, 1.01, 0.99, 0.9, 2.1, 
 
 
 @st.composite
-def resampling(draw: st.DrawFn) -> tuple[Shape, dict[str, Any]]:
+def resampling(draw: st.DrawFn, budget: int = BUDGET) -> tuple[Shape, dict[str, Any]]:
     """The shape of a batch of images, and size or scale_factor with recompute_scale_factor."""
     by_factor = draw(st.booleans())
 
@@ -57,7 +63,7 @@ def resampling(draw: st.DrawFn) -> tuple[Shape, dict[str, Any]]:
         output = draw(st.sampled_from(special) | st.integers(1, min(room, 3 * side)))
         return (side, output), output
 
-    (height, vertical), (width, horizontal), work = both(draw, axis, BUDGET // 8)
+    (height, vertical), (width, horizontal), work = both(draw, axis, budget // 8)
     shape = (*draw(images(work, batched=True)), height, width)
     target = (vertical, horizontal)
     if by_factor:
@@ -68,7 +74,7 @@ def resampling(draw: st.DrawFn) -> tuple[Shape, dict[str, Any]]:
 
 
 @st.composite
-def pooling(draw: st.DrawFn, *, dilated: bool = False) -> tuple[Shape, dict[str, Any], int]:
+def pooling(draw: st.DrawFn, budget: int = BUDGET, *, dilated: bool = False) -> tuple[Shape, dict[str, Any], int]:
     """Height and width, the parameters that pooling layers share, and the work left for channels and images."""
     ceil_mode = draw(st.sampled_from([False, True, True]))
     whole_windows = draw(st.sampled_from([False, False, True]))
@@ -84,7 +90,7 @@ def pooling(draw: st.DrawFn, *, dilated: bool = False) -> tuple[Shape, dict[str,
         size = reach(draw, least, kernel, stride, room)
         return (size, kernel, stride, padding, dilation), kernel * ((size + 2 * padding) // stride + 1)
 
-    vertical, horizontal, work = both(draw, axis, BUDGET // 3)
+    vertical, horizontal, work = both(draw, axis, budget // 3)
     size, kernel, stride, padding, dilation = zip(vertical, horizontal, strict=True)
     parameters = {
         "kernel_size": kernel,
@@ -94,3 +100,36 @@ def pooling(draw: st.DrawFn, *, dilated: bool = False) -> tuple[Shape, dict[str,
         "ceil_mode": ceil_mode,
     }
     return size, parameters, work
+
+
+def pooling_refusals(call: Arguments) -> Iterator[Refusal]:
+    """What both pooling layers refuse."""
+    parameters = call.parameters
+    kernel = parameters["kernel_size"]
+    stride = parameters["stride"] or kernel
+    call = with_parameters(call, stride=stride)
+    yield without_axes(call, "input", 1)
+    padding = parameters["padding"][1]
+    yield slip(call, "kernel_size is 0 along one axis", kernel_size=(0, kernel[1]), padding=(0, padding))
+    yield slip(call, "stride is 0 along one axis", stride=(stride[0], 0))
+    yield slip(call, "stride is negative along one axis", stride=(-stride[0], stride[1]))
+    yield slip(call, "padding is more than half of the kernel", padding=(0, kernel[1] // 2 + 1))
+    yield slip(call, "padding is negative along one axis", padding=(-1, 0))
+    large = shape_of(call, "input")[-1] + 2 * padding + stride[1]
+    yield slip(call, "the window is larger than the padded input", kernel_size=(kernel[0], large + 1), ceil_mode=False)
+
+
+def resampling_refusals(call: Arguments) -> Iterator[Refusal]:
+    """What all interpolations refuse."""
+    sides = shape_of(call, "input")[-2:]
+    by_size = with_parameters(call, size=sides, scale_factor=None, recompute_scale_factor=None)
+    by_factor = with_parameters(call, size=None, scale_factor=(1.0, 2.0), recompute_scale_factor=None)
+    yield without_axes(by_size, "input", 1)
+    yield slip(by_size, "neither size nor scale_factor is given", size=None)
+    yield slip(by_size, "both size and scale_factor are given", scale_factor=(1.0, 1.0))
+    yield slip(by_size, "recompute_scale_factor comes with size", recompute_scale_factor=True)
+    yield slip(by_size, "size is 0 along one axis", size=(sides[0], 0))
+    yield slip(by_size, "size is negative along one axis", size=(-sides[0], sides[1]))
+    yield slip(by_factor, "scale_factor is 0 along one axis", scale_factor=(0.0, 1.0))
+    yield slip(by_factor, "scale_factor is negative along one axis", scale_factor=(1.0, -1.0))
+    yield slip(by_factor, "scale_factor leaves nothing of one axis", scale_factor=(0.5 / sides[0], 1.0))

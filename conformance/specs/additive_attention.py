@@ -1,16 +1,19 @@
 """Additive attention."""
 
+from collections.abc import Iterator
+
 from hypothesis import strategies as st
 
 from conformance.case import Arguments
-from conformance.spec import Spec
-from conformance.specs._attention import extents
-from conformance.strategies import call, filled, optional
+from conformance.spec import Refusal, Spec
+from conformance.specs._attention import extents, gentle, largest
+from conformance.specs._refusals import completed, mis_sized, shape_of, with_tensors
+from conformance.strategies import BUDGET, call, optional
 
 
 @st.composite
-def arguments(draw: st.DrawFn) -> Arguments:
-    batch, (keys, states, hidden, value_width) = draw(extents(4))
+def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
+    batch, (keys, states, hidden, value_width) = draw(extents(4, budget))
     asked = draw(st.sampled_from((None, 3, 1, 4)))
     shapes = {
         "input": (*batch, keys, states),
@@ -21,7 +24,24 @@ def arguments(draw: st.DrawFn) -> Arguments:
         "query": (*batch, asked) if asked else None,
         "weight_query": (hidden, asked) if asked else None,
     }
-    return call(draw(filled(shapes)))
+    return call(draw(gentle(shapes, "weight", "v", "weight_query")))
 
 
-SPEC = Spec("Attention Mechanism; with a query, Bahdanau et al. 2015", arguments())
+def refusals(call: Arguments) -> Iterator[Refusal]:
+    hidden = shape_of(call, "weight")[0]
+    batch = shape_of(call, "input")[:-2]
+    call = completed(call, bias=(hidden,), query=(*batch, 2), weight_query=(hidden, 2))
+    for name, axis in (("weight", 1), ("v", 0), ("value", -2), ("weight_query", 1)):
+        yield from mis_sized(call, name, axis)
+    for name in ("bias", "weight_query"):  # what is added with +
+        yield from mis_sized(call, name, broadcast=True)
+    yield Refusal("a query comes without its weight", with_tensors(call, weight_query=None), call)
+    yield Refusal("a weight comes without its query", with_tensors(call, query=None), call)
+
+
+SPEC = Spec(
+    "Attention Mechanism; with a query, Bahdanau et al. 2015",
+    arguments(),
+    refusals=refusals,
+    large=lambda budget: arguments(largest(budget)),
+)

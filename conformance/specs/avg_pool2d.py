@@ -1,16 +1,22 @@
 """Average pooling."""
 
+from collections.abc import Iterator
+
 from hypothesis import strategies as st
 
 from conformance.case import Arguments
-from conformance.spec import Spec
-from conformance.specs._spatial import images, pooling
-from conformance.strategies import call, filled
+from conformance.spec import OUTPUT, Refusal, Spec
+from conformance.specs._refusals import slip
+from conformance.specs._relations_spatial import of_average_pooling
+from conformance.specs._spatial import images, pooling, pooling_refusals
+from conformance.specs._sums import affordable, gaussian
+from conformance.specs._widths import ROWS, reduced
+from conformance.strategies import BUDGET, call, filled
 
 
 @st.composite
-def arguments(draw: st.DrawFn) -> Arguments:
-    size, parameters, work = draw(pooling())
+def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
+    size, parameters, work = draw(pooling(budget))
     shape = (*draw(images(work)), *size)
     return call(
         draw(filled({"input": shape})),
@@ -20,4 +26,34 @@ def arguments(draw: st.DrawFn) -> Arguments:
     )
 
 
-SPEC = Spec("Pooling Layer", arguments())
+def outputs(length: int, samples: int, seed: int) -> Arguments:
+    window = 2 ** (length.bit_length() // 2)  # a division by a power of two rounds nothing
+    parameters = {"kernel_size": (window, window), "stride": None, "padding": (0, 0), "ceil_mode": False}
+    counting = {"count_include_pad": True, "divisor_override": None}
+    return gaussian({"input": (affordable(length, samples), 1, window, window)}, seed, **parameters, **counting)
+
+
+def refusals(call: Arguments) -> Iterator[Refusal]:
+    yield from pooling_refusals(call)
+    yield slip(call, "divisor_override is 0", divisor_override=0)
+
+
+SPEC = Spec(
+    "Pooling Layer",
+    arguments(),
+    sums={OUTPUT: outputs},
+    refusals=refusals,
+    large=arguments,
+    widths=reduced(
+        lambda width: {"input": (ROWS, 2, width)},
+        lambda width: {
+            "kernel_size": (1, width),
+            "stride": None,
+            "padding": (0, 0),
+            "ceil_mode": False,
+            "count_include_pad": True,
+            "divisor_override": None,
+        },
+    ),
+    relations=of_average_pooling(arguments),
+)

@@ -1,18 +1,22 @@
 """Batch normalisation."""
 
+from collections.abc import Iterator
 from math import prod
 
 from hypothesis import strategies as st
 
 from conformance.case import Arguments
-from conformance.spec import Spec
-from conformance.specs._normalisation import EPS, affine, extents, tensors
+from conformance.spec import Refusal, Spec
+from conformance.specs._normalisation import EPS, affine, extents, in_use, largest, per_channel, tensors
+from conformance.specs._refusals import completed, shape_of, with_parameters, with_tensors
+from conformance.specs._widths import ROWS, over
 from conformance.strategies import call
+from conformance.values import Values
 
 
 @st.composite
-def arguments(draw: st.DrawFn) -> Arguments:
-    samples, channels, *places = draw(extents(2, 5))
+def arguments(draw: st.DrawFn, budget: int = 300) -> Arguments:
+    samples, channels, *places = draw(extents(2, 5, budget))
     training = draw(st.booleans())
     if training and samples * prod(places) == 1:
         samples = 2  # the variance of a single value is refused
@@ -26,10 +30,18 @@ def arguments(draw: st.DrawFn) -> Arguments:
     return call(
         draw(tensors(shapes)),
         training=training,
-        momentum=draw(st.sampled_from((0.1, 0.75, 0.0, 1.0, None))),
+        momentum=draw(st.sampled_from((0.1, None, 0.75, None, 0.0, 1.0))),
         eps=draw(EPS),
         num_batches_tracked=draw(st.integers(0, 4)),
     )
+
+
+def refusals(call: Arguments) -> Iterator[Refusal]:
+    yield from per_channel(call, "running_mean", "running_var")
+    channels = shape_of(call, "input")[1]
+    training = completed(with_parameters(call, training=True), running_mean=(channels,), running_var=(channels,))
+    several, one = (with_tensors(training, input=Values((samples, channels))) for samples in (2, 1))
+    yield Refusal("in training there is one value per channel", one, several)
 
 
 SPEC = Spec(
@@ -37,4 +49,21 @@ SPEC = Spec(
     arguments(),
     constants=frozenset({"running_mean", "running_var"}),
     byproducts=frozenset({1, 2}),
+    carried={"running_mean": 1, "running_var": 2},
+    following=in_use("training", lambda shape: shape[0] * prod(shape[2:])),
+    refusals=refusals,
+    large=lambda budget: arguments(largest(budget)),
+    widths=over(
+        lambda width: {
+            "input": (width + 1, ROWS),
+            "running_mean": None,
+            "running_var": None,
+            "weight": (ROWS,),
+            "bias": (ROWS,),
+        },
+        training=True,
+        momentum=0.1,
+        eps=1e-5,
+        num_batches_tracked=0,
+    ),
 )

@@ -1,16 +1,19 @@
 """Cross-attention."""
 
+from collections.abc import Iterator
+
 from hypothesis import strategies as st
 
 from conformance.case import Arguments
-from conformance.spec import Spec
-from conformance.specs._attention import extents
-from conformance.strategies import call, filled
+from conformance.spec import Refusal, Spec
+from conformance.specs._attention import extents, gentle, largest
+from conformance.specs._refusals import mis_sized
+from conformance.strategies import BUDGET, call
 
 
 @st.composite
-def arguments(draw: st.DrawFn) -> Arguments:
-    batch, (queries, keys, features, context, width) = draw(extents(5))
+def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
+    batch, (queries, keys, features, context, width) = draw(extents(5, budget))
     value_width = draw(st.sampled_from((2, 1, 3, 7)))
     shapes = {
         "input": (*batch, queries, features),
@@ -19,7 +22,17 @@ def arguments(draw: st.DrawFn) -> Arguments:
         "weight_k": (context, width),
         "weight_v": (context, value_width),
     }
-    return call(draw(filled(shapes)))
+    return call(draw(gentle(shapes, "weight_q", "weight_k")))
 
 
-SPEC = Spec("Attention Mechanism, which names it; Vaswani et al. 2017, section 3.2.3", arguments())
+def refusals(call: Arguments) -> Iterator[Refusal]:
+    for name, axis in (("weight_q", 0), ("weight_k", 0), ("weight_v", 0), ("weight_q", 1), ("weight_k", 1)):
+        yield from mis_sized(call, name, axis)
+
+
+SPEC = Spec(
+    "Attention Mechanism, which names it; Vaswani et al. 2017, section 3.2.3",
+    arguments(),
+    refusals=refusals,
+    large=lambda budget: arguments(largest(budget)),
+)

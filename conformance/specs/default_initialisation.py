@@ -19,8 +19,8 @@ from oracle.initialisation import default_initialisation as distributions
 # The shapes of a layer's parameters, in the layer's order, and the options that they do not tell.
 Layer = tuple[list[Shape], dict[str, Any]]
 
-# A bound √2 too large leaves n elements as small as they should be with a probability of 2^(-n/2): 80 are enough.
-_ENOUGH = 80
+# A bound √2 too large leaves n elements as small as they should be with a probability of 2^(-n/2): 96 are enough.
+_ENOUGH = 96
 _many = st.integers(_ENOUGH, 2 * _ENOUGH)
 _few = st.integers(9, 60)  # a square of this side has enough
 _flag = st.booleans()

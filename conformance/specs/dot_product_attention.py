@@ -4,13 +4,14 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import Spec
-from conformance.specs._attention import extents, scored
-from conformance.strategies import call
+from conformance.specs._attention import extents, largest, refusals, scored
+from conformance.specs._widths import ROWS, over
+from conformance.strategies import BUDGET, call
 
 
 @st.composite
-def arguments(draw: st.DrawFn) -> Arguments:
-    batch, (queries, keys, width, value_width) = draw(extents(4))
+def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
+    batch, (queries, keys, width, value_width) = draw(extents(4, budget))
     shapes = {
         "query": (*batch, queries, width),
         "key": (*batch, keys, width),
@@ -19,4 +20,10 @@ def arguments(draw: st.DrawFn) -> Arguments:
     return call(draw(scored(shapes)))
 
 
-SPEC = Spec("Attention Mechanism", arguments())
+SPEC = Spec(
+    "Attention Mechanism",
+    arguments(),
+    refusals=refusals,
+    large=lambda budget: arguments(largest(budget)),
+    widths=over(lambda width: {"query": (ROWS, 4), "key": (width, 4), "value": (width, 2)}),
+)

@@ -5,14 +5,14 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import Spec
-from conformance.specs._random import kept, observed, probabilities, revealing
-from conformance.strategies import call, seeds, sides
+from conformance.specs._random import kept, observed, probabilities, refusals, revealing
+from conformance.strategies import BUDGET, call, seeds, sides
 from conformance.values import Array, Values
 
 
 @st.composite
-def arguments(draw: st.DrawFn) -> Arguments:
-    shape = draw(sides(draw(st.integers(0, 4)), most=5))
+def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
+    shape = draw(sides(draw(st.integers(0, 4)), budget, most=5))
     return call({"input": draw(revealing(shape))}, p=draw(probabilities))
 
 
@@ -32,4 +32,6 @@ SPEC = Spec(
     observed=observed(elements),
     law=kept(elements),
     samples=samples(),
+    refusals=refusals,
+    large=arguments,
 )

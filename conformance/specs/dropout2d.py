@@ -5,14 +5,14 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import Spec
-from conformance.specs._random import kept, observed, probabilities, revealing
-from conformance.strategies import call, seeds, sides
+from conformance.specs._random import kept, observed, probabilities, refusals, revealing
+from conformance.strategies import BUDGET, call, seeds, sides
 from conformance.values import Array, Values
 
 
 @st.composite
-def arguments(draw: st.DrawFn) -> Arguments:
-    shape = draw(sides(4, most=5))
+def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
+    shape = draw(sides(4, budget, most=5))
     return call({"input": draw(revealing(shape))}, p=draw(probabilities))
 
 
@@ -24,8 +24,9 @@ def samples(draw: st.DrawFn) -> Arguments:
 
 
 def channels(output: Array) -> Array:
-    """The channels of each sample, (N, C)."""
-    return np.asarray(np.any(output != 0.0, axis=(2, 3)))
+    """The channels of each sample, (N, C). NaN tells nothing, if there is anything else."""
+    nan = np.isnan(output)
+    return np.asarray(np.any((output != 0.0) & ~nan, axis=(2, 3)) | np.all(nan, axis=(2, 3)))
 
 
 SPEC = Spec(
@@ -34,4 +35,6 @@ SPEC = Spec(
     observed=observed(channels),
     law=kept(channels),
     samples=samples(),
+    refusals=refusals,
+    large=arguments,
 )

@@ -1,7 +1,7 @@
 """Kaiming initialisation, normal."""
 
 from conformance.spec import Spec
-from conformance.specs._initialisation import filled_by, kaiming, weights
+from conformance.specs._initialisation import filled_by, kaiming, refusals, weights
 from oracle.initialisation import kaiming_normal
 
-SPEC = Spec("Model Initialization", weights(**kaiming), law=filled_by(kaiming_normal))
+SPEC = Spec("Model Initialization", weights(**kaiming), law=filled_by(kaiming_normal), refusals=refusals)

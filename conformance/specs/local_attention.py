@@ -4,13 +4,13 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import Spec
-from conformance.specs._attention import extents, scored
-from conformance.strategies import call
+from conformance.specs._attention import extents, largest, refusals, scored
+from conformance.strategies import BUDGET, call
 
 
 @st.composite
-def arguments(draw: st.DrawFn) -> Arguments:
-    batch, (queries, keys, width, value_width) = draw(extents(4))
+def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
+    batch, (queries, keys, width, value_width) = draw(extents(4, budget))
     shapes = {
         "query": (*batch, queries, width),
         "key": (*batch, keys, width),
@@ -19,4 +19,9 @@ def arguments(draw: st.DrawFn) -> Arguments:
     return call(draw(scored(shapes)), window=draw(st.integers(0, 3)))
 
 
-SPEC = Spec("Attention Mechanism, which names it; Luong et al. 2015, section 3.2", arguments())
+SPEC = Spec(
+    "Attention Mechanism, which names it; Luong et al. 2015, section 3.2",
+    arguments(),
+    refusals=refusals,
+    large=lambda budget: arguments(largest(budget)),
+)

@@ -1,18 +1,22 @@
 """Multi-head attention."""
 
+from collections.abc import Iterator
+
 from hypothesis import strategies as st
 
 from conformance.case import Arguments
-from conformance.spec import Spec
-from conformance.strategies import call, filled, seeds, sides
+from conformance.spec import Refusal, Spec
+from conformance.specs._attention import gentle
+from conformance.specs._refusals import completed, mis_sized, shape_of, slip, with_tensors
+from conformance.strategies import call, seeds, sides
 from conformance.values import Values
 
 
 @st.composite
-def arguments(draw: st.DrawFn) -> Arguments:
+def arguments(draw: st.DrawFn, budget: int = 64) -> Arguments:
     heads, size = draw(sides(2, 8, most=4))
     width = heads * size
-    samples, queries, keys = draw(sides(3, 64 // heads, most=5))
+    samples, queries, keys = draw(sides(3, budget // heads, most=5))
     biased = draw(st.booleans())
     shapes = {
         "query": (samples, queries, width),
@@ -23,7 +27,7 @@ def arguments(draw: st.DrawFn) -> Arguments:
         "out_proj_weight": (width, width),
         "out_proj_bias": (width,) if biased else None,
     }
-    tensors = draw(filled(shapes))
+    tensors = draw(gentle(shapes, "in_proj_weight", "in_proj_bias"))
     # torch deprecates masks of two kinds in one call
     kind = draw(st.sampled_from(("ignored", "additive_mask")))
     per_head = (samples * heads, queries, keys)
@@ -41,4 +45,39 @@ def arguments(draw: st.DrawFn) -> Arguments:
     )
 
 
-SPEC = Spec("Multiattention Head Layer", arguments())
+def refusals(call: Arguments) -> Iterator[Refusal]:
+    samples, queries, width = shape_of(call, "query")
+    keys, heads = shape_of(call, "key")[1], call.parameters["num_heads"]
+    call = completed(call, in_proj_bias=(3 * width,), out_proj_bias=(width,))
+    masked = with_tensors(
+        call,
+        key_padding_mask=Values((samples, keys), "ignored"),
+        attn_mask=Values((samples * heads, queries, keys), "ignored"),
+    )
+    flat = with_tensors(call, key_padding_mask=None, attn_mask=Values((queries, keys), "ignored"))
+    for name, axis in (("key", 0), ("key", 1), ("key", 2), ("value", 1), ("value", 2)):
+        yield from mis_sized(call, name, axis)
+    for name, axis in (("in_proj_weight", 0), ("in_proj_bias", 0), ("out_proj_weight", 1), ("out_proj_bias", 0)):
+        yield from mis_sized(call, name, axis)
+    for name, axis in (("key_padding_mask", 0), ("key_padding_mask", 1), ("attn_mask", 0), ("attn_mask", 2)):
+        yield from mis_sized(masked, name, axis)
+    yield from mis_sized(flat, "attn_mask", 0)
+    yield from mis_sized(flat, "attn_mask", 1)
+    yield slip(call, "num_heads is 0", num_heads=0)
+    yield slip(call, "num_heads is negative", num_heads=-heads)
+    yield slip(call, "the width does not divide into so many heads", num_heads=width + 1)
+
+
+@st.composite
+def large(draw: st.DrawFn, budget: int) -> Arguments:
+    """Without masks: the NaN of a query that sees no key reaches derivatives whose cotangent is zero."""
+    found = draw(arguments(min(budget // 32, 2**13)))
+    return with_tensors(found, key_padding_mask=None, attn_mask=None)
+
+
+SPEC = Spec(
+    "Multiattention Head Layer",
+    arguments(),
+    refusals=refusals,
+    large=large,
+)

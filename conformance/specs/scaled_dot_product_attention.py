@@ -1,16 +1,22 @@
 """Scaled dot-product attention."""
 
+from collections.abc import Iterator
+
 from hypothesis import strategies as st
 
 from conformance.case import Arguments
-from conformance.spec import Spec
-from conformance.specs._attention import extents, masks, scored
-from conformance.strategies import call, sides
+from conformance.spec import Refusal, Spec
+from conformance.specs._attention import extents, largest, masks, scored
+from conformance.specs._attention import refusals as attention_refusals
+from conformance.specs._refusals import mis_sized, shape_of, slip, with_parameters, with_tensors
+from conformance.specs._widths import ROWS, over
+from conformance.strategies import BUDGET, call, sides
+from conformance.values import Values
 
 
 @st.composite
-def arguments(draw: st.DrawFn) -> Arguments:
-    batch, (queries, keys, width, value_width) = draw(extents(4))
+def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
+    batch, (queries, keys, width, value_width) = draw(extents(4, budget))
     if draw(st.booleans()):
         value_width = width  # fused kernels ask for equal widths
     shared = batch
@@ -35,4 +41,32 @@ def arguments(draw: st.DrawFn) -> Arguments:
     )
 
 
-SPEC = Spec("Attention Mechanism; Scaled Dot-Product Attention", arguments())
+def refusals(call: Arguments) -> Iterator[Refusal]:
+    *batch, queries, _ = shape_of(call, "query")
+    keys = shape_of(call, "key")[-2]
+    masked = with_parameters(with_tensors(call, attn_mask=Values((queries, keys), "mask")), is_causal=False)
+    yield slip(masked, "attn_mask and is_causal come together", is_causal=True)
+    yield from mis_sized(masked, "attn_mask", 0, broadcast=True)
+    yield from mis_sized(masked, "attn_mask", 1, broadcast=True)
+    deep = with_tensors(masked, attn_mask=Values((2, *batch, queries, keys), "mask"))
+    yield Refusal("attn_mask has more dimensions than the scores", deep, masked)
+    yield from attention_refusals(masked)
+    groups = shape_of(call, "key")[-3] if call.parameters["enable_gqa"] else 1
+    if groups > 1:
+        heads = shape_of(call, "query")
+        more = with_tensors(masked, query=Values((*heads[:-3], heads[-3] + 1, *heads[-2:])))
+        yield Refusal("the heads of the query do not divide among those of the key", more, masked)
+
+
+SPEC = Spec(
+    "Attention Mechanism; Scaled Dot-Product Attention",
+    arguments(),
+    refusals=refusals,
+    large=lambda budget: arguments(largest(budget)),
+    widths=over(
+        lambda width: {"query": (ROWS, 4), "key": (width, 4), "value": (width, 2), "attn_mask": None},
+        is_causal=False,
+        scale=None,
+        enable_gqa=False,
+    ),
+)

@@ -1,23 +1,31 @@
 """Self-attention."""
 
+from collections.abc import Iterator
+
 from hypothesis import strategies as st
 
 from conformance.case import Arguments
-from conformance.spec import Spec
-from conformance.specs._attention import extents
-from conformance.strategies import call, filled
+from conformance.spec import Refusal, Spec
+from conformance.specs._attention import extents, gentle, largest
+from conformance.specs._refusals import mis_sized
+from conformance.strategies import BUDGET, call
 
 
 @st.composite
-def arguments(draw: st.DrawFn) -> Arguments:
-    batch, (length, features, width, value_width) = draw(extents(4))
+def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
+    batch, (length, features, width, value_width) = draw(extents(4, budget))
     shapes = {
         "input": (*batch, length, features),
         "weight_q": (features, width),
         "weight_k": (features, width),
         "weight_v": (features, value_width),
     }
-    return call(draw(filled(shapes)))
+    return call(draw(gentle(shapes, "weight_q", "weight_k")))
 
 
-SPEC = Spec("Attention Mechanism", arguments())
+def refusals(call: Arguments) -> Iterator[Refusal]:
+    for name, axis in (("weight_q", 0), ("weight_k", 0), ("weight_v", 0), ("weight_q", 1), ("weight_k", 1)):
+        yield from mis_sized(call, name, axis)
+
+
+SPEC = Spec("Attention Mechanism", arguments(), refusals=refusals, large=lambda budget: arguments(largest(budget)))

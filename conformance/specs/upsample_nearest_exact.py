@@ -4,14 +4,21 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import Spec
-from conformance.specs._spatial import resampling
-from conformance.strategies import call, filled
+from conformance.specs._relations_resampling import of_nearest
+from conformance.specs._spatial import resampling, resampling_refusals
+from conformance.strategies import BUDGET, call, filled
 
 
 @st.composite
-def arguments(draw: st.DrawFn) -> Arguments:
-    shape, parameters = draw(resampling())
+def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
+    shape, parameters = draw(resampling(budget))
     return call(draw(filled({"input": shape})), **parameters)
 
 
-SPEC = Spec("Nearest Neighbor Interpolation; torch.nn.functional.interpolate, mode nearest-exact", arguments())
+SPEC = Spec(
+    "Nearest Neighbor Interpolation; torch.nn.functional.interpolate, mode nearest-exact",
+    arguments(),
+    refusals=resampling_refusals,
+    large=arguments,
+    relations=of_nearest(arguments),
+)

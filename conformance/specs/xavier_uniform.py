@@ -3,11 +3,12 @@
 from hypothesis import strategies as st
 
 from conformance.spec import Spec
-from conformance.specs._initialisation import filled_by, weights
+from conformance.specs._initialisation import filled_by, refusals, weights
 from oracle.initialisation import xavier_uniform
 
 SPEC = Spec(
     "Model Initialization",
     weights(gain=st.sampled_from((1.0, 5 / 3, 0.5, 2.0**0.5))),
     law=filled_by(xavier_uniform),
+    refusals=refusals,
 )

@@ -6,18 +6,22 @@ Each offers ``VARIANTS``, the variants it has ("" for none), and ``target(varian
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import inspect
 import pkgutil
+import symtable
 import sys
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from conformance.target import Target, Unavailable
+from conformance.target import Target, Unavailable, require_formats, said
 
 _GROUP = "conformance.targets"
 
@@ -32,23 +36,61 @@ def load(name: str) -> Target:
 
     Raises ``UnknownTarget`` for an unknown name, ``Unavailable`` where the target cannot run here.
     """
+    with _loading(name):
+        target = _load(name, ())
+        require_formats(target)
+        target.loaded_as = name
+    return target
+
+
+def _load(name: str, extended_by: tuple[str, ...]) -> Target:
+    if name in extended_by:
+        raise UnknownTarget(f"target {name!r} extends itself: {' → '.join((*extended_by, name))}")
     stem, _, variant = name.partition("-")
-    if stem in _built_in():
-        module = _imported(f"{__name__}.{stem}", name)
-        if variant not in module.VARIANTS:
-            raise UnknownTarget(_unknown(name))
-        built: Target = module.target(variant)
-        return built
+    if stem not in _built_in():
+        return _target(_foreign(name), name, extended_by)
+    module = _our_own(stem, name)
+    if variant not in module.VARIANTS:
+        raise UnknownTarget(_unknown(name))
+    built: Target = module.target(variant)
+    return built
+
+
+@contextmanager
+def _loading(name: str) -> Iterator[None]:
+    """A target is another's code: whatever it raises, its user reads one line about it."""
+    try:
+        yield
+    except (UnknownTarget, Unavailable, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # sys.exit as well
+        raise Unavailable(f"target {name!r} does not load: {said(error)}") from error
+
+
+def _our_own(stem: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"{__name__}.{stem}")
+    except ModuleNotFoundError as error:
+        if error.name is None or "." in error.name:  # a part of a library that is there
+            raise
+        raise Unavailable(
+            f"target {name!r} needs the module {error.name!r}: {error}; "
+            f"install it, for example: pip install {error.name}"
+        ) from error
+
+
+def _foreign(name: str) -> Any:
+    """What an entry point, a module, a file or an attribute of these holds."""
     for entry in entry_points(group=_GROUP):
         if entry.name == name:
-            return _target(entry.load(), name)
+            return entry.load()
     path, _, attribute = name.partition(":")
-    if path.endswith(".py"):
-        return _target(_from_file(Path(path), attribute), name)
-    if _is_module(path):
-        module = _imported(path, name)
-        return _target(_attribute(module, attribute), name)
-    raise UnknownTarget(_unknown(name))
+    module = _from_file(Path(path)) if path.endswith(".py") else _from_name(path, name)
+    if not attribute:
+        return module
+    if not hasattr(module, attribute):
+        raise UnknownTarget(f"{path} has no attribute {attribute!r}")
+    return getattr(module, attribute)
 
 
 def _built_in() -> list[str]:
@@ -60,10 +102,11 @@ def names() -> list[str]:
     found = [entry.name for entry in entry_points(group=_GROUP)]
     for stem in _built_in():
         try:
-            variants = importlib.import_module(f"{__name__}.{stem}").VARIANTS
+            with _loading(stem):
+                variants = importlib.import_module(f"{__name__}.{stem}").VARIANTS
             found += [f"{stem}-{variant}" if variant else stem for variant in variants]
-        except ImportError as error:
-            found.append(f"{stem} (needs {error.name})")
+        except Unavailable as unavailable:
+            found.append(f"{stem} (does not load: {said(unavailable.__cause__ or unavailable)})")
     return sorted(found)
 
 
@@ -74,75 +117,93 @@ def _unknown(name: str) -> str:
     )
 
 
-def _imported(module: str, target: str) -> ModuleType:
+def _from_name(module: str, name: str) -> ModuleType:
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise UnknownTarget(_unknown(name))
     try:
         return importlib.import_module(module)
-    except ImportError as error:
-        raise Unavailable(
-            f"target {target!r} needs the module {error.name!r}: {error}; "
-            f"install it, for example: pip install {error.name}"
-        ) from error
-    except Exception as error:
-        raise Unavailable(f"target {target!r} does not import: {type(error).__name__}: {error}") from error
+    except ModuleNotFoundError as error:
+        if f"{module}.".startswith(f"{error.name}."):  # neither it nor the package it would be in
+            raise UnknownTarget(_unknown(name)) from error
+        raise
 
 
-def _from_file(path: Path, attribute: str) -> Any:
+def _from_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UnknownTarget(f"unknown target {str(path)!r}: there is no such file")
-    description = importlib.util.spec_from_file_location(path.stem, path)
+    path = path.resolve()
+    # a name that nothing else imports: the file may be called like a module of the standard library
+    name = f"target_{path.stem}_{zlib.crc32(bytes(path)):08x}"
+    description = importlib.util.spec_from_file_location(name, path)
     assert description is not None
     assert description.loader is not None
-    module = importlib.util.module_from_spec(description)
-    sys.modules.setdefault(path.stem, module)
+    module = sys.modules[name] = importlib.util.module_from_spec(description)
+    sys.path.insert(0, str(path.parent))  # it may import its neighbours, like any script
     try:
         description.loader.exec_module(module)
-    except Exception as error:
-        raise Unavailable(f"target {str(path)!r} does not import: {type(error).__name__}: {error}") from error
-    return _attribute(module, attribute)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    finally:
+        sys.path.remove(str(path.parent))
+    return module
 
 
-def _attribute(module: ModuleType, attribute: str) -> Any:
-    if not attribute:
-        return module
-    if not hasattr(module, attribute):
-        raise UnknownTarget(f"the module {module.__name__!r} has no attribute {attribute!r}")
-    return getattr(module, attribute)
-
-
-def _is_module(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False
-
-
-def _target(found: Any, name: str) -> Target:
-    if isinstance(found, Target):
-        return found
+def _target(found: Any, name: str, extended_by: tuple[str, ...]) -> Target:
     if isinstance(found, type) and issubclass(found, Target):
         return found()
+    if isinstance(found, Target):
+        return found
     if isinstance(found, ModuleType):
-        return _Functions(found, name)
+        return _Functions(found, name, extended_by)
     raise UnknownTarget(f"target {name!r} is a {type(found).__name__}, expected a module or a Target")
 
 
 class _Functions(Target):
     """A plain module: its functions named like the layers, and any attribute of ``Target`` that it defines.
 
-    ``extends = "torch-cpu"`` takes arrays, formats and arithmetic from another target, but none of its layers.
+    ``extends = "torch-cpu"`` takes all those attributes from another target, but none of its layers. A function is
+    anything that can be called: defined, made by assignment, imported from the module's own package. What it imports
+    from elsewhere counts only where ``__all__`` lists it: a library's softmax, for use inside, is not an offer.
     """
 
-    def __init__(self, module: ModuleType, name: str) -> None:
-        base = load(module.extends) if hasattr(module, "extends") else None
+    def __init__(self, module: ModuleType, name: str, extended_by: tuple[str, ...]) -> None:
+        base = _load(module.extends, (*extended_by, name)) if hasattr(module, "extends") else self
         self.name = name
         self._module = module
-        for attribute in ("array", "read", "declared", "seed", "formats", "policies", "known", "description"):
-            source = module if hasattr(module, attribute) else base
-            if source is not None:
-                setattr(self, attribute, getattr(source, attribute))
+        self._imported = _imported(module)
+        for attribute, default in vars(Target).items():
+            if not attribute.startswith("_") and attribute not in ("name", "layer"):
+                own = self._offer(attribute) if callable(default) else self._constant(attribute)
+                setattr(self, attribute, getattr(base, attribute) if own is None else own)
 
     def layer(self, name: str) -> Callable[..., Any] | None:
+        return self._offer(name)
+
+    def _constant(self, name: str) -> Any:
         found = getattr(self._module, name, None)
-        # a name imported for use inside, such as softmax from a library, is not an offer
-        own = inspect.isfunction(found) and found.__module__ == self._module.__name__
-        return found if own else None
+        return None if isinstance(found, ModuleType) else found
+
+    def _offer(self, name: str) -> Callable[..., Any] | None:
+        found = getattr(self._module, name, None)
+        offered = name not in self._imported or name in getattr(self._module, "__all__", ())
+        return found if callable(found) and offered else None
+
+
+def _imported(module: ModuleType) -> set[str]:
+    """The names that a module only imports, from outside its own package; none where there is no source to read."""
+    try:
+        source = inspect.getsource(module)
+    except (OSError, TypeError):
+        return set()
+    package = module.__name__.partition(".")[0]
+    symbols = symtable.symtable(source, module.__name__, "exec").get_symbols()
+    own = {symbol.get_name() for symbol in symbols if symbol.is_assigned()}
+    foreign: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            origin = importlib.util.resolve_name("." * node.level + (node.module or ""), module.__package__ or package)
+            bound = {alias.asname or alias.name for alias in node.names}
+            everything = dir(sys.modules.get(origin)) if bound == {"*"} else bound
+            (own if origin.partition(".")[0] == package else foreign).update(everything)
+    return foreign - own

@@ -17,7 +17,7 @@ from oracle.formats import FORMATS
 from oracle.formulas import formula, names
 from oracle.rounded import Rounded
 
-VARIANTS = ("float64", "float32")
+VARIANTS = ("float64", "float32", "bfloat16", "float16")
 
 # Random layers: how many leading dimensions of the input their mask has, None for all.
 _MASKED = {"dropout": None, "dropout2d": 2}

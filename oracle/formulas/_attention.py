@@ -3,10 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from oracle.formulas._shapes import require_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
-from oracle.scalar import Scalar, constant, detached, dot, exp, largest, log, minus_infinite, sqrt, stored, total
+from oracle.scalar import (
+    Scalar,
+    beside,
+    constant,
+    detached,
+    differential,
+    dot,
+    exp,
+    largest,
+    log,
+    minus_infinite,
+    sqrt,
+    stored,
+    total,
+    with_derivative_of,
+)
 from oracle.tensor import Tensor, tensor
+
+
+def require_fitting(query: Tensor, key: Tensor, value: Tensor) -> None:
+    """Raises ``ValueError`` unless they are a query (*, L, E), a key (*, S, E) and a value (*, S, Ev)."""
+    for name, x in (("query", query), ("key", key), ("value", value)):
+        require_rank(name, x, 2)
+    *batch, _, width = query.shape
+    keys = key.shape[-2]
+    require_shape("key", key, *batch, keys, width)
+    require_shape("value", value, *batch, keys, value.shape[-1])
 
 
 def scaled(x: Tensor, factor: Scalar) -> Tensor:
@@ -34,6 +61,17 @@ def _unmasked(*place: int) -> tuple[bool, ...]:
     return ()
 
 
+@dataclass(frozen=True)
+class Weights:
+    """The weights of the keys, a tensor (*batch, L) of rows.
+
+    ``hidden(*query)`` are the scores that masks leave out, where an implementation weights their keys with zero.
+    """
+
+    rows: Tensor
+    hidden: Callable[..., Row] | None
+
+
 def softmax_rows(
     shape: tuple[int, ...],
     score: Callable[..., Scalar],
@@ -41,17 +79,21 @@ def softmax_rows(
     fully_masked: str = "zero",
     fused: bool = False,
     recomputed: bool = False,
-) -> Tensor:
-    """The weights of the keys, a tensor (*batch, L) of rows.
+    behind_mask: str = "skipped",
+) -> Weights:
+    """The weights of the keys.
 
     ``shape`` is (*batch, L, S); ``score(*batch, i, j)`` plus its ``masks``, of which True adds nothing, False or minus
     infinity leave the key out. A query without permitted keys weights all with nothing ("zero"), all alike ("mean"), or
-    with the NaN of an empty softmax ("nan"). A ``fused`` kernel does not store the scores; a ``recomputed`` row is for
-    ``weighted``.
+    with the NaN of an empty softmax ("nan"). What is behind a mask has no influence ("skipped"), or an infinity or NaN
+    there may come through a weight of zero ("times_zero"). A ``fused`` kernel does not store the scores; a
+    ``recomputed`` row is for ``weighted``.
     """
     *queries, keys = shape
     if fully_masked not in ("zero", "nan", "mean"):
         raise ValueError(f"fully_masked is {fully_masked!r}; it must be 'zero', 'nan' or 'mean'")
+    if behind_mask not in ("skipped", "times_zero"):
+        raise ValueError(f"behind_mask is {behind_mask!r}; it must be 'skipped' or 'times_zero'")
 
     def row(*query: int) -> Row:
         added = {j: masks(*query, j) for j in range(keys)}
@@ -67,7 +109,10 @@ def softmax_rows(
         nan = constant(float("nan"))  # times the scores: every derivative is NaN too
         return {j: nan * total([score(*query, j), *filter(_adds, row)]) for j, row in added.items()}
 
-    return tensor(queries, row)
+    def hidden(*query: int) -> Row:
+        return {j: score(*query, j) for j in range(keys) if any(map(_forbids, masks(*query, j)))}
+
+    return Weights(tensor(queries, row), hidden if behind_mask == "times_zero" else None)
 
 
 def _adds(mask: Scalar | bool) -> bool:
@@ -82,11 +127,12 @@ def _recomputed_row(scores: Row) -> Row:
     """exp(s − log Σ exp s): the weights up to a factor of about 1, as ``weighted`` expects recomputed ones."""
     shift = detached(largest(list(scores.values())))
     log_of_sum = detached(shift + log(total([exp(s - shift) for s in scores.values()])))
-    return {j: exp(s - log_of_sum) for j, s in scores.items()}
+    kept = {j: detached(stored(exp(s - log_of_sum))) for j, s in scores.items()}
+    return {j: p * (1.0 + differential(scores[j])) for j, p in kept.items()}
 
 
-def weighted(rows: Tensor, value: Tensor, recomputed: bool = False) -> Tensor:
-    """Σ_j a_ij v_j: rows (*batch, L), value (*batch, S, E); returns (*batch, L, E).
+def weighted(weights: Weights, value: Tensor, recomputed: bool = False) -> Tensor:
+    """Σ_j a_ij v_j: weights of (*batch, L), value (*batch, S, E); returns (*batch, L, E).
 
     ``recomputed``: Σ_j p_ij v_j / Σ_j p_ij. The derivative of a score is then p (v·ȳ − y·ȳ) for the cotangent ȳ, as
     fused kernels compute it (Dao et al. 2022, FlashAttention, algorithm 4).
@@ -94,14 +140,32 @@ def weighted(rows: Tensor, value: Tensor, recomputed: bool = False) -> Tensor:
 
     def y(*index: int) -> Scalar:
         *query, e = index
-        row: Row = rows[*query,]
+        row: Row = weights.rows[*query,]
         mixed = dot(list(row.values()), [value[*query[:-1], j, e] for j in row])
-        return stored(mixed / total(list(row.values())) if recomputed and row else mixed)
+        found = _renormalised(mixed, row) if recomputed and row else stored(mixed)
+        hidden = weights.hidden
+        if hidden is None:
+            return found
+        return beside(found, lambda: [x for j, s in hidden(*query).items() for x in (s, value[*query[:-1], j, e])])
 
-    return tensor((*rows.shape, value.shape[-1]), y)
+    return tensor((*weights.rows.shape, value.shape[-1]), y)
 
 
-def dense(rows: Tensor, keys: int) -> Tensor:
+def _renormalised(mixed: Scalar, row: Row) -> Scalar:
+    """Σ p v / Σ p, with the derivatives of Σ p v − y Σ p for the y that is stored."""
+    whole = total(list(row.values()))
+    y = stored(mixed / whole)
+    return with_derivative_of(y, lambda: stored(mixed - detached(y) * differential(whole)))
+
+
+def dense(weights: Weights, keys: int) -> Tensor:
     """The weights as a tensor (*batch, L, S), 0 where a key takes no part."""
     zero = constant(0.0)
-    return tensor((*rows.shape, keys), lambda *index: rows[index[:-1]].get(index[-1], zero))
+
+    def weight(*index: int) -> Scalar:
+        *query, j = index
+        row, hidden = weights.rows[*query,], weights.hidden
+        found = row.get(j, zero)
+        return found if hidden is None else beside(found, lambda: [*row.values(), *hidden(*query).values()])
+
+    return tensor((*weights.rows.shape, keys), weight)

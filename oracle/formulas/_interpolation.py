@@ -72,6 +72,18 @@ class Axis:
             for k in range(max(low, pixel - 1), min(high, pixel + 2) + 1)
         ]
 
+    def idle(self, i: int) -> list[int]:
+        """Pixels that an implementation, which always takes two, may take with the weight 0.
+
+        A place that is a pixel has that pixel; a place beyond an end is moved to it, and has the pixels there.
+        """
+        place, last = self.place(i), self.size - 1
+        if place < 0:
+            return list(range(min(2, self.size)))
+        if place > last:
+            return [last]
+        return [int(place)] if place.denominator == 1 else []
+
 
 def axes(
     sides: Sequence[int],
@@ -82,6 +94,8 @@ def axes(
     after: float = 0.0,
 ) -> list[Axis]:
     """The axes of an input of these sides, for exactly one of ``size`` and ``scale_factor``."""
+    if len(sides) != 2:
+        raise ValueError("the input must have height and width")
     if (size is None) == (scale_factor is None):
         raise ValueError("exactly one of size and scale_factor must be given")
     if scale_factor is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
 
-from oracle.scalar import Scalar, constant, dot, sqrt, stored, total, with_derivative_of
+from oracle.scalar import Scalar, beside, constant, dot, sqrt, stored, total, with_derivative_of
 from oracle.tensor import Tensor
 
 # How x becomes y: from x, the mean, 1 / standard deviation, weight and bias (None: absent).
@@ -34,14 +34,22 @@ def welford_mean(xs: Sequence[Scalar]) -> Scalar:
 
 
 def squares_about(mean: Scalar, xs: Sequence[Scalar]) -> Scalar:
-    """Σ (x − μ)²: divided by n the population variance, by n − 1 the unbiased one."""
+    """Σ (x − μ)²: divided by n the population variance, by n − 1 the unbiased one.
+
+    Where x² overflows, other ways to the variance may give NaN: Σ x² − n μ² as ∞ − ∞, Welford's update as 0 ∞.
+    """
     deviations = [x - mean for x in xs]
-    return dot(deviations, deviations)
+    return beside(dot(deviations, deviations), lambda: [dot(xs, xs)])
 
 
 def squares_collected(mean: Scalar, xs: Sequence[Scalar]) -> Scalar:
     """The same, with its derivative written as 2 ȳ x − 2 ȳ μ, which rounds x ȳ and μ ȳ where they cancel."""
-    return with_derivative_of(squares_about(mean, xs), lambda: dot(xs, xs) - mean * mean * len(xs))
+
+    def collected() -> Scalar:
+        kept = stored(mean)
+        return dot(xs, xs) - kept * kept * len(xs)
+
+    return with_derivative_of(squares_about(mean, xs), collected)
 
 
 def inverse_deviation(variance: Scalar, eps: float | Fraction) -> Scalar:
@@ -71,18 +79,25 @@ def _affine(normalised: Scalar, weight: Scalar | None, bias: Scalar | None) -> S
     return normalised if bias is None else normalised + bias
 
 
+def _computed(x: Scalar) -> Scalar:
+    return x
+
+
 @dataclass(frozen=True)
 class Writing:
-    """A way to write a normalisation: its mean, its sum of squares about the mean, its affine map."""
+    """A way to write a normalisation: its mean, its sum of squares about the mean, its affine map, and whether it keeps
+    the statistics as they are computed or ``stored``.
+    """
 
     mean: Callable[[Sequence[Scalar]], Scalar]
     squares: Callable[[Scalar, Sequence[Scalar]], Scalar]
     affine: AffineMap
+    kept: Callable[[Scalar], Scalar] = _computed
 
 
 DOCUMENTED = Writing(mean_of, squares_about, as_documented)
 FOLDED = Writing(welford_mean, squares_about, as_folded)
-COLLECTED = Writing(welford_mean, squares_collected, as_folded)  # for derivatives: a ȳ + b x + c
+COLLECTED = Writing(welford_mean, squares_collected, as_folded, stored)  # for derivatives: a ȳ + b x + c
 
 
 def moved(running: Scalar, observed: Scalar, momentum: float | Fraction) -> Scalar:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from oracle.formulas._shapes import require_at_least, require_rank
 from oracle.scalar import Scalar, constant, dot, largest, stored, total, with_derivative_of
 from oracle.tensor import Tensor, tensor
 
@@ -91,8 +92,8 @@ def recurrence(
     ``step`` maps a unit, the input of a step and the states before it to the states after it; ``initial`` are the
     states before the first step by name, None for zeros. A layer above the first takes the states h of the layer below.
     """
-    if input.rank != 3:
-        raise ValueError(f"the input has {input.rank} dimensions; it must have 3: time, batch, features")
+    require_rank("input", input, 3, 3)
+    require_at_least(1, num_layers=(num_layers,))
     sequence = input.swapped(0, 1) if batch_first else input
     length, samples, width = sequence.shape
     directions = 1 + bidirectional
@@ -110,7 +111,8 @@ def recurrence(
         def states(n: int) -> list[State]:
             found = [tuple(_begin(state, number, n, size) for state, size in zip(initial.values(), sizes, strict=True))]
             for t in reversed(range(length)) if backwards else range(length):
-                found.append(step(units[number], sequence[t, n, ...], found[-1]))
+                entering = [stored(x) for x in sequence[t, n, ...]]  # so is the derivative of each direction's use
+                found.append(step(units[number], entering, found[-1]))
             return found
 
         return tensor([samples], states)

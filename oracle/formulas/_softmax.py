@@ -6,7 +6,16 @@ from collections.abc import Callable
 from functools import cache
 from typing import TypeAlias
 
-from oracle.scalar import Scalar, detached, exp, largest, stored, total, with_derivative_of
+from oracle.scalar import (
+    Scalar,
+    detached,
+    differential,
+    exp,
+    largest,
+    stored,
+    total,
+    with_derivative_of,
+)
 from oracle.tensor import Tensor, tensor
 
 # Scores or weights by place; a place that takes no part is absent.
@@ -28,24 +37,23 @@ def softmax_row(scores: Row) -> Row:
     """exp(s − m) / Σ exp(s − m)."""
     found = powers(scores)
     sum_of_powers = total(list(found.values()))
-    return with_kept_derivative({j: power / sum_of_powers for j, power in found.items()}, found, sum_of_powers)
+    return with_kept_derivative({j: power / sum_of_powers for j, power in found.items()}, scores)
 
 
-def with_kept_derivative(weights: Row, found: Row, sum_of_powers: Scalar) -> Row:
-    """The weights y, stored, with the derivatives y_i (ȳ_i − Σ_j ȳ_j y_j), for which nothing but y is kept."""
+def with_kept_derivative(weights: Row, scores: Row) -> Row:
+    """The softmax y of the scores, stored, with the derivatives y_i (ȳ_i − Σ_j ȳ_j y_j): nothing but y is kept."""
+    kept = {j: stored(weight) for j, weight in weights.items()}
 
-    def renormalised() -> Row:
-        reciprocal = detached(1.0 / sum_of_powers)
-        kept = {j: stored(power * reciprocal) for j, power in found.items()}
-        one = total(list(kept.values()))  # with the derivative that the sum of the powers would have had
-        return {j: weight / one for j, weight in kept.items()}
+    @cache
+    def derived() -> Row:
+        powers = {j: detached(y) * (1.0 + differential(scores[j])) for j, y in kept.items()}
+        growth = differential(total(list(powers.values())))
+        return {j: stored(power - detached(kept[j]) * growth) for j, power in powers.items()}
 
-    row = cache(renormalised)
+    def of(j: int) -> Callable[[], Scalar]:
+        return lambda: derived()[j]
 
-    def derived(j: int) -> Callable[[], Scalar]:
-        return lambda: row()[j]
-
-    return {j: with_derivative_of(stored(weight), derived(j)) for j, weight in weights.items()}
+    return {j: with_derivative_of(y, of(j)) for j, y in kept.items()}
 
 
 def rowwise(of_row: Callable[[Row], Row], input: Tensor, dim: int) -> Tensor:

@@ -4,6 +4,7 @@ Source: the document, lines 1466-1506; with a query, Bahdanau et al. 2015, appen
 """
 
 from oracle.formulas._attention import dense, softmax_rows, weighted
+from oracle.formulas._shapes import require_shape
 from oracle.formulas.linear import linear
 from oracle.scalar import Scalar, dot, stored, tanh
 from oracle.tensor import Tensor, tensor
@@ -26,7 +27,12 @@ def additive_attention(
     if (query is None) != (weight_query is None):
         raise ValueError("query and weight_query come together")
     states = linear(input, weight, bias)
+    require_shape("v", v, weight.shape[0])
+    require_shape("value", value, *input.shape[:-1], value.shape[-1])
     asked = None if query is None or weight_query is None else linear(query, weight_query)
+
+    if asked is not None:
+        require_shape("the projected query", asked, *states.shape[:-2], states.shape[-1])
 
     def energy(*index: int) -> Scalar:
         *batch, _, d = index

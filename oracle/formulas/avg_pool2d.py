@@ -1,5 +1,6 @@
 """Average pooling. Source: torch.nn.AvgPool2d; the document names it, lines 14 and 37."""
 
+from oracle.formulas._shapes import require_at_least, require_rank
 from oracle.formulas._windows import Pair, covered
 from oracle.scalar import Scalar, stored, total
 from oracle.sizes import pooling
@@ -20,12 +21,15 @@ def avg_pool2d(
 
     input (*, H, W); returns (*, H', W'). Zeros of the padding count as pixels where
     ``count_include_pad``; what ``ceil_mode`` makes a window reach beyond the padding never counts.
+    Raises ``ValueError`` where a shape or a parameter does not fit.
     """
     if divisor_override == 0:
         raise ValueError("divisor_override must not be 0")
+    stride = stride or kernel_size
+    require_rank("input", input, 2)
+    require_at_least(1, kernel_size=kernel_size, stride=stride)
     *batch, height, width = input.shape
     sides = height, width
-    stride = stride or kernel_size
     rows, columns = (
         covered(size, pooling(size, k, s, p, 1, ceil_mode), k, s, p)
         for size, k, s, p in zip(sides, kernel_size, stride, padding, strict=True)

@@ -19,6 +19,7 @@ from oracle.formulas._normalised import (
     moved,
     squares_about,
 )
+from oracle.formulas._shapes import require_per_channel, require_rank
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, indices, tensor
 
@@ -38,7 +39,8 @@ def batch_norm(
     """y = (x − μ) / √(σ² + ε) γ + β, μ and σ² over batch and positions of a channel, or running.
 
     input (N, C, *), all others (C) or None; ``num_batches_tracked`` counts the batches before this
-    one. Returns output (N, C, *) and, where given, running_mean and running_var (C).
+    one. Returns output (N, C, *) and, where given, running_mean and running_var (C). Raises
+    ``ValueError`` where a shape does not fit, and for less than two values per channel in training.
     """
     share = _share(momentum, num_batches_tracked)
     return _batch_norm(as_documented, input, running_mean, running_var, weight, bias, training, share, eps)
@@ -77,7 +79,9 @@ def _batch_norm(
     momentum: float | Fraction,
     eps: float,
 ) -> dict[str, Tensor]:
+    require_rank("input", input, 2)
     samples, channels, *sides = input.shape
+    require_per_channel(channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     places = list(indices(sides))
     count = samples * len(places)
     if training and count < 2:

@@ -1,5 +1,6 @@
 """Convolution. Source: the document, Convolutional Layer, lines 116-134; torch.nn.Conv2d."""
 
+from oracle.formulas._shapes import require_at_least, require_rank, require_shape
 from oracle.formulas._windows import Pair, padded_taps
 from oracle.scalar import Scalar, constant, dot, stored
 from oracle.sizes import convolution, same_padding
@@ -22,8 +23,11 @@ def conv2d(
     A cross-correlation; c runs over the channels of the group of o. input (*, in_channels, H, W),
     weight (out_channels, in_channels / groups, kh, kw), bias (out_channels) or None; returns
     (*, out_channels, H', W'). ``padding`` is a pair, "valid" or "same", ``padding_mode`` one of
-    zeros, reflect, replicate, circular.
+    zeros, reflect, replicate, circular. Raises ``ValueError`` where a shape or a parameter does not fit.
     """
+    require_rank("input", input, 3)
+    require_rank("weight", weight, 4, 4)
+    require_at_least(1, stride=stride, dilation=dilation, groups=(groups,))
     *batch, channels, height, width = input.shape
     filters, depth, *kernel = weight.shape
     if channels != depth * groups or filters % groups:
@@ -32,6 +36,7 @@ def conv2d(
             f"the input must have {depth * groups} channels, not {channels}, "
             "and the groups divide the filters"
         )
+    require_shape("bias", bias, filters)
     if padding == "same" and tuple(stride) != (1, 1):
         raise ValueError(f"padding 'same' needs stride 1, not {stride}")
     axes = []
@@ -69,4 +74,5 @@ def _pads(padding: Pair | str, axis: int, kernel: int, dilation: int) -> Pair:
         return 0, 0
     if isinstance(padding, str):
         raise ValueError(f"padding {padding!r} is neither a pair nor 'same' nor 'valid'")
+    require_at_least(0, padding=padding)
     return padding[axis], padding[axis]

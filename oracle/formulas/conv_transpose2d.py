@@ -3,10 +3,12 @@
 Source: the document, Transposed Convolution, lines 786-852; torch.nn.ConvTranspose2d.
 """
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 
+from oracle.formulas._shapes import require_at_least, require_rank, require_shape
 from oracle.formulas._windows import Pair
-from oracle.scalar import Scalar, dot, stored
+from oracle.scalar import Scalar, accumulated, dot, stored
 from oracle.sizes import transposed_convolution
 from oracle.tensor import Tensor, tensor
 
@@ -28,8 +30,50 @@ def conv_transpose2d(
 
     c runs over the channels of the group of o: the adjoint of conv2d with the same parameters.
     input (*, in_channels, H, W), weight (in_channels, out_channels / groups, kh, kw), bias
-    (out_channels) or None; returns (*, out_channels, H', W').
+    (out_channels) or None; returns (*, out_channels, H', W'). Raises ``ValueError`` where a shape or a
+    parameter does not fit.
     """
+    require_rank("input", input, 3)
+    require_rank("weight", weight, 4, 4)
+    require_at_least(1, stride=stride, dilation=dilation, groups=(groups,))
+    require_at_least(0, padding=padding)
+    return _conv_transpose2d(
+        _at_once,
+        input,
+        weight,
+        bias,
+        stride=stride,
+        padding=padding,
+        output_padding=output_padding,
+        groups=groups,
+        dilation=dilation,
+    )
+
+
+def _at_once(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar], channels: int) -> Scalar:
+    """All products and the bias in one sum."""
+    return dot(xs, ws, *bias)
+
+
+def _by_columns(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar], channels: int) -> Scalar:
+    """For each tap a sum over the channels, which is stored; taps and bias are added to the output one by one."""
+    pixels = len(xs) // channels
+    sums = [stored(dot(xs[k::pixels], ws[k::pixels])) for k in range(pixels)]
+    return accumulated([*sums, *bias])
+
+
+def _conv_transpose2d(
+    summed: Callable[[list[Scalar], list[Scalar], list[Scalar], int], Scalar],
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    output_padding: Pair = (0, 0),
+    groups: int = 1,
+    dilation: Pair = (1, 1),
+) -> Tensor:
     *batch, channels, height, width = input.shape
     if weight.shape[0] != channels or channels % groups:
         raise ValueError(
@@ -37,6 +81,7 @@ def conv_transpose2d(
             f"they must be equal and a multiple of the {groups} groups"
         )
     _, depth, *kernel = weight.shape
+    require_shape("bias", bias, groups * depth)
     rows, columns = (
         _reaching(size, k, s, p, extra, d)
         for size, k, s, p, extra, d in zip(
@@ -59,10 +104,16 @@ def conv_transpose2d(
 
     def y(*index: int) -> Scalar:
         *n, o, i, j = index
-        bias_term = () if bias is None else (bias[o],)
-        return stored(dot(reached[*n, o // depth, i, j], weights(o, rows[i][0], columns[j][0]), *bias_term))
+        bias_term = [] if bias is None else [bias[o]]
+        return stored(
+            summed(reached[*n, o // depth, i, j], weights(o, rows[i][0], columns[j][0]), bias_term, channels // groups)
+        )
 
     return tensor((*batch, groups * depth, len(rows), len(columns)), y)
+
+
+# The same numbers, summed as a matrix product and col2im do it.
+by_columns = partial(_conv_transpose2d, _by_columns)
 
 
 def _reaching(size: int, kernel: int, stride: int, padding: int, output_padding: int, dilation: int) -> list[Taps]:

@@ -3,7 +3,8 @@
 Source: the document, Attention Mechanism, line 1333; Vaswani et al. 2017, section 3.2.3.
 """
 
-from oracle.formulas._attention import inverse_root, rounded, scaled, score, softmax_rows, weighted
+from oracle.formulas._attention import inverse_root, require_fitting, rounded, scaled, score, softmax_rows, weighted
+from oracle.formulas._shapes import require_rank
 from oracle.formulas.linear import linear
 from oracle.tensor import Tensor
 
@@ -12,10 +13,13 @@ def cross_attention(input: Tensor, context: Tensor, weight_q: Tensor, weight_k: 
     """softmax(X W_Q (C W_K)ᵀ / √d) C W_V: queries from X, keys and values from the context C.
 
     input (*, L, n), context (*, S, m), weight_q (n, d), weight_k (m, d), weight_v (m, dv);
-    returns (*, L, dv).
+    returns (*, L, dv). Raises ``ValueError`` where a shape does not fit.
     """
+    for name, weight in (("weight_q", weight_q), ("weight_k", weight_k), ("weight_v", weight_v)):
+        require_rank(name, weight, 2, 2)
     projected = linear(input, weight_q.swapped(0, 1))
     query = rounded(scaled(projected, inverse_root(weight_q.shape[-1])))
     key, value = (linear(context, weight.swapped(0, 1)) for weight in (weight_k, weight_v))
+    require_fitting(query, key, value)
     shape = (*query.shape[:-1], key.shape[-2])
     return weighted(softmax_rows(shape, lambda *place: score(query, key, *place)), value)

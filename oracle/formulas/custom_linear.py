@@ -1,12 +1,26 @@
 """The document's custom layer. Source: Custom Layers and Modules, lines 1279-1290."""
 
+from oracle.formulas._shapes import require_rank
 from oracle.formulas.linear import linear
-from oracle.tensor import Tensor
+from oracle.scalar import Scalar, stored
+from oracle.tensor import Tensor, key, tensor
 
 
 def custom_linear(input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """y = x W + b.
 
     input (*, in_features), weight (in_features, out_features), bias (out_features); returns (*, out_features).
+    Raises ``ValueError`` where a shape does not fit.
     """
+    require_rank("weight", weight, 2, 2)
     return linear(input, weight.swapped(0, 1), bias)
+
+
+def stepwise(input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """The same numbers, the bias added to a product that has been stored."""
+    product = linear(input, weight.swapped(0, 1))
+
+    def y(*index: int) -> Scalar:
+        return stored(product[key(index)] + bias[index[-1]])
+
+    return tensor(product.shape, y)

@@ -10,7 +10,22 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from oracle.scalar import Scalar, absolute, constant, detached, dot, inside, largest, power, sqrt, stored, total
+from oracle.formulas._shapes import require_rank
+from oracle.scalar import (
+    Scalar,
+    absolute,
+    constant,
+    detached,
+    dot,
+    inside,
+    largest,
+    power,
+    sqrt,
+    stored,
+    total,
+    undefined,
+    with_derivative_of,
+)
 from oracle.tensor import Tensor, key, tensor
 
 _MARGIN = Fraction(1, 10**7)
@@ -33,6 +48,7 @@ def embedding(
     may be infinity. Raises ``ValueError`` for an index or ``padding_idx`` outside the table and for a
     ``max_norm`` or ``norm_type`` that is not positive.
     """
+    require_rank("weight", weight, 2, 2)
     rows, width = weight.shape
     used = frozenset(input.elements())
     for row in sorted(used):
@@ -46,7 +62,10 @@ def embedding(
     def y(*index: int) -> Scalar:
         *place, e = index
         row = input[key(tuple(place))]
-        return detached(table[row, e]) if row == padding else table[row, e]
+        if row == padding:
+            return detached(table[row, e])
+        # where the table is edited in place, the derivative is one towards what it holds then
+        return with_derivative_of(table[row, e], lambda: weight[row, e])
 
     return {"output": tensor((*input.shape, width), y), "weight": table}
 
@@ -57,21 +76,22 @@ def _renormalised(weight: Tensor, used: frozenset[int], max_norm: float, norm_ty
         raise ValueError(f"max_norm is {max_norm}; it must be positive and finite")
     if not norm_type > 0.0:
         raise ValueError(f"norm_type is {norm_type}; it must be positive")
-    excess = tensor(weight.shape[:1], lambda row: _excess(_norm(weight[row, ...], norm_type), max_norm))
+    factors = tensor(weight.shape[:1], lambda row: _factor(stored(_norm(weight[row, ...], norm_type)), max_norm))
 
     def at(row: int, e: int) -> Scalar:
         w = weight[row, e]
-        # the difference is zero: the table is edited in place, and the derivative is one towards what it holds then
-        return stored(total([detached(w / excess[row]), w - detached(w)])) if row in used else w
+        return stored(w * factors[row]) if row in used else w
 
     return tensor(weight.shape, at)
 
 
-def _excess(norm: Scalar, max_norm: float) -> Scalar:
-    """By what a row is divided: 1 up to ``max_norm``, (norm + 1e-7) / max_norm beyond."""
+def _factor(norm: Scalar, max_norm: float) -> Scalar:
+    """By what a row is multiplied: 1 up to ``max_norm``, max_norm / (norm + 1e-7) beyond. A NaN is not beyond."""
+    if undefined(norm):
+        return constant(1.0)
     limit = constant(max_norm)
     beyond = 1.0 - inside(limit - norm, 0, Fraction(max_norm) + 1)
-    return largest([constant(1.0), (norm + constant(_MARGIN) * beyond) / limit])
+    return stored(limit / largest([limit, norm + constant(_MARGIN) * beyond]))
 
 
 def _norm(row: Sequence[Scalar], p: float) -> Scalar:

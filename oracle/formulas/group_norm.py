@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from oracle.formulas._normalised import COLLECTED, DOCUMENTED, FOLDED, Writing, at, inverse_deviation
+from oracle.formulas._shapes import require_at_least, require_per_channel, require_rank
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, tensor
 
@@ -22,7 +23,8 @@ def group_norm(
 ) -> Tensor:
     """y = (x − μ) / √(σ² + ε) γ + β, μ and σ² over C / num_groups channels of a sample.
 
-    input (N, C, *), weight and bias (C) or None; returns (N, C, *).
+    input (N, C, *), weight and bias (C) or None; returns (N, C, *). Raises ``ValueError`` where a shape or
+    the number of groups does not fit.
     """
     return _group_norm(DOCUMENTED, input, weight, bias, num_groups=num_groups, eps=eps)
 
@@ -36,7 +38,10 @@ def _group_norm(
     num_groups: int,
     eps: float = 1e-5,
 ) -> Tensor:
+    require_rank("input", input, 2)
+    require_at_least(1, num_groups=(num_groups,))
     samples, channels, *_ = input.shape
+    require_per_channel(channels, weight=weight, bias=bias)
     if channels % num_groups != 0:
         raise ValueError(f"{channels} channels do not divide into {num_groups} groups")
     size = channels // num_groups
@@ -48,14 +53,15 @@ def _group_norm(
 
     def inverse_at(n: int, g: int) -> Scalar:
         xs = values(n, g)
-        return inverse_deviation(writing.squares(mean[n, g], xs) / len(xs), eps)
+        return writing.kept(inverse_deviation(writing.squares(mean[n, g], xs) / len(xs), eps))
 
     inverse = tensor([samples, num_groups], inverse_at)
+    kept_mean = tensor([samples, num_groups], lambda n, g: writing.kept(mean[n, g]))
 
     def y(*index: int) -> Scalar:
         n, c, *_ = index
         g = c // size
-        return stored(writing.affine(input[index], mean[n, g], inverse[n, g], at(weight, c), at(bias, c)))
+        return stored(writing.affine(input[index], kept_mean[n, g], inverse[n, g], at(weight, c), at(bias, c)))
 
     return tensor(input.shape, y)
 

@@ -20,6 +20,7 @@ from oracle.formulas._normalised import (
     moved,
     squares_about,
 )
+from oracle.formulas._shapes import require_per_channel, require_rank
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, tensor
 
@@ -38,7 +39,8 @@ def instance_norm(
     """y = (x − μ) / √(σ² + ε) γ + β, μ and σ² over the positions of a sample's channel, or running.
 
     input (N, C, *), all others (C) or None. Returns output (N, C, *) and, where given, running_mean
-    and running_var (C).
+    and running_var (C). Raises ``ValueError`` where a shape does not fit, and for statistics of a single
+    position.
     """
     return _instance_norm(
         as_documented,
@@ -89,7 +91,9 @@ def _instance_norm(
     momentum: float,
     eps: float,
 ) -> dict[str, Tensor]:
+    require_rank("input", input, 3)
     samples, channels, *sides = input.shape
+    require_per_channel(channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     count = math.prod(sides)
     if use_input_stats and count < 2:
         raise ValueError(f"input statistics need more than one position, not {input.shape}")
@@ -110,9 +114,15 @@ def _instance_norm(
     mean, variance = saved(own_mean, running_mean), saved(own_variance, running_var)
     inverse = per_instance(lambda n, c: stored(inverse_deviation(variance[n, c], eps)))
 
+    def repeated(x: Tensor | None) -> Tensor | None:
+        """A parameter as each sample uses it: so is the derivative stored by sample."""
+        return None if x is None else per_instance(lambda n, c: stored(x[c]))
+
+    weights, biases = repeated(weight), repeated(bias)
+
     def y(*index: int) -> Scalar:
         n, c, *_ = index
-        return stored(affine(input[index], mean[n, c], inverse[n, c], at(weight, c), at(bias, c)))
+        return stored(affine(input[index], mean[n, c], inverse[n, c], at(weights, n, c), at(biases, n, c)))
 
     def updated(running: Tensor, observed: Tensor) -> Tensor:
         if not use_input_stats:

@@ -18,6 +18,7 @@ from oracle.formulas._normalised import (
     at,
     inverse_deviation,
 )
+from oracle.formulas._shapes import require_shape
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, tensor
 
@@ -32,7 +33,8 @@ def layer_norm(
 ) -> Tensor:
     """y = (x − μ) / √(σ² + ε) ⊙ γ + β, μ and σ² over the trailing dimensions of each sample.
 
-    input (*, *normalized_shape), weight and bias (*normalized_shape) or None; returns as input.
+    input (*, *normalized_shape), weight and bias (*normalized_shape) or None; returns as input. Raises
+    ``ValueError`` where a shape does not fit.
     """
     return _layer_norm(DOCUMENTED, input, weight, bias, normalized_shape=normalized_shape, eps=eps)
 
@@ -46,22 +48,27 @@ def _layer_norm(
     normalized_shape: Sequence[int],
     eps: float = 1e-5,
 ) -> Tensor:
+    if not normalized_shape:
+        raise ValueError("normalized_shape is empty; it must have a dimension at least")
     axis = input.rank - len(normalized_shape)
     if axis < 0 or input.shape[axis:] != tuple(normalized_shape):
         raise ValueError(f"input of shape {input.shape} does not end in {tuple(normalized_shape)}")
+    require_shape("weight", weight, *normalized_shape)
+    require_shape("bias", bias, *normalized_shape)
     samples = input.shape[:axis]
 
     mean = tensor(samples, lambda *n: writing.mean(input[*n, ...]))
 
     def inverse_at(*n: int) -> Scalar:
         xs = input[*n, ...]
-        return inverse_deviation(writing.squares(mean[n], xs) / len(xs), eps)
+        return writing.kept(inverse_deviation(writing.squares(mean[n], xs) / len(xs), eps))
 
     inverse = tensor(samples, inverse_at)
+    kept_mean = tensor(samples, lambda *n: writing.kept(mean[n]))
 
     def y(*index: int) -> Scalar:
         n, place = index[:axis], index[axis:]
-        return stored(writing.affine(at(input, *index), mean[n], inverse[n], at(weight, *place), at(bias, *place)))
+        return stored(writing.affine(at(input, *index), kept_mean[n], inverse[n], at(weight, *place), at(bias, *place)))
 
     return tensor(input.shape, y)
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from oracle.formulas._attention import (
     inverse_root,
+    require_fitting,
     rounded,
     scaled,
     score,
@@ -17,19 +18,21 @@ from oracle.scalar import sqrt
 from oracle.tensor import Tensor
 
 
-def local_attention(query: Tensor, key: Tensor, value: Tensor, *, window: int) -> Tensor:
+def local_attention(query: Tensor, key: Tensor, value: Tensor, *, window: int, behind_mask: str = "skipped") -> Tensor:
     """softmax(Q Kᵀ / √E) V over the keys j with |i − j| ≤ window.
 
     query (*, L, E), key (*, S, E), value (*, S, Ev); returns (*, L, Ev), zeros where the window
-    holds no key.
+    holds no key; ``behind_mask`` as in scaled_dot_product_attention.
     """
-    return _windowed(rounded(scaled(query, inverse_root(query.shape[-1]))), key, value, window, False)
+    return _windowed(rounded(scaled(query, inverse_root(query.shape[-1]))), key, value, window, behind_mask, False)
 
 
-def _split(query: Tensor, key: Tensor, value: Tensor, *, window: int, recomputed: bool) -> Tensor:
+def _split(
+    query: Tensor, key: Tensor, value: Tensor, *, window: int, behind_mask: str = "skipped", recomputed: bool
+) -> Tensor:
     """Query and key each times the root of 1 / √E."""
     root = sqrt(inverse_root(query.shape[-1]))
-    return _windowed(rounded(scaled(query, root)), rounded(scaled(key, root)), value, window, recomputed)
+    return _windowed(rounded(scaled(query, root)), rounded(scaled(key, root)), value, window, behind_mask, recomputed)
 
 
 # The same numbers in other orders of operations.
@@ -37,11 +40,13 @@ split_scale = partial(_split, recomputed=False)
 recomputed = partial(_split, recomputed=True)
 
 
-def _windowed(query: Tensor, key: Tensor, value: Tensor, window: int, recomputed: bool) -> Tensor:
+def _windowed(query: Tensor, key: Tensor, value: Tensor, window: int, behind_mask: str, recomputed: bool) -> Tensor:
+    require_fitting(query, key, value)
     rows = softmax_rows(
         (*query.shape[:-1], key.shape[-2]),
         lambda *place: score(query, key, *place),
         lambda *place: [abs(place[-2] - place[-1]) <= window],
         recomputed=recomputed,
+        behind_mask=behind_mask,
     )
     return weighted(rows, value, recomputed)

@@ -4,8 +4,11 @@ Source: torch.nn.functional.log_softmax; the document, line 51, has softmax itse
 subtracted before the logarithm is: added to it, it would bury it (PyTorch issue 11752).
 """
 
+from collections.abc import Callable
+from functools import cache
+
 from oracle.formulas._softmax import Row, rowwise, shifted
-from oracle.scalar import Scalar, detached, exp, log, stored, total
+from oracle.scalar import Scalar, detached, exp, log, stored, total, with_derivative_of
 from oracle.tensor import Tensor
 
 
@@ -17,25 +20,35 @@ def log_softmax(input: Tensor, *, dim: int = -1) -> Tensor:
     return rowwise(_row, input, dim)
 
 
-def recomputed(input: Tensor, *, dim: int = -1) -> Tensor:
-    """The same numbers, with the derivatives ȳ_i − exp(y_i) Σ_j ȳ_j, for which nothing but y is kept."""
-    return rowwise(_recomputed_row, input, dim)
+def vectorised(input: Tensor, *, dim: int = -1) -> Tensor:
+    """The same numbers, along the last dimension with the sum and its logarithm stored; with the derivatives
+    ȳ_i − exp(y_i) Σ_j ȳ_j, for which nothing but y is kept.
+    """
+    keep = stored if dim in (-1, input.rank - 1) else _unchanged
+    return rowwise(lambda scores: _kept_row(scores, keep), input, dim)
+
+
+def _unchanged(x: Scalar) -> Scalar:
+    return x
 
 
 def _row(scores: Row) -> Row:
     rest = shifted(scores)
-    log_of_sum = _log_of_sum(rest)
+    log_of_sum = log(total([exp(s) for s in rest.values()]))
     return {j: stored(s - log_of_sum) for j, s in rest.items()}
 
 
-def _recomputed_row(scores: Row) -> Row:
+def _kept_row(scores: Row, keep: Callable[[Scalar], Scalar]) -> Row:
     rest = shifted(scores)
-    log_of_sum = detached(_log_of_sum(rest))
+    log_of_sum = detached(keep(log(keep(total([exp(s) for s in rest.values()])))))
     kept = {j: stored(s - log_of_sum) for j, s in rest.items()}
-    # zero, with the derivative that the logarithm of the sum would have had
-    surplus = total([exp(y) for y in kept.values()]) - 1.0
-    return {j: y - surplus for j, y in kept.items()}
 
+    @cache
+    def surplus() -> Scalar:
+        """Zero, with the derivative that the logarithm of the sum would have had."""
+        return total([exp(y) for y in kept.values()]) - 1.0
 
-def _log_of_sum(scores: Row) -> Scalar:
-    return log(total([exp(s) for s in scores.values()]))
+    def derived(j: int) -> Callable[[], Scalar]:
+        return lambda: kept[j] - surplus()
+
+    return {j: with_derivative_of(y, derived(j)) for j, y in kept.items()}

@@ -2,8 +2,9 @@
 
 import math
 
+from oracle.formulas._shapes import require_at_least, require_rank
 from oracle.formulas._windows import Pair, covered
-from oracle.scalar import Scalar, constant, current, largest, stored
+from oracle.scalar import Scalar, constant, current, largest, stored, undefined
 from oracle.sizes import pooling
 from oracle.tensor import Tensor, tensor
 
@@ -16,23 +17,33 @@ def max_pool2d(
     padding: Pair = (0, 0),
     dilation: Pair = (1, 1),
     ceil_mode: bool = False,
+    nan: str = "propagated",
 ) -> dict[str, Tensor]:
     """The largest pixel of each window, and where it may lie.
 
     input (*, H, W); returns output and indices, both (*, H', W'). An element of indices is the set
     of the places h W + w that attain the maximum, each of them a right answer. Padding never wins:
-    a window of padding alone gives -inf and no place. A NaN is larger than everything.
+    a window of padding alone gives -inf and no place. A NaN is larger than everything ("propagated",
+    IEEE 754-2019 maximum) or counts only among NaNs ("ignored", maximumNumber).
+    Raises ``ValueError`` where a shape or a parameter does not fit.
     """
+    if nan not in ("propagated", "ignored"):
+        raise ValueError(f"nan is {nan!r}; it must be 'propagated' or 'ignored'")
+    stride = stride or kernel_size
+    require_rank("input", input, 2)
+    require_at_least(1, kernel_size=kernel_size, stride=stride, dilation=dilation)
     *batch, height, width = input.shape
     rows, columns = (
         covered(size, pooling(size, k, s, p, d, ceil_mode), k, s, p, d)
-        for size, k, s, p, d in zip((height, width), kernel_size, stride or kernel_size, padding, dilation, strict=True)
+        for size, k, s, p, d in zip((height, width), kernel_size, stride, padding, dilation, strict=True)
     )
     nothing = constant(-math.inf)
 
     def output(*index: int) -> Scalar:
         *n, i, j = index
         window = [input[*n, h, w] for h in rows[i] for w in columns[j]]
+        if nan == "ignored":
+            window = [x for x in window if not undefined(x)] or window
         return stored(largest(window)) if window else nothing
 
     def indices(*index: int) -> frozenset[int]:
@@ -40,8 +51,11 @@ def max_pool2d(
         value = current().value
         window = {h * width + w: value(input[*n, h, w]) for h in rows[i] for w in columns[j]}
         nans = frozenset(place for place, x in window.items() if math.isnan(x))
-        top = max(window.values(), default=-math.inf)
-        return nans or frozenset(place for place, x in window.items() if x == top)
+        numbers = {place: x for place, x in window.items() if place not in nans}
+        if nans and (nan == "propagated" or not numbers):
+            return nans
+        top = max(numbers.values(), default=-math.inf)
+        return frozenset(place for place, x in numbers.items() if x == top)
 
     shape = (*batch, len(rows), len(columns))
     return {"output": tensor(shape, output), "indices": tensor(shape, indices)}

@@ -17,6 +17,7 @@ from oracle.formulas._attention import (
     softmax_rows,
     weighted,
 )
+from oracle.formulas._shapes import require_at_least, require_rank, require_shape
 from oracle.formulas.linear import linear
 from oracle.scalar import Scalar, stored, total
 from oracle.tensor import Tensor, tensor
@@ -37,14 +38,16 @@ def multi_head_attention(
     need_weights: bool = True,
     average_attn_weights: bool = True,
     fully_masked: str = "nan",
+    behind_mask: str = "skipped",
 ) -> dict[str, Tensor]:
     """Concat(head_1 … head_H) W_Oᵀ + b, head_h = softmax(Q Kᵀ / √(E/H)) V on its E/H columns.
 
     query (N, L, E), key and value (N, S, E); in_proj_weight (3E, E) for queries, keys and values in
     this order, in_proj_bias (3E) or None, out_proj_weight (E, E), out_proj_bias (E) or None.
     key_padding_mask (N, S), attn_mask (L, S) or (N H, L, S): booleans, True where a key is ignored,
-    or numbers that are added. Returns output (N, L, E) and, with ``need_weights``, weights: their
-    mean over the heads (N, L, S), or each head's (N, H, L, S).
+    or numbers that are added; ``fully_masked`` and ``behind_mask`` as in scaled_dot_product_attention.
+    Returns output (N, L, E) and, with ``need_weights``, weights: their mean over the heads (N, L, S),
+    or each head's (N, H, L, S).
     """
     return _multi_head_attention(
         query,
@@ -60,6 +63,7 @@ def multi_head_attention(
         need_weights=need_weights,
         average_attn_weights=average_attn_weights,
         fully_masked=fully_masked,
+        behind_mask=behind_mask,
         recomputed=False,
     )
 
@@ -79,9 +83,26 @@ def _multi_head_attention(
     need_weights: bool = True,
     average_attn_weights: bool = True,
     fully_masked: str = "nan",
+    behind_mask: str = "skipped",
     recomputed: bool,
 ) -> dict[str, Tensor]:
+    require_at_least(1, num_heads=(num_heads,))
+    require_rank("query", query, 3, 3)
+    require_rank("key", key, 3, 3)
     samples, length, width = query.shape
+    keys = key.shape[1]
+    for name, x in (("key", key), ("value", value)):
+        require_shape(name, x, samples, keys, width)
+    require_shape("in_proj_weight", in_proj_weight, 3 * width, width)
+    require_shape("in_proj_bias", in_proj_bias, 3 * width)
+    require_shape("out_proj_weight", out_proj_weight, width, width)
+    require_shape("out_proj_bias", out_proj_bias, width)
+    require_shape("key_padding_mask", key_padding_mask, samples, keys)
+    if attn_mask is not None and attn_mask.shape not in ((length, keys), (samples * num_heads, length, keys)):
+        raise ValueError(
+            f"attn_mask has the shape {attn_mask.shape}; it must be {(length, keys)} or "
+            f"{(samples * num_heads, length, keys)}"
+        )
     if width % num_heads != 0:
         raise ValueError(f"width {width} does not divide into {num_heads} heads")
     size = width // num_heads
@@ -110,7 +131,14 @@ def _multi_head_attention(
 
     recomputed = recomputed and not need_weights  # weights that are asked for are kept
     shape = (samples, num_heads, length, key.shape[1])
-    rows = softmax_rows(shape, lambda *place: score(q, k, *place), masks, fully_masked, recomputed=recomputed)
+    rows = softmax_rows(
+        shape,
+        lambda *place: score(q, k, *place),
+        masks,
+        fully_masked,
+        recomputed=recomputed,
+        behind_mask=behind_mask,
+    )
     mixed = weighted(rows, v, recomputed)
     joined = tensor(query.shape, lambda n, i, e: mixed[n, e // size, i, e % size])
     outputs = {"output": linear(joined, out_proj_weight, out_proj_bias)}

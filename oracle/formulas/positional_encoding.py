@@ -5,6 +5,7 @@ Source: the document, Attention Mechanism, line 1336; Vaswani et al. 2017, secti
 
 from fractions import Fraction
 
+from oracle.formulas._shapes import require_rank
 from oracle.scalar import Scalar, constant, cos, exp, log, sin, stored, total
 from oracle.tensor import Tensor, tensor
 
@@ -12,8 +13,10 @@ from oracle.tensor import Tensor, tensor
 def positional_encoding(input: Tensor) -> Tensor:
     """y = x + PE with PE[p, 2i] = sin(p / 10000^(2i/d)) and PE[p, 2i+1] = cos(p / 10000^(2i/d)).
 
-    input (*, length, d_model), embeddings of positions p; returns the shape of input.
+    input (*, length, d_model), embeddings of positions p; returns the shape of input. Raises ``ValueError``
+    for an input of less than two dimensions.
     """
+    require_rank("input", input, 2)
     *_, length, width = input.shape
 
     def frequency(i: int) -> Scalar:

@@ -3,6 +3,7 @@
 Source: the document, line 18, names skip connections; He et al., Deep Residual Learning (2016), equations 1 and 2.
 """
 
+from oracle.formulas._shapes import require_shape
 from oracle.formulas.linear import linear
 from oracle.formulas.relu import relu
 from oracle.scalar import Scalar, dot, stored
@@ -13,9 +14,10 @@ def residual(input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, 
     """y = W₂ relu(W₁ x + b₁) + b₂ + x, where the input is one more term of the sum.
 
     input (*, features), weight_1 (inside, features), bias_1 (inside), weight_2 (features, inside), bias_2 (features);
-    returns (*, features).
+    returns (*, features). Raises ``ValueError`` where a shape does not fit.
     """
     hidden = relu(linear(input, weight_1, bias_1))
+    _require_fitting(input, hidden, weight_2, bias_2)
 
     def y(*index: int) -> Scalar:
         *batch, o = index
@@ -26,9 +28,18 @@ def residual(input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, 
 
 def stepwise(input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, bias_2: Tensor) -> Tensor:
     """The same numbers, the input added to what the layers have stored."""
-    change = linear(relu(linear(input, weight_1, bias_1)), weight_2, bias_2)
+    entering = tensor(input.shape, lambda *index: stored(input[key(index)]))  # so is the derivative of this use
+    hidden = relu(linear(entering, weight_1, bias_1))
+    _require_fitting(input, hidden, weight_2, bias_2)
+    change = linear(hidden, weight_2, bias_2)
 
     def y(*index: int) -> Scalar:
         return stored(change[key(index)] + input[key(index)])
 
     return tensor(input.shape, y)
+
+
+def _require_fitting(input: Tensor, hidden: Tensor, weight_2: Tensor, bias_2: Tensor) -> None:
+    """What comes back has as many features as the input that is added to it."""
+    require_shape("weight_2", weight_2, input.shape[-1], hidden.shape[-1])
+    require_shape("bias_2", bias_2, input.shape[-1])

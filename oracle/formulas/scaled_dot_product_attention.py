@@ -11,11 +11,13 @@ from functools import partial
 
 from oracle.formulas._attention import (
     inverse_root,
+    require_fitting,
     scaled,
     score,
     softmax_rows,
     weighted,
 )
+from oracle.formulas._shapes import require_rank
 from oracle.scalar import Scalar, absolute, constant, sqrt
 from oracle.tensor import Tensor, tensor
 
@@ -31,6 +33,7 @@ def scaled_dot_product_attention(
     enable_gqa: bool = False,
     causal_alignment: str = "top_left",
     fully_masked: str = "zero",
+    behind_mask: str = "skipped",
 ) -> Tensor:
     """softmax(Q Kᵀ scale + mask) V, with scale 1 / √E unless given.
 
@@ -38,7 +41,8 @@ def scaled_dot_product_attention(
     (*, L, S): booleans, True where a key takes part, or numbers that are added to the scores.
     Causal: query i sees the keys up to i ("top_left"), or the last query sees the last key
     ("bottom_right"). A query that sees no key gives zeros, NaN, or the mean of the values
-    (``fully_masked``). With ``enable_gqa``, the G heads of key and value (*, G, S, E) each serve
+    (``fully_masked``); infinities and NaN of a key it does not see have no influence ("skipped"), or come through
+    a weight of zero ("times_zero"). With ``enable_gqa``, the G heads of key and value (*, G, S, E) each serve
     H / G neighbouring heads of query (*, H, L, E).
     """
     return _attention(
@@ -51,6 +55,7 @@ def scaled_dot_product_attention(
         enable_gqa=enable_gqa,
         causal_alignment=causal_alignment,
         fully_masked=fully_masked,
+        behind_mask=behind_mask,
         split=False,
         recomputed=False,
     )
@@ -67,10 +72,15 @@ def _attention(
     enable_gqa: bool = False,
     causal_alignment: str = "top_left",
     fully_masked: str = "zero",
+    behind_mask: str = "skipped",
     split: bool,
     recomputed: bool,
 ) -> Tensor:
     """With the scale on the query, or ``split``: its root on query and key, which may round where the scale doesn't."""
+    if enable_gqa:
+        require_rank("query", query, 3)
+        key, value = (_shared(x, query.shape[-3]) for x in (key, value))
+    require_fitting(query, key, value)
     mask = _mask(attn_mask, is_causal, causal_alignment, query, key)
     factor = _factor(scale, query)
     if split:
@@ -87,6 +97,7 @@ def _attention(
         fully_masked,
         fused=True,
         recomputed=recomputed,
+        behind_mask=behind_mask,
     )
     return weighted(rows, value, recomputed)
 
@@ -107,6 +118,8 @@ def _mask(attn_mask: Tensor | None, is_causal: bool, causal_alignment: str, quer
     if causal_alignment not in ("top_left", "bottom_right"):
         raise ValueError(f"causal_alignment {causal_alignment!r}: 'top_left' or 'bottom_right'")
     *outer, length, keys = *query.shape[:-1], key.shape[-2]
+    if attn_mask is not None and not _broadcasts(attn_mask.shape, (*outer, length, keys)):
+        raise ValueError(f"attn_mask of shape {attn_mask.shape} does not broadcast to {(*outer, length, keys)}")
     ahead = keys - length if causal_alignment == "bottom_right" else 0
 
     def at(*place: int) -> Scalar | bool:
@@ -120,6 +133,7 @@ def _mask(attn_mask: Tensor | None, is_causal: bool, causal_alignment: str, quer
 
 def _shared(x: Tensor, heads: int) -> Tensor:
     """The tensor (*, G, S, E) with each head repeated in place until there are ``heads``."""
+    require_rank("key or value", x, 3)
     *batch, groups, length, width = x.shape
     if heads % groups != 0:
         raise ValueError(f"{heads} query heads do not divide among {groups} heads of key and value")
@@ -130,6 +144,12 @@ def _shared(x: Tensor, heads: int) -> Tensor:
         return x[*outer, h // sharing, s, e]
 
     return tensor((*batch, heads, length, width), at)
+
+
+def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    return len(shape) <= len(to) and all(
+        side in (1, whole) for side, whole in zip(reversed(shape), reversed(to), strict=False)
+    )
 
 
 def _broadcast(x: Tensor, place: tuple[int, ...]) -> Scalar | bool:

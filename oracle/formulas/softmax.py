@@ -5,7 +5,7 @@ torch.nn.functional.softmax.
 """
 
 from oracle.formulas._softmax import Row, powers, rowwise, softmax_row, with_kept_derivative
-from oracle.scalar import total
+from oracle.scalar import stored, total
 from oracle.tensor import Tensor
 
 
@@ -17,13 +17,21 @@ def softmax(input: Tensor, *, dim: int = -1) -> Tensor:
     return rowwise(softmax_row, input, dim)
 
 
-def by_reciprocal(input: Tensor, *, dim: int = -1) -> Tensor:
-    """The same numbers, exp(x − m) times 1 / Σ exp(x − m), which is rounded itself."""
-    return rowwise(_row_by_reciprocal, input, dim)
+def vectorised(input: Tensor, *, dim: int = -1) -> Tensor:
+    """The same numbers: along the last dimension exp(x − m) times 1 / Σ exp(x − m), which is rounded itself; along any
+    other, exp(x − m) is stored before it is divided.
+    """
+    return rowwise(_row_by_reciprocal if dim in (-1, input.rank - 1) else _row_of_stored, input, dim)
 
 
 def _row_by_reciprocal(scores: Row) -> Row:
     found = powers(scores)
     sum_of_powers = total(list(found.values()))
     reciprocal = 1.0 / sum_of_powers
-    return with_kept_derivative({j: power * reciprocal for j, power in found.items()}, found, sum_of_powers)
+    return with_kept_derivative({j: power * reciprocal for j, power in found.items()}, scores)
+
+
+def _row_of_stored(scores: Row) -> Row:
+    found = powers(scores)
+    sum_of_powers = total(list(found.values()))
+    return with_kept_derivative({j: stored(p) / sum_of_powers for j, p in found.items()}, scores)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 
 from oracle.formulas._interpolation import axes
-from oracle.scalar import Scalar, dot, stored
+from oracle.scalar import Scalar, beside, dot, stored
 from oracle.tensor import Tensor, tensor
 
 
@@ -49,6 +49,11 @@ def upsample_bilinear(
 
     def y(*index: int) -> Scalar:
         *n, i, j = index
-        return stored(dot(weights(i, j), [input[*n, r, c] for r, _ in row(i) for c, _ in column(j)]))
+        rows, columns = [r for r, _ in row(i)], [c for c, _ in column(j)]
+        found = stored(dot(weights(i, j), [input[*n, r, c] for r in rows for c in columns]))
+        down, right = vertical.idle(i), horizontal.idle(j)
+        if not down and not right:
+            return found
+        return beside(found, lambda: [input[*n, r, c] for r in {*rows, *down} for c in {*columns, *right}])
 
     return tensor((*input.shape[:-2], vertical.output, horizontal.output), y)

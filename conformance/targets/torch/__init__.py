@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from conformance.target import Declared, Target, Unavailable
 from conformance.targets.torch._deviations import KNOWN
 from conformance.targets.torch._layouts import LAYOUTS
+from conformance.targets.torch._modules import Living
 
 VARIANTS = ("cpu", "cuda")
 
@@ -30,7 +31,7 @@ _CPU_UNITS = {"exp": 4.0, "log": 4.0, "power": 4.0, "tanh": 4.0, "erf": 4.0, "si
 class Torch(Target):
     """The layers of PyTorch on one device."""
 
-    formats = ("float64", "float32")
+    formats = ("float64", "float32", "bfloat16", "float16")
     layouts = tuple(LAYOUTS)
     known = KNOWN
 
@@ -44,6 +45,8 @@ class Torch(Target):
         self.device = device
         self.description = f"torch {torch.__version__}"
         self.policies = POLICIES
+        # On CUDA, atomic additions come in any order: torch.use_deterministic_algorithms lists the layers.
+        self.deterministic = device == "cpu"
 
     def array(self, values: NDArray[Any], format: str) -> torch.Tensor:
         kind = getattr(torch, format) if values.dtype == np.float64 else None
@@ -87,10 +90,56 @@ class Torch(Target):
         flush = False
         if self.device == "cpu" and compute == "float32" and layer in ARITHMETIC:
             units, flush = {**units, **ARITHMETIC[layer]["units"]}, ARITHMETIC[layer]["flush"]
-        return Declared(compute, operands, units, flush, ALGORITHMS.get(layer), BACKWARD.get(layer), reason)
+        return Declared(
+            compute,
+            operands,
+            units,
+            flush,
+            _of(ALGORITHMS, layer, format, None),
+            _of(BACKWARD, layer, format, None),
+            _of(SCATTERED, layer, format, frozenset()),
+            reason=reason,
+        )
 
     def seed(self, seed: int) -> None:
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed also formats the stack for every absent device
+        if self.device == "cuda":
+            torch.cuda.manual_seed(seed)
+
+    def session(self, layer: str) -> Living | None:
+        return Living(LAYERS[layer]) if layer in _MODULES else None
+
+    def assign(self, array: torch.Tensor, other: torch.Tensor) -> None:
+        with torch.no_grad():
+            array.copy_(other)
+
+    def memory(self, array: torch.Tensor) -> bytes:
+        storage = array.untyped_storage()
+        block = torch.empty(0, dtype=torch.uint8, device=self.device).set_(storage)
+        return block.cpu().numpy().tobytes()
+
+    def overlaps(self, array: torch.Tensor, other: torch.Tensor) -> bool:
+        if array.untyped_storage().data_ptr() != other.untyped_storage().data_ptr():
+            return False
+        return not _places(array).isdisjoint(_places(other))
+
+    def poison(self, arrays: Sequence[torch.Tensor]) -> None:
+        blocks = [torch.full((array.nbytes,), 0xFF, dtype=torch.uint8, device=self.device) for array in arrays]
+        del blocks
+
+
+def _places(array: torch.Tensor) -> set[int]:
+    """Where in its storage its elements are."""
+    size = array.untyped_storage().nbytes() // array.itemsize
+    found: list[int] = (
+        torch.arange(size).as_strided(array.shape, array.stride(), array.storage_offset()).ravel().tolist()
+    )
+    return set(found)
+
+
+def _of(table: Mapping[Any, Any], layer: str, format: str, default: Any) -> Any:
+    """The row of a layer in a format, else the row of the layer."""
+    return table.get((layer, format), table.get(layer, default))
 
 
 def _collected(name: str) -> dict[str, Any]:
@@ -104,10 +153,28 @@ def _collected(name: str) -> dict[str, Any]:
 # not the formula's, where their kernels on the CPU compute less accurately in float32, and the conventions
 # they follow.
 LAYERS: dict[str, Callable[..., Any]] = _collected("LAYERS")
-ALGORITHMS: dict[str, str] = _collected("ALGORITHMS")
-BACKWARD: dict[str, str] = _collected("BACKWARD")
+ALGORITHMS: dict[Any, str] = _collected("ALGORITHMS")
+BACKWARD: dict[Any, str] = _collected("BACKWARD")
+SCATTERED: dict[Any, frozenset[str]] = _collected("SCATTERED")
 ARITHMETIC: dict[str, Mapping[str, Any]] = _collected("ARITHMETIC")
 POLICIES: dict[str, Mapping[str, Any]] = _collected("POLICIES")
+
+# Layers that are one module, which can live on.
+_MODULES = frozenset(
+    {
+        "batch_norm",
+        "conv2d",
+        "conv_transpose2d",
+        "group_norm",
+        "gru",
+        "instance_norm",
+        "layer_norm",
+        "linear",
+        "lstm",
+        "multi_head_attention",
+        "rnn",
+    }
+)
 
 
 def target(variant: str) -> Target:

@@ -13,18 +13,71 @@ from conformance.target import Deviation
 
 def _sees_no_key_without_weights(case: Case) -> bool:
     """Whether masks leave a query of multi_head_attention without keys, and the weights are not asked for."""
-    if case.parameters["need_weights"]:
-        return False
-    arrays: Any = case.arrays()
-    (samples, length, _), keys = arrays["query"].shape, arrays["key"].shape[1]
-    heads = case.parameters["num_heads"]
-    ignored = np.zeros((samples, heads, length, keys), dtype=bool)
+    return not case.parameters["need_weights"] and bool(_scores_of_heads(case)[1].all(axis=-1).any())
+
+
+@np.errstate(all="ignore")
+def _scores_of_heads(case: Case) -> tuple[Any, Any]:
+    """The scores of multi_head_attention without masks, (N, H, L, S), and where masks ignore them.
+
+    They are the sums of the absolute values of what the scores are the sum of: finite if no order of it overflows.
+    """
+    arrays, heads = _magnitudes(case), case.parameters["num_heads"]
+    weights, biases = np.split(arrays["in_proj_weight"], 3), arrays["in_proj_bias"]
+    projected = []
+    for part, name in enumerate(("query", "key")):
+        rows = arrays[name] @ weights[part].T
+        rows = rows if biases is None else rows + np.split(biases, 3)[part]
+        projected.append(rows.reshape(*rows.shape[:2], heads, -1).swapaxes(1, 2))
+    query, key = projected
+    scores = query @ key.swapaxes(-1, -2)
+    ignored = np.zeros(scores.shape, dtype=bool)
     if arrays["key_padding_mask"] is not None:
         ignored |= _ignores(arrays["key_padding_mask"])[:, None, None, :]
     if arrays["attn_mask"] is not None:
         mask = _ignores(arrays["attn_mask"])
-        ignored |= mask.reshape(samples, heads, length, keys) if mask.ndim == 3 else mask
-    return bool(ignored.all(axis=-1).any())
+        ignored |= mask.reshape(scores.shape) if mask.ndim == 3 else mask
+    return scores, ignored
+
+
+@np.errstate(all="ignore")
+def _scores(case: Case) -> tuple[Any, Any]:
+    """As ``_scores_of_heads`` of any fused attention, without its scale: (*, L, S)."""
+    if case.layer == "multi_head_attention":
+        return _scores_of_heads(case)
+    arrays = _magnitudes(case)
+    query, key = arrays["query"], arrays["key"]
+    if case.parameters.get("enable_gqa"):
+        key = np.repeat(key, query.shape[-3] // key.shape[-3], axis=-3)
+    scores = query @ key.swapaxes(-1, -2)
+    rows, columns = np.ogrid[: scores.shape[-2], : scores.shape[-1]]
+    mask = arrays.get("attn_mask")
+    if case.layer == "local_attention":
+        ignored = abs(rows - columns) > case.parameters["window"]
+    elif case.parameters["is_causal"]:
+        ignored = columns > rows
+    elif mask is None:
+        ignored = np.False_
+    else:
+        ignored = ~mask if mask.dtype == bool else np.isneginf(mask)
+    return scores, np.broadcast_to(ignored, scores.shape)
+
+
+def _magnitudes(case: Case) -> Any:
+    """The absolute values of the tensors, in the format in which torch computes; masks as they are."""
+    kind = np.float64 if case.format == "float64" else np.float32
+    arrays: Any = case.arrays()
+    numbers = (name for name, x in arrays.items() if x is not None and x.dtype.kind == "f" and "mask" not in name)
+    return arrays | {name: abs(arrays[name]).astype(kind) for name in numbers}
+
+
+def _scores_are_blank(case: Case) -> bool:
+    """Whether none of the scores that masks leave to a query is certainly finite, in a fused attention."""
+    if case.parameters.get("need_weights"):
+        return False
+    scores, ignored = _scores(case)
+    blank = ~np.isfinite(scores) & ~ignored
+    return bool(((blank | ignored).all(axis=-1) & blank.any(axis=-1)).any())
 
 
 def _ignores(mask: Any) -> Any:
@@ -44,20 +97,81 @@ def _overlooked_factor(case: Case, *multiples: int) -> bool:
     )
 
 
+def _sides_of(case: Case, name: str) -> tuple[int, ...]:
+    """The shape of one of the tensors."""
+    return tuple(getattr(case.tensors[name], "shape", ()))
+
+
 def _sides(case: Case) -> tuple[int, ...]:
     """The shape of the input."""
     return tuple(getattr(case.tensors["input"], "shape", ()))
 
 
+_CONVOLUTION = "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Convolution.cpp"
+_FLASH = "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cpu/FlashAttentionKernel.cpp"
 _UPSAMPLE_H = "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/UpSample.h"
 
+_IDENTITY = (
+    "with p = 0 the result is the input itself, so that editing one edits the other: Dropout.cpp (_dropout_impl)"
+)
+_DROPOUT = "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Dropout.cpp"
+
+
+def _slip(case: Case, *sentences: str) -> bool:
+    """Whether the case must be refused because of one of these; the beginning of a sentence is enough."""
+    return case.refusal is not None and case.refusal.startswith(sentences)
+
+
+def _weights_unchecked(module: str) -> Deviation:
+    """A recurrent layer that does not look at the shapes of its weights."""
+    return Deviation(
+        module.lower(),
+        "the shapes of the weights are not looked at: single rows repeat themselves, and what oneDNN or chunk() expect "
+        "behind the end of a weight is read as it is there, or ends the process: RNN.cpp",
+        "import torch\n"
+        f"layer = torch.nn.{module}(1, 2)\n"
+        "layer.bias_ih_l0 = torch.nn.Parameter(torch.ones(1))\n"
+        "with torch.no_grad():\n"
+        "    print(layer(torch.ones(1, 1, 1))[0])  # numbers",
+        lambda case: _slip(case, "W_ih has", "W_hh has", "b_ih has", "b_hh has"),
+        "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/RNN.cpp",
+        check="refusal",
+    )
+
+
 KNOWN: tuple[Deviation, ...] = (
+    *(
+        Deviation(
+            layer,
+            _IDENTITY,
+            f"import torch\nx = torch.ones(1, 1, 1, 1)\ntorch.nn.{module}(0.0)(x).add_(1)\nprint(x.item())\n# 2.0",
+            lambda case: case.parameters["p"] == 0.0,
+            _DROPOUT,
+            check="purity",
+        )
+        for layer, module in (("dropout", "Dropout"), ("dropout2d", "Dropout2d"))
+    ),
+    Deviation(
+        "instance_norm",
+        "a batch without samples makes the running statistics NaN, the mean over no samples: Normalization.cpp "
+        "(instance_norm)",
+        "import torch\n"
+        "layer = torch.nn.InstanceNorm1d(2, track_running_stats=True)\n"
+        "layer(torch.ones(0, 2, 3))\n"
+        "print(layer.running_mean)  # nan nan",
+        lambda case: any(_sides(step)[0] == 0 and step.parameters["use_input_stats"] for step in (case, *case.steps)),
+        "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Normalization.cpp",
+        check="state",
+    ),
     Deviation(
         "upsample_nearest",
         "an axis whose size stays or doubles is copied or repeated, whatever its scale_factor: nearest_idx",
         "import torch\n"
         "x = torch.arange(5.0).reshape(1, 1, 1, 5)\n"
-        "print(torch.nn.functional.interpolate(x, scale_factor=(1.0, 1.1)))  # 0 1 2 3 4; by the factor 0 0 1 2 3",
+        "print(torch.nn.functional.interpolate(x, scale_factor=(1.0, 1.1)).flatten().tolist())\n"
+        "print('by the factor', [int(i / 1.1) for i in range(5)])\n"
+        "# [0.0, 1.0, 2.0, 3.0, 4.0]\n"
+        "# by the factor [0, 0, 1, 2, 3]",
         lambda case: _overlooked_factor(case, 1, 2),
         _UPSAMPLE_H,
     ),
@@ -66,8 +180,10 @@ KNOWN: tuple[Deviation, ...] = (
         "an axis whose size stays is copied, whatever its scale_factor: compute_source_index_and_lambda",
         "import torch\n"
         "x = torch.arange(5.0).reshape(1, 1, 1, 5)\n"
-        "print(torch.nn.functional.interpolate(x, scale_factor=(1.0, 1.1), mode='bilinear'))\n"
-        "# 0 1 2 3 4; by the factor 0 0.86 1.77 2.68 3.59",
+        "print(torch.nn.functional.interpolate(x, scale_factor=(1.0, 1.1), mode='bilinear').flatten().tolist())\n"
+        "print('by the factor', [round(max((i + 0.5) / 1.1 - 0.5, 0.0), 2) for i in range(5)])\n"
+        "# [0.0, 1.0, 2.0, 3.0, 4.0]\n"
+        "# by the factor [0.0, 0.86, 1.77, 2.68, 3.59]",
         lambda case: _overlooked_factor(case, 1),
         _UPSAMPLE_H,
     ),
@@ -77,7 +193,10 @@ KNOWN: tuple[Deviation, ...] = (
         "need_weights=False (scaled_dot_product_attention): F.multi_head_attention_forward",
         "import torch\n"
         "layer, x = torch.nn.MultiheadAttention(2, 1, batch_first=True), torch.ones(1, 1, 2)\n"
-        "print([layer(x, x, x, torch.tensor([[True]]), need_weights)[0] for need_weights in (True, False)])",
+        "for need_weights in (True, False):\n"
+        "    print(layer(x, x, x, torch.tensor([[True]]), need_weights)[0].tolist())\n"
+        "# [[[nan, nan]]]\n"
+        "# [[[0.0, 0.0]]]",
         _sees_no_key_without_weights,
     ),
     Deviation(
@@ -86,8 +205,10 @@ KNOWN: tuple[Deviation, ...] = (
         "group_norm_kernel.cpp (GroupNormKernelImplChannelsLastInternal)",
         "import torch\n"
         "x = 1000 + torch.arange(8.0).reshape(1, 2, 2, 2) / 100\n"
-        "for y in (x, x.to(memory_format=torch.channels_last)):\n"
-        "    print(torch.nn.functional.group_norm(y, 1).flatten())",
+        "for y in (x, x.to(memory_format=torch.channels_last)):  # the same numbers, other results\n"
+        "    print([round(z) for z in torch.nn.functional.group_norm(y, 1).flatten().tolist()])\n"
+        "# [-2, -1, -1, 0, 0, 1, 1, 2]\n"
+        "# [-11, -8, -5, -2, 2, 5, 8, 11]",
         lambda case: case.layout("input") != PLAIN,
         "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cpu/group_norm_kernel.cpp",
     ),
@@ -96,16 +217,24 @@ KNOWN: tuple[Deviation, ...] = (
         "without weight, the derivative towards the bias alone raises RuntimeError: tensor does not have a device",
         "import torch\n"
         "bias = torch.zeros(2, requires_grad=True)\n"
-        "torch.nn.functional.group_norm(torch.ones(1, 2, 2), 1, None, bias).sum().backward()",
+        "try:\n"
+        "    torch.nn.functional.group_norm(torch.ones(1, 2, 2), 1, None, bias).sum().backward()\n"
+        "except RuntimeError as error:\n"
+        "    print(error)\n"
+        "# tensor does not have a device",
         lambda case: case.upstream is not None and case.tensors["weight"] is None and "bias" in case.upstream.wanted,
     ),
     Deviation(
         "instance_norm",
         "one sample, the cotangent in channels_last: the backward of batch_norm, given a view, reads another order",
         "import torch\n"
-        "x, g = torch.randn(1, 2, 2, 2, requires_grad=True), torch.randn(1, 2, 2, 2)\n"
+        "x = torch.tensor([0.0, 1, 3, 4, 0, 2, 3, 5]).reshape(1, 2, 2, 2).requires_grad_()\n"
+        "g = torch.tensor([1.0, 2, 3, 5, 0, 0, 0, 0]).reshape(1, 2, 2, 2)\n"
         "for y in (g, g.to(memory_format=torch.channels_last)):  # the same numbers, other derivatives\n"
-        "    print(torch.autograd.grad(torch.nn.functional.instance_norm(x), x, y)[0].flatten())",
+        "    derivative = torch.autograd.grad(torch.nn.functional.instance_norm(x), x, y)[0]\n"
+        "    print([round(z, 2) for z in derivative.flatten().tolist()])\n"
+        "# [0.03, 0.09, -0.41, 0.28, 0.0, 0.0, 0.0, 0.0]\n"
+        "# [0.16, -0.47, 0.79, -0.47, 0.02, -1.22, 1.77, -0.58]",
         lambda case: case.upstream is not None and case.upstream.layout == "channels_last" and _sides(case)[:1] == (1,),
     ),
     Deviation(
@@ -113,12 +242,148 @@ KNOWN: tuple[Deviation, ...] = (
         "the derivative towards the input reads a weight that is not contiguous as if it were: batch_norm_kernel.cpp "
         "(batch_norm_cpu_backward_contiguous_impl and its channels_last twin)",
         "import torch\n"
-        "x, g = torch.randn(2, 3, dtype=torch.float64, requires_grad=True), torch.randn(2, 3, dtype=torch.float64)\n"
-        "weight = torch.randn(6, dtype=torch.float64)[::2]\n"
+        "x = torch.tensor([[0.0, 0.0], [1.0, 1.0], [3.0, 3.0]], requires_grad=True)\n"
+        "weight = torch.tensor([1.0, 5.0, 2.0, 5.0])[::2]\n"
         "for w in (weight, weight.contiguous()):  # the same numbers, other derivatives\n"
         "    y = torch.nn.functional.batch_norm(x, None, None, w, training=True)\n"
-        "    print(torch.autograd.grad(y, x, g)[0].flatten())",
+        "    derivative = torch.autograd.grad(y[0].sum(), x)[0]\n"
+        "    print([round(z, 2) for z in derivative.flatten().tolist()])\n"
+        "# [0.23, 1.15, -0.34, -1.72, 0.11, 0.57]\n"
+        "# [0.23, 0.46, -0.34, -0.69, 0.11, 0.23]",
         lambda case: case.upstream is not None and case.layout("weight") in ("stepped", EXPANDED),
         "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cpu/batch_norm_kernel.cpp",
     ),
+    *(
+        Deviation(
+            layer,
+            "a query whose scores are all -inf, or NaN and fewer than a vector holds, gives zeros: the largest of them "
+            "is found to be -inf, as it is of masked scores (cpu_flash_attention, and std::max in "
+            "_mul_reduce_max_fusion_kernel)",
+            "import torch\n"
+            "nan, x = torch.full((1, 1, 1, 2), torch.nan), torch.ones(1, 1, 3, 2)\n"
+            "print(torch.nn.functional.scaled_dot_product_attention(nan, x, x).flatten().tolist())\n"
+            "# [0.0, 0.0]",
+            _scores_are_blank,
+            "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cpu/FlashAttentionKernel.cpp",
+            "special",
+        )
+        for layer in ("scaled_dot_product_attention", "local_attention", "multi_head_attention")
+    ),
+    Deviation(
+        "batch_norm",
+        "in half precision, where a tensor is not contiguous, the sum for the weight's derivative is made of stored "
+        "differences and products: aten/src/ATen/native/Normalization.cpp (batch_norm_backward_cpu_template)",
+        "import torch\n"
+        "torch.manual_seed(0)\n"
+        "x, g = torch.randn(3, 2, 7).half(), torch.randn(3, 2, 7).half()\n"
+        "weight = torch.ones(2).half().requires_grad_()\n"
+        "for y in (g, g.mT.contiguous().mT):  # the same numbers, other derivatives\n"
+        "    z = torch.nn.functional.batch_norm(x, None, None, weight, training=True)\n"
+        "    print([round(d, 4) for d in torch.autograd.grad(z, weight, y)[0].tolist()])\n"
+        "# [-9.9688, -2.6699]\n"
+        "# [-9.9766, -2.668]",
+        lambda case: (
+            case.format in ("bfloat16", "float16")
+            and case.upstream is not None
+            and {case.layout("input"), case.upstream.layout} != {PLAIN}
+        ),
+        check="gradient",
+    ),
+    Deviation(
+        "linear",
+        "a bias of a single element is expanded to all outputs: addmm expands what it adds",
+        "import torch\nprint(torch.nn.functional.linear(torch.ones(1, 2), torch.ones(3, 2), torch.ones(1)))  # 3 3 3",
+        lambda case: _slip(case, "bias is a single one"),
+        check="refusal",
+    ),
+    Deviation(
+        "conv2d",
+        "an empty batch is answered although the dilation is 0: Convolution.cpp checks the dilation in the kernel, "
+        "which is not called",
+        "import torch\n"
+        "print(torch.nn.functional.conv2d(torch.ones(0, 1, 3, 3), torch.ones(1, 1, 2, 2), dilation=0).shape)",
+        lambda case: _slip(case, "dilation is 0") and 0 in _sides(case),
+        _CONVOLUTION,
+        check="refusal",
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "an empty batch is answered although the dilation is 0 or the output_padding too large: Convolution.cpp checks "
+        "them in the kernel, which is not called",
+        "import torch\n"
+        "x = torch.ones(0, 1, 3, 3)\n"
+        "print(torch.nn.functional.conv_transpose2d(x, torch.ones(1, 1, 2, 2), output_padding=1).shape)",
+        lambda case: _slip(case, "dilation is 0", "output_padding reaches") and 0 in _sides(case),
+        _CONVOLUTION,
+        check="refusal",
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "with groups oneDNN computes, which does not look at the dilation of a kernel of one tap: Convolution.cpp",
+        "import torch\n"
+        "x, weight = torch.ones(1, 2, 3, 3), torch.ones(2, 1, 1, 1)\n"
+        "print(torch.nn.functional.conv_transpose2d(x, weight, groups=2, dilation=0).shape)",
+        lambda case: _slip(case, "dilation is 0") and case.parameters["groups"] > 1,
+        _CONVOLUTION,
+        check="refusal",
+    ),
+    Deviation(
+        "embedding",
+        "a negative max_norm turns the rows around instead of being refused: Embedding.cpp (embedding_renorm_cpu_)",
+        "import torch\n"
+        "print(torch.nn.functional.embedding(torch.tensor([0]), torch.ones(1, 2), max_norm=-1.0))  # -0.7 -0.7",
+        lambda case: _slip(case, "max_norm is negative"),
+        "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Embedding.cpp",
+        check="refusal",
+    ),
+    Deviation(
+        "scaled_dot_product_attention",
+        "four dimensions, which the fused kernel on the CPU takes: attn_mask and is_causal are both followed, where "
+        "the documentation promises an error: FlashAttentionKernel.cpp",
+        "import torch\n"
+        "x = torch.eye(2).reshape(1, 1, 2, 2)\n"
+        "attention = torch.nn.functional.scaled_dot_product_attention\n"
+        "print(attention(x, x, x, torch.ones(2, 2) > 0, is_causal=True))  # 1 0, 0.5 0.5",
+        lambda case: _slip(case, "attn_mask and is_causal") and len(_sides_of(case, "query")) == 4,
+        _FLASH,
+        check="refusal",
+    ),
+    *(
+        Deviation(
+            layer,
+            "an empty value gives zeros; in four dimensions, which the fused kernel on the CPU takes, one of another "
+            "length is read to that of the key, which may be behind its end: FlashAttentionKernel.cpp",
+            "import torch\n"
+            "attention = torch.nn.functional.scaled_dot_product_attention\n"
+            "print(attention(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 1, 2), torch.ones(1, 1, 0, 2)))  # numbers",
+            lambda case: (
+                _slip(case, "value is") and (len(_sides_of(case, "query")) == 4 or 0 in _sides_of(case, "value"))
+            ),
+            _FLASH,
+            check="refusal",
+        )
+        for layer in ("scaled_dot_product_attention", "local_attention")
+    ),
+    Deviation(
+        "multi_head_attention",
+        "a bias of the output that has a single element is expanded: addmm expands what it adds",
+        "import torch\n"
+        "layer, x = torch.nn.MultiheadAttention(2, 1), torch.ones(1, 1, 2)\n"
+        "layer.out_proj.bias = torch.nn.Parameter(torch.ones(1))\n"
+        "print(layer(x, x, x)[0])  # numbers",
+        lambda case: _slip(case, "out_proj_bias is a single one"),
+        check="refusal",
+    ),
+    Deviation(
+        "multi_head_attention",
+        "the packed bias is cut into three by chunk, of which the last may have a single element, which is expanded: "
+        "F._in_projection_packed",
+        "import torch\n"
+        "layer, x, y, z = torch.nn.MultiheadAttention(2, 1), *torch.ones(3, 1, 1, 2)\n"
+        "layer.in_proj_bias = torch.nn.Parameter(torch.ones(5))\n"
+        "print(layer(x, y, z)[0])  # numbers",
+        lambda case: _slip(case, "in_proj_bias is one too short") and _sides_of(case, "query")[-1] == 2,
+        check="refusal",
+    ),
+    *map(_weights_unchecked, ("RNN", "LSTM", "GRU")),
 )

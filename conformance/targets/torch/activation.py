@@ -43,8 +43,6 @@ LAYERS = {
 }
 
 # The reciprocal of the sum, where dim is the last: aten/src/ATen/native/cpu/SoftMaxKernel.cpp (_vec_softmax_lastdim).
-# Along other dimensions it divides, which rounds less.
-ALGORITHMS = {"softmax": "by_reciprocal"}
-
-# The same file (_vec_host_softmax_backward_lastdim and others): grad - exp(output) * sum.
-BACKWARD = {"log_softmax": "recomputed"}
+# In half precision it keeps the sum and its logarithm as it keeps numbers (vec_log_softmax_lastdim_chunk_kernel), and
+# exponentials along other dimensions (vec_softmax). Its derivatives of log_softmax are grad - exp(output) * sum.
+ALGORITHMS = {"softmax": "vectorised", "log_softmax": "vectorised"}

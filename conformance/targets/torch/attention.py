@@ -45,6 +45,8 @@ def additive_attention(
     query: Tensor | None = None,
     weight_query: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
+    if (query is None) != (weight_query is None):
+        raise ValueError("query and weight_query come together")
     states = functional.linear(input, weight, bias)
     if query is not None and weight_query is not None:
         states = states + functional.linear(query, weight_query).unsqueeze(-2)
@@ -112,13 +114,13 @@ def multi_head_attention(
 def positional_encoding(input: Tensor) -> Tensor:
     """The usual table of sines and cosines, added."""
     length, width = input.shape[-2:]
-    positions = torch.arange(length, dtype=input.dtype, device=input.device).unsqueeze(1)
-    even = torch.arange(0, width, 2, dtype=input.dtype, device=input.device)
+    table = torch.empty(length, width, dtype=torch.promote_types(input.dtype, torch.float32), device=input.device)
+    positions = torch.arange(length, dtype=table.dtype, device=table.device).unsqueeze(1)
+    even = torch.arange(0, width, 2, dtype=table.dtype, device=table.device)
     angles = positions * torch.exp(even * (-math.log(10000.0) / width))
-    table = input.new_empty(length, width)
     table[:, 0::2] = angles.sin()
     table[:, 1::2] = angles[:, : width // 2].cos()
-    return input + table
+    return input + table.to(input.dtype)
 
 
 LAYERS = {
@@ -134,8 +136,13 @@ LAYERS = {
 }
 
 POLICIES = {
-    "scaled_dot_product_attention": {"causal_alignment": "top_left", "fully_masked": "zero"},
-    "multi_head_attention": {"fully_masked": "nan"},
+    "scaled_dot_product_attention": {
+        "causal_alignment": "top_left",
+        "fully_masked": "zero",
+        "behind_mask": "times_zero",
+    },
+    "multi_head_attention": {"fully_masked": "nan", "behind_mask": "times_zero"},
+    "local_attention": {"behind_mask": "times_zero"},
 }
 
 _FUSED = ("scaled_dot_product_attention", "local_attention", "multi_head_attention")

@@ -72,4 +72,12 @@ def conv_transpose2d(
     return found
 
 
+# Where oneDNN does not serve, convolutions are matrix products, and col2im adds the columns to their pixels one by one:
+# aten/src/ATen/native/{ConvolutionMM2d,NaiveConvolutionTranspose2d}.cpp. Images add to the derivatives of the weight.
+ALGORITHMS = {("conv_transpose2d", "float16"): "by_columns"}
+SCATTERED = {
+    "conv2d": frozenset({"input", "weight"}),
+    "conv_transpose2d": frozenset({"weight"}),
+}
+
 LAYERS = {"conv2d": conv2d, "conv_transpose2d": conv_transpose2d}

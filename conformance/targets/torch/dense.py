@@ -28,4 +28,4 @@ def residual(input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, 
 
 LAYERS = {"linear": linear, "custom_linear": custom_linear, "residual": residual}
 
-ALGORITHMS = {"residual": "stepwise"}
+ALGORITHMS = {"residual": "stepwise", "custom_linear": "stepwise"}

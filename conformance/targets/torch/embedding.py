@@ -19,4 +19,7 @@ def embedding(
     return F.embedding(input, table, padding_idx, max_norm, norm_type), table
 
 
+# Rows that are looked up several times: aten/src/ATen/native/Embedding.cpp (embedding_dense_backward_cpu).
+SCATTERED = {"embedding": frozenset({"weight"})}
+
 LAYERS = {"embedding": embedding}

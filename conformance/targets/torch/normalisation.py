@@ -124,3 +124,6 @@ ALGORITHMS = dict.fromkeys(LAYERS, "folded")
 # The derivative towards the input is a ȳ + b x + c, with one a, b and c per row or group, in the same two files
 # (LayerNormBackwardKernelImplInternal, GroupNormInputBackward).
 BACKWARD = {"layer_norm": "collected", "group_norm": "collected"}
+
+# Its rows add to the derivatives of weight and bias one by one, in a buffer of their format (same function).
+SCATTERED = {"layer_norm": frozenset({"weight", "bias"})}

@@ -38,4 +38,7 @@ def avg_pool2d(
     return found
 
 
+# Windows that overlap add to their pixels one by one: aten/src/ATen/native/cpu/{MaxPoolKernel,AvgPoolKernel}.cpp.
+SCATTERED = {"max_pool2d": frozenset({"input"}), "avg_pool2d": frozenset({"input"})}
+
 LAYERS = {"max_pool2d": max_pool2d, "avg_pool2d": avg_pool2d}

@@ -114,5 +114,8 @@ def _module(kind: Any, weights: tuple[Tensor, ...], hidden: int = 0, **options: 
     return quietly
 
 
+# The steps of a sequence add to the derivatives of the weights one by one, as autograd accumulates them.
+SCATTERED = dict.fromkeys(("rnn", "lstm", "gru"), frozenset({"weights"}))
+
 LAYERS = {"rnn": rnn, "lstm": lstm, "gru": gru}
 ALGORITHMS = {"gru": "interpolated"}

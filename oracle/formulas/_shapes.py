@@ -1,0 +1,31 @@
+"""What formulas require of the shapes and parameters they are given."""
+
+from collections.abc import Sequence
+
+from oracle.tensor import Tensor
+
+
+def require_shape(name: str, x: Tensor | None, *expected: int) -> None:
+    """Raises ``ValueError`` unless the tensor has this shape, or is left out (None)."""
+    if x is not None and x.shape != expected:
+        raise ValueError(f"{name} has the shape {x.shape}; it must be {expected}")
+
+
+def require_rank(name: str, x: Tensor, least: int, most: int | None = None) -> None:
+    """Raises ``ValueError`` unless the tensor has so many dimensions: from ``least`` up, or to ``most``."""
+    if x.rank < least or (most is not None and x.rank > most):
+        needed = f"at least {least}" if most is None else f"{least}" if most == least else f"{least} to {most}"
+        raise ValueError(f"{name} has {x.rank} dimensions; it must have {needed}")
+
+
+def require_at_least(least: int, **parameters: Sequence[int]) -> None:
+    """Raises ``ValueError`` where one of the numbers is smaller."""
+    for name, values in parameters.items():
+        if min(values) < least:
+            raise ValueError(f"{name} is {tuple(values)}; it must be at least {least}")
+
+
+def require_per_channel(channels: int, **tensors: Tensor | None) -> None:
+    """Raises ``ValueError`` unless every tensor has one element per channel, or is left out (None)."""
+    for name, x in tensors.items():
+        require_shape(name, x, channels)

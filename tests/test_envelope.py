@@ -1,0 +1,410 @@
+"""No honest implementation leaves the envelope, and the envelope is no wider than implementations need."""
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import reduce
+from itertools import product
+from operator import add, mul, truediv
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from programs import KINKED, OPERATIONS, Honest, Program, numbers, programs, true_value, within
+
+from oracle.accuracy import UNITS
+from oracle.envelope import Envelope, EnvelopeArithmetic
+from oracle.exact import Exact
+from oracle.formats import Format, bfloat16, float16, float32, float64, tf32
+
+IMPLEMENTATIONS = 3  # of each program
+
+
+@dataclass(frozen=True)
+class Promise:
+    """An arithmetic that a target may declare."""
+
+    compute: Format
+    storage: Format
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        options = (f"{name}={getattr(value, 'name', value)}" for name, value in self.options.items())
+        return " ".join([self.compute.name, self.storage.name, *options])
+
+    def envelope(self) -> EnvelopeArithmetic:
+        return EnvelopeArithmetic(self.compute, self.storage, **self.options)
+
+    def honest(self, seed: int) -> Honest:
+        return Honest(self.compute, self.storage, seed, **self.options)
+
+
+PROMISES = [
+    Promise(float32, float32),
+    Promise(bfloat16, bfloat16),
+    Promise(float16, float16),
+    Promise(float64, float64),
+    Promise(float32, bfloat16),
+    Promise(float32, float16),
+    Promise(float64, float32),
+    Promise(float32, float32, {"operands": tf32}),
+    Promise(float32, bfloat16, {"operands": bfloat16}),
+    Promise(float32, float32, {"operands": float16}),
+    Promise(float32, float32, {"flush": True}),
+    Promise(float32, float16, {"flush": True}),
+    Promise(float32, float32, {"units": {**UNITS, "exp": 40.0, "sqrt": 5.0}}),
+]
+promised = pytest.mark.parametrize("promise", PROMISES, ids=str)
+
+
+def outside(promise: Promise, got: float, bounded: Envelope, true: Any) -> bool:
+    """Whether a result is further than permitted from the truth, or from the centre, which must stand for it.
+
+    A binary64 centre does not: there the exact arithmetic gives the truth.
+    """
+    centre = promise.compute.precision == 53 or within(got, float(bounded), bounded.bound)
+    return not (centre and within(got, true, bounded.bound))
+
+
+def check_program(promise: Promise, program: Program, seed: int, tally: Counter[str]) -> None:
+    """All results of some honest implementations are within the bounds, as far as there is one."""
+    with promise.envelope():
+        _, bounds = program.run()
+    implementations = []
+    for k in range(IMPLEMENTATIONS):
+        with promise.honest(seed + k):
+            implementations.append(program.run()[1])
+    with Exact(400):
+        _, truths = program.run()
+        for step, bounded, true, *found in zip(program.steps, bounds, truths, *implementations, strict=True):
+            tally["bounded" if bounded.bound < math.inf else "unbounded"] += 1
+            if bounded.bound < math.inf:
+                for got in found:
+                    assert not outside(promise, got, bounded, true), f"{step}: {got!r} is not {bounded}, truth {true}"
+
+
+@promised
+def test_no_honest_implementation_of_a_program_leaves_its_bounds(promise: Promise) -> None:
+    tally: Counter[str] = Counter()
+
+    @settings(max_examples=120, deadline=None)
+    @given(programs(promise.storage), st.integers(0, 2**32))
+    def check(program: Program, seed: int) -> None:
+        check_program(promise, program, seed, tally)
+
+    check()
+    assert tally["unbounded"] < tally["bounded"]
+
+
+SUMS = ("total", "dot", "dot and rest", "common factor", "accumulated", "stored", "a third")
+
+
+@promised
+def test_no_order_of_a_sum_fused_or_not_leaves_its_bounds(promise: Promise) -> None:
+    tally: Counter[str] = Counter()
+
+    @settings(max_examples=60, deadline=None)
+    @given(programs(promise.storage, SUMS), st.integers(0, 2**32))
+    def check(program: Program, seed: int) -> None:
+        check_program(promise, program, seed, tally)
+
+    check()
+    assert tally["unbounded"] < tally["bounded"]
+
+
+def test_the_orders_of_numpy_and_torch_stay_within_the_bounds_of_long_sums() -> None:
+    random = np.random.RandomState(7)
+    for size in (2, 17, 300):
+        for spread in (0, 12):
+            xs, ys = (random.standard_normal((2, size)) * 2.0 ** random.randint(-spread, spread + 1, size)).astype(
+                np.float32
+            )
+            a, b = torch.tensor(xs), torch.tensor(ys)
+            with EnvelopeArithmetic(float32) as envelope:
+                left, right = ([envelope.lift(float(x)) for x in values] for values in (xs, ys))
+                total, dot = envelope.total(left), envelope.dot(left, right)
+            sums = [xs.sum(), np.cumsum(xs)[-1], xs[::-1].cumsum()[-1], np.sort(xs).sum(), float(a.sum())]
+            dots = [np.dot(xs, ys), (xs * ys).sum(), np.einsum("i,i", xs, ys), float(a @ b), float((a * b).sum())]
+            with Exact():
+                assert all(within(float(got), float(total), total.bound) for got in sums)
+                assert all(within(float(got), float(dot), dot.bound) for got in dots)
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "sqrt", "tanh", "sigmoid", "erf", "sin", "cos"])
+def test_the_functions_of_torch_are_as_accurate_as_the_table_permits(name: str) -> None:
+    random = np.random.RandomState(3)
+    xs = np.concatenate([random.standard_normal(500) * 5, 2.0 ** random.uniform(-30, 6, 500)]).astype(np.float32)
+    xs = np.abs(xs) if name in ("log", "sqrt") else xs
+    found = getattr(torch, name)(torch.tensor(xs)).tolist()
+    # torch takes the roots of a long array from a vector library that promises an ulp, not a correct rounding
+    with EnvelopeArithmetic(float32, units={**UNITS, "sqrt": 2.0}) as envelope:
+        bounds = [getattr(envelope, name)(envelope.lift(float(x))) for x in xs]
+    with Exact():
+        assert all(within(got, float(bounded), bounded.bound) for got, bounded in zip(found, bounds, strict=True))
+
+
+def test_the_roots_of_numpy_are_correctly_rounded() -> None:
+    xs = np.random.RandomState(3).uniform(0.0, 10.0, 1000).astype(np.float32)
+    with EnvelopeArithmetic(float32) as envelope:
+        bounds = [envelope.sqrt(envelope.lift(float(x))) for x in xs]
+    assert all(abs(float(got) - bounded) <= bounded.bound for got, bounded in zip(np.sqrt(xs), bounds, strict=True))
+
+
+# Nothing is charged where nothing is rounded
+
+# Of integers up to 8, two of these steps make integers up to 7 (7 8^2)^2 = 1404928, which float32 holds.
+INTEGER = ("plus", "minus", "times", "negative", "one less", "thrice", "total", "dot", "dot and rest", "common factor")
+
+
+@pytest.mark.parametrize("promise", [Promise(float32, float32), Promise(float64, float64)], ids=str)
+def test_on_small_integers_the_bound_is_zero_and_every_order_gives_the_centre(promise: Promise) -> None:
+    @settings(max_examples=150, deadline=None)
+    @given(programs(promise.storage, (*INTEGER, *KINKED), ranges=["small integers"], steps=2), st.integers(0, 2**32))
+    def check(program: Program, seed: int) -> None:
+        with promise.envelope():
+            _, bounds = program.run()
+        with promise.honest(seed):
+            _, found = program.run()
+        for bounded, got in zip(bounds, found, strict=True):
+            assert (bounded.bound, float(got)) == (0.0, float(bounded))
+
+    check()
+
+
+@given(st.lists(st.tuples(st.integers(-8, 8), st.integers(-8, 8)), min_size=1, max_size=200))
+def test_the_sums_of_numpy_and_torch_over_small_integers_are_the_centre(pairs: list[tuple[int, int]]) -> None:
+    xs, ys = np.array(pairs, dtype=np.float32).T
+    with EnvelopeArithmetic(float32) as envelope:
+        left, right = ([envelope.lift(float(x)) for x in values] for values in (xs, ys))
+        total, dot = envelope.total(left), envelope.dot(left, right)
+    assert (total.bound, dot.bound) == (0.0, 0.0)
+    assert {float(xs.sum()), float(np.cumsum(xs)[-1]), float(torch.tensor(xs).sum())} == {float(total)}
+    assert {float(np.dot(xs, ys)), float((xs * ys).sum()), float(torch.tensor(xs) @ torch.tensor(ys))} == {float(dot)}
+
+
+@pytest.mark.parametrize("kind", [float32, bfloat16, float16, float64], ids=lambda kind: kind.name)
+def test_a_sum_is_exact_up_to_the_last_integer_that_the_format_counts_to(kind: Format) -> None:
+    most = 2.0**kind.precision
+    with EnvelopeArithmetic(kind) as envelope:
+        assert envelope.total([envelope.lift(most - 2.0), envelope.lift(1.0)]).bound == 0.0
+        assert envelope.total([envelope.lift(most - 1.0), envelope.lift(1.0)]).bound == 0.0
+        assert envelope.total([envelope.lift(most), envelope.lift(1.0)]).bound >= 1.0
+        assert envelope.total([envelope.lift(most), envelope.lift(1.0), envelope.lift(-1.0)]).bound >= 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "x", "y"),
+    [("exp", 0.0, 1.0), ("log", 1.0, 0.0), ("tanh", 0.0, 0.0), ("erf", 0.0, 0.0), ("sin", 0.0, 0.0), ("cos", 0.0, 1.0)],
+)
+def test_functions_are_exact_where_every_library_is(name: str, x: float, y: float) -> None:
+    with EnvelopeArithmetic(float32) as envelope:
+        found = getattr(envelope, name)(envelope.lift(x))
+    assert (float(found), found.bound) == (y, 0.0)
+
+
+def test_a_root_is_exact_if_it_is_a_number_of_the_format() -> None:
+    with EnvelopeArithmetic(float32) as envelope:
+        roots = [envelope.sqrt(envelope.lift(x)) for x in (0.0, 9.0, 2.25)]
+        assert [(float(root), root.bound) for root in roots] == [(0.0, 0.0), (3.0, 0.0), (1.5, 0.0)]
+        assert envelope.sqrt(envelope.lift(2.0)).bound > 0.0
+
+
+# The bound is attained
+
+
+def ratio(got: float, true: Fraction, bounded: Envelope) -> Fraction:
+    """The error as a share of the bound."""
+    return abs(Fraction(got) - true) / Fraction(bounded.bound)
+
+
+@pytest.mark.parametrize("terms", range(2, 17))
+def test_an_order_of_a_sum_attains_nearly_all_of_its_bound(terms: int) -> None:
+    """1 + u + … + u, each of which is a tie and rounded away: (n-1) u of the permitted (n-1) u (1 + (n-1) u)."""
+    unit = bfloat16.unit
+    values = [1.0, *[unit] * (terms - 1)]
+    with EnvelopeArithmetic(bfloat16) as envelope:
+        bounded = envelope.total(list(map(envelope.lift, values)))
+    got = reduce(lambda a, b: bfloat16.round(a + b), values)
+    assert ratio(got, sum(map(Fraction, values)), bounded) > 1 - terms * Fraction(unit)
+
+
+@pytest.mark.parametrize("terms", range(2, 17))
+def test_an_order_of_a_dot_product_attains_all_of_its_bound_but_the_rounding_of_one_product(terms: int) -> None:
+    """The same sum of products with 1, which are exact: (n-1) u of the permitted n u (1 + (n-1) u)."""
+    unit = bfloat16.unit
+    values = [1.0, *[unit] * (terms - 1)]
+    with EnvelopeArithmetic(bfloat16) as envelope:
+        bounded = envelope.dot(list(map(envelope.lift, values)), [envelope.lift(1.0)] * terms)
+    got = reduce(lambda a, b: bfloat16.round(a + b), values)
+    share = Fraction(terms - 1, terms)
+    assert ratio(got, sum(map(Fraction, values)), bounded) > share * (1 - terms * Fraction(unit))
+
+
+@pytest.mark.parametrize("apply", [add, mul, truediv], ids=["+", "*", "/"])
+def test_one_rounding_attains_nearly_all_of_its_bound(apply: Callable[[Any, Any], Any]) -> None:
+    worst = Fraction(0)
+    with EnvelopeArithmetic(bfloat16) as envelope:
+        for a, b in product(range(128, 256), [1, 3, 127, 129, 131, 133, 191, 255]):
+            bounded = apply(envelope.lift(float(a)), envelope.lift(float(b)))
+            if bounded.bound > 0.0:
+                got = bfloat16.round(apply(float(a), float(b)))
+                worst = max(worst, ratio(got, apply(Fraction(a), Fraction(b)), bounded))
+    assert worst > Fraction(9, 10)
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "tanh", "erf", "sin", "cos"])
+def test_a_function_at_the_limit_of_its_accuracy_attains_nearly_all_of_its_bound(name: str) -> None:
+    worst = Fraction(0)
+    with EnvelopeArithmetic(float32) as envelope:
+        for k in range(1, 40):
+            x = 0.37 + k / 16
+            bounded = getattr(envelope, name)(envelope.lift(x))
+            honest = Honest(float32, float32, k)
+            got = getattr(honest, name)(honest.lift(x))
+            worst = max(worst, ratio(got, true_value(name, x), bounded))
+    assert worst > Fraction(3, 4)
+
+
+def test_the_order_that_the_formula_writes_does_not_bound_the_others() -> None:
+    terms = [2.0**24, -(2.0**24), *[1.0] * 10]
+    lost = reduce(add, map(np.float32, [2.0**24, *[1.0] * 10, -(2.0**24)]))
+    assert lost == 0.0  # each one is added to 2^24 and vanishes
+    with EnvelopeArithmetic(float32) as envelope:
+        numbers = list(map(envelope.lift, terms))
+        any_order, one_order = envelope.total(numbers), reduce(add, numbers)
+    assert float(any_order) == float(one_order) == 10.0
+    assert one_order.bound < 10.0 - lost <= any_order.bound
+
+
+def test_the_error_of_a_common_factor_meets_the_sum_of_the_others_but_their_sum_is_rounded_all_the_same() -> None:
+    xs = [1.0, 2.0**-20, -1.0, 2.0**-12, -(2.0**-20), -(2.0**-12)]  # their sum is 0
+    with EnvelopeArithmetic(float32) as envelope:
+        factor = envelope.lift(1.0) / 3
+        common = envelope.dot(list(map(envelope.lift, xs)), [factor] * len(xs))
+        apart = envelope.dot(list(map(envelope.lift, xs)), [envelope.lift(1.0) / 3 for _ in xs])
+    third = np.float32(1.0) / np.float32(3.0)
+    got = float(reduce(add, [np.float32(x) * third for x in xs]))
+    assert 0.0 < abs(got) <= common.bound < apart.bound
+
+
+# Overflow, special values and subnormal numbers
+
+
+def test_a_bound_is_infinite_where_a_value_may_overflow() -> None:
+    with EnvelopeArithmetic(float16) as envelope:
+        most = envelope.lift(float16.largest)
+        some = envelope.lift(float16.largest / 2.0)
+        results = {
+            "a sum": most + most,
+            "a sum that some order exceeds": envelope.total([some, some, some, -some]),
+            "a product": most * most,
+            "a dot product": envelope.dot([some, some], [some, -some]),
+            "a quotient": most / envelope.lift(0.5),
+            "a power of e": envelope.exp(envelope.lift(12.0)),
+            "a rounding that reaches infinity": most + envelope.lift(16.0),
+        }
+        assert {name: result.bound for name, result in results.items()} == dict.fromkeys(results, math.inf)
+        assert most.bound == (most * 1).bound == (some + some).bound == 0.0
+
+
+def test_a_bound_is_infinite_where_only_the_storage_format_may_overflow() -> None:
+    with EnvelopeArithmetic(float32, float16) as envelope:
+        large = envelope.lift(40000.0) + envelope.lift(40000.0)
+        assert (large.bound, envelope.stored(large).bound) == (0.0, math.inf)
+        assert envelope.accumulated([envelope.lift(40000.0)] * 3).bound == math.inf
+
+
+def test_a_bound_is_infinite_where_there_is_no_finite_value() -> None:
+    with EnvelopeArithmetic(float32) as envelope:
+        zero, one, minus = map(envelope.lift, (0.0, 1.0, -1.0))
+        about_zero = one / 3 - one / 3
+        infinite = one / zero
+        results = [
+            infinite,
+            zero / zero,
+            one / about_zero,
+            zero * infinite,
+            envelope.dot([zero, one], [infinite, one]),
+            envelope.total([infinite, -infinite]),
+            envelope.log(zero),
+            envelope.log(minus),
+            envelope.log(about_zero),
+            envelope.sqrt(minus),
+            envelope.power(zero, -1),
+            envelope.power(about_zero, Fraction(-1, 2)),
+            envelope.sin(infinite),
+            envelope.exp(infinite),
+            envelope.rectified(envelope.log(zero)),
+            envelope.largest([one, infinite - infinite]),
+            envelope.largest([infinite - infinite, one]),
+            envelope.absolute(-infinite),
+        ]
+    assert [result.bound for result in results] == [math.inf] * len(results)
+
+
+def test_a_number_that_cannot_be_the_largest_adds_nothing_to_its_bound() -> None:
+    with EnvelopeArithmetic(float32) as envelope:
+        small, large = envelope.lift(1.0) / 3, envelope.lift(2.0)
+        assert envelope.largest([small, large]).bound == 0.0
+        assert envelope.largest([small, small * 1.0]).bound == (small * 1.0).bound
+        assert envelope.rectified(-small).bound == 0.0
+        assert envelope.rectified(small).bound == small.bound
+
+
+def test_a_coordinate_that_may_cross_a_border_is_inside_or_not() -> None:
+    with EnvelopeArithmetic(float32) as envelope:
+        third = envelope.lift(1.0) / 3
+        assert envelope.inside(third, 0, 1).bound == 0.0
+        assert envelope.inside(third, Fraction(1, 3), 1).bound == 1.0
+        assert envelope.inside(envelope.lift(0.5), Fraction(1, 2), 1).bound == 0.0
+
+
+def test_subnormal_results_are_charged_half_a_step_or_all_of_it_where_they_may_become_zero() -> None:
+    x = 1.5 * float32.smallest_normal
+    for flush, least in ((False, float32.smallest / 2.0), (True, float32.smallest_normal)):
+        with EnvelopeArithmetic(float32, flush=flush) as envelope:
+            assert (envelope.lift(x) / 7).bound >= least
+    with EnvelopeArithmetic(float32, flush=True) as envelope:
+        number, normal = envelope.lift(x), envelope.lift(float32.smallest_normal)
+        for subnormal in (number - normal, number / 2, envelope.total([number, -normal]), number * 0.5):
+            assert abs(subnormal) <= subnormal.bound  # zero is permitted
+        assert (number + number).bound == 0.0
+
+
+@pytest.mark.parametrize("operands", [tf32, bfloat16, float16], ids=lambda kind: kind.name)
+def test_operands_lose_what_their_format_cannot_hold(operands: Format) -> None:
+    with EnvelopeArithmetic(float32, operands=operands) as envelope:
+        for x in (1.0 + 2.0**-20, 2.0**-20 / 3, float32.smallest, 5 * operands.smallest / 4):
+            number = envelope.lift(float32.round(x))
+            bounded = envelope.dot([number], [envelope.lift(1.0)])
+            assert abs(operands.round(number) - number) <= bounded.bound
+        kept = envelope.dot([envelope.lift(1.5)], [envelope.lift(3.0)])
+        assert (float(kept), kept.bound) == (4.5, 0.0)
+
+
+def test_operands_may_overflow_in_their_format() -> None:
+    with EnvelopeArithmetic(float32, operands=float16) as envelope:
+        assert envelope.dot([envelope.lift(1e5)], [envelope.lift(1.0)]).bound == math.inf
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_is_tried_with_and_without_errors_in_its_operands(name: str) -> None:
+    """The programs above draw operations at random; here each is reached from the start and from rounded results."""
+    promise = Promise(float32, float32)
+    tally: Counter[str] = Counter()
+
+    @settings(max_examples=15, deadline=None)
+    @given(st.lists(numbers(float32)["near one"], min_size=1, max_size=4), st.integers(0, 2**32))
+    def check(inputs: list[float], seed: int) -> None:
+        places = tuple(range(len(inputs)))
+        rounded = tuple(("a third", (place,)) for place in places)
+        later = tuple(len(inputs) + place for place in places)
+        check_program(promise, Program(tuple(inputs), (*rounded, (name, places), (name, later))), seed, tally)
+
+    check()
+    assert tally["bounded"] > 0
