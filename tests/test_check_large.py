@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,6 @@ def test_a_bug_that_size_reveals_is_found(layer: str, kind: str, bug: Callable[.
     [
         ("linear", short_rows),
         ("linear", wrong_stride),
-        ("relu", counted_in_float32),
         ("relu", one_in_a_million),
     ],
     ids=lambda value: value.__name__ if callable(value) else value,
@@ -134,6 +134,17 @@ def test_a_bug_of_the_largest_sizes_is_found_in_the_kernel_profile(layer: str, b
     found = asked(Planted(layer, bug), layer, "large", KERNEL)
     assert found.failure is not None
     assert found.failure.verdict.status is Status.FAIL
+
+
+def test_an_index_that_float32_rounds_is_found() -> None:
+    case = Case("relu", "float32", {"input": Values((4097, 4097), "gaussian")})
+    assert examine(Planted("relu", counted_in_float32), case, "large").status is Status.FAIL
+
+
+def test_the_kernel_profile_has_more_elements_than_float32_counts() -> None:
+    source: Any = check("large")
+    shapes = [case.tensors["input"].shape for case in source.kernel("relu", "float32", load("torch-cpu"))]
+    assert max(map(prod, shapes)) > 2**24
 
 
 @pytest.mark.parametrize("layer", LAYERS)
