@@ -87,7 +87,8 @@ def expect_gradients(
         return None if output in byproducts else upstream.cotangent(output, shape, case.format)
 
     def outputs(algorithm: str | None) -> dict[str, Tensor]:
-        found = gradients(case.layer, tensors, parameters, upstream.wanted, cotangent, algorithm, declared.scattered)
+        wanted, sparse = upstream.wanted, places is not None
+        found = gradients(case.layer, tensors, parameters, wanted, cotangent, algorithm, declared.scattered, sparse)
         return _chosen(found, places)
 
     declared = replace(declared, algorithm=declared.backward or declared.algorithm)

@@ -87,6 +87,7 @@ class Asker:
         self.tensors: Mapping[str, Any] = case.arrays()
         self.parameters = case.parameters
         self.number = case.relation.number if case.relation else 0
+        self.policies = target.policies.get(case.layer, {})
         self.precision = FORMATS[case.format].precision
 
     def __call__(self, **changes: Any) -> list[Array]:
@@ -122,13 +123,13 @@ class Asker:
         place = self.number % max(length - 1, 1) + 1
         return [part for part in (slice(0, place), slice(place, length)) if part.start < length]
 
-    def require_exact(self, terms: int, *factors: Array | None) -> None:
-        """Raises ``Settled`` where sums of so many products of integers, and one more, are not exact in any order."""
+    def require_exact(self, terms: int, *factors: Array) -> None:
+        """Raises ``Settled`` where sums of so many products of these integers, and one of them more, are not exact."""
         declared = self._target.declared(self._case.layer, self._case.format)
         if declared.normwise:
             reason = f"{self._target.name} declares errors that are small against norms alone: no sum is exact"
             raise Settled(Verdict(Status.UNSUPPORTED, reason=reason))
-        sizes = [float(np.max(np.abs(array), initial=0.0)) for array in factors if array is not None]
+        sizes = [float(np.max(np.abs(array), initial=0.0)) for array in factors]
         most = terms * math.prod(sizes) + max(sizes, default=0.0)
         if most > 2.0 ** FORMATS[declared.compute].precision:
             reason = f"sums of integers up to {most:.0f} are not exact in {declared.compute}"
@@ -144,7 +145,7 @@ class Asker:
         share = (1.0 + storage.unit) * (1.0 + compute.unit * divided) - 1.0
         held = step * 2.0**storage.precision
         sizes = [np.abs(result) for result in results]
-        lost = [np.where((size > held) | divided, size * share / (1.0 - share), 0.0) for size in sizes]
+        lost = [np.where((size >= held) | divided, size * share / (1.0 - share), 0.0) for size in sizes]
         return np.asarray(np.sum(lost, axis=0))
 
     def _changed(self, changes: Mapping[str, Any]) -> Case:
@@ -156,7 +157,7 @@ class Asker:
 
 def _plain(array: Given) -> Given:
     """The same numbers in row-major order, however they were cut out."""
-    return np.array(array, order="C") if isinstance(array, np.ndarray) else array
+    return np.array(array, order="C") if isinstance(array, (np.ndarray, np.generic)) else array
 
 
 class Batch:
@@ -167,7 +168,7 @@ class Batch:
 
     def __init__(self, asker: Asker, axes: Mapping[str, int], outputs: Sequence[int]) -> None:
         self._asker = asker
-        self._axes = {name: axis for name, axis in axes.items() if asker.tensors[name] is not None}
+        self._axes = {name: axis for name, axis in axes.items() if asker.tensors.get(name) is not None}
         self._outputs = outputs
         name, axis = next(iter(self._axes.items()))
         few = asker.tensors[name].shape[axis]
@@ -177,6 +178,10 @@ class Batch:
         given = {**self._asker.tensors, **changes}
         many = {name: np.take(given[name], self._order, axis) for name, axis in self._axes.items()}
         return self._asker(**{**changes, **many})[: len(self._outputs)]
+
+    def spread(self, array: Array, axis: int = 0) -> Array:
+        """An array of the few samples, for the many."""
+        return np.asarray(np.take(array, self._order, axis))
 
     def repeated(self, few: Iterable[Array]) -> list[Array]:
         """The outputs of the few samples, as those of the many must be."""

@@ -135,8 +135,8 @@ def _judged_by(target: Target, layer: str, format: str) -> dict[str, Any]:
     if target.layer(layer) is None:
         return {}
     declared, plain = target.declared(layer, format), Target().declared(layer, format)
-    found = {**vars(declared), "units": dict(declared.units)}
-    return {name: value for name, value in found.items() if value != getattr(plain, name)}
+    found = {**vars(declared), "units": dict(declared.units), "scattered": sorted(declared.scattered)}
+    return {name: value for name, value in found.items() if getattr(declared, name) != getattr(plain, name)}
 
 
 def _ask(

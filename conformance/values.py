@@ -105,7 +105,7 @@ def _additive_mask(random: RandomState, size: int) -> Array:
 def _few(random: RandomState, size: int) -> Array:
     found = np.zeros(size)
     if size:
-        places = [0, size - 1, *random.randint(size, size=4)]
+        places = [0, size - 1, random.randint(size)]
         found[places] = random.randint(1, 5, len(places))
     return found
 

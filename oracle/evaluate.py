@@ -85,12 +85,14 @@ def gradients(
     cotangent: Callable[[int, tuple[int, ...]], Array | None],
     algorithm: str | None = None,
     scattered: Collection[str] = (),
+    sparse: bool = False,
 ) -> dict[str, Tensor]:
     """The derivatives of Σ output · cotangent towards the tensors ``wanted``, by name, with the arithmetic in force.
 
     ``cotangent(k, shape)`` gives the cotangent of the output number k, or None for an output that does not count. The
     derivatives towards a tuple of tensors are named ``name[0]``, ``name[1]``, … Contributions to the derivatives
-    towards ``scattered`` tensors are added up in the storage format. Otherwise as ``evaluate``.
+    towards ``scattered`` tensors are added up in the storage format. ``sparse``: outputs whose cotangent is zero do not
+    count, even where they are not finite. Otherwise as ``evaluate``.
     """
     base = current()
     assert isinstance(base, Differentiable), f"{base.name} takes no derivatives"
@@ -100,7 +102,7 @@ def gradients(
         for number, output in enumerate(_applied(layer, arguments, parameters, algorithm).values()):
             factors = cotangent(number, output.shape)
             if factors is not None:
-                seeds += [(output[key(index)], base.lift(factor)) for index, factor in _counting(factors)]
+                seeds += [(output[key(index)], base.lift(factor)) for index, factor in _counting(factors, sparse)]
         leaves = _leaves(wanted, arguments)
         places = [(name, place) for name, leaf in leaves.items() for place in _read(leaf)]
         nodes = [leaves[name][place] for name, place in places]
@@ -114,9 +116,9 @@ def gradients(
     return {name: derivatives(name) for name in leaves}
 
 
-def _counting(factors: Array) -> Iterator[tuple[tuple[int, ...], float]]:
-    """The factors with their indices; of many, those that are not zero."""
-    if prod(factors.shape) <= _MANY:
+def _counting(factors: Array, sparse: bool) -> Iterator[tuple[tuple[int, ...], float]]:
+    """The factors with their indices; if ``sparse``, those that are not zero."""
+    if not sparse or not factors.shape:
         return zip(indices(factors.shape), factors.ravel().tolist(), strict=True)
     places = zip(*(axis.tolist() for axis in factors.nonzero()), strict=True)
     return ((place, factors[place].item()) for place in places)

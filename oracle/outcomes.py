@@ -112,7 +112,6 @@ class Outcomes(Arithmetic):
         self.flush = flush
         self.name = f"outcomes of {compute.name}, stored as {self.storage.name}"
         self._unit = compute.unit + float64.unit  # an end of the set is itself computed in binary64
-        self._overflow = min(compute.overflow, float64.largest)  # what and all beyond which may become infinite
         self.number = cast("type[Outcome]", type("Outcome", (Outcome,), {"rules": self, "__slots__": ()}))
 
     # Making numbers
@@ -144,21 +143,21 @@ class Outcomes(Arithmetic):
 
     # Rounding
 
-    def _below(self, x: float, units: float) -> float:
+    def _below(self, x: float, units: float, kind: Format | None = None) -> float:
         """The least that a real number becomes with an error of so many units, one of them that of rounding."""
+        kind = kind or self.compute
         if math.isinf(x):
             return x
-        low = x - units * self._unit * abs(x) - self._tiny(x)
-        if low < -self.compute.largest:
-            return -_INF if units > 1.0 or x <= -self._overflow else -self.compute.largest
+        low = x - units * (kind.unit + float64.unit) * abs(x) - self._tiny(x, kind)
+        if low < -kind.largest:
+            return -_INF if units > 1.0 or x <= -_overflow(kind) else min(-kind.largest, x)
         return max(low, 0.0) if x >= 0.0 else low  # rounding keeps the sign
 
-    def _above(self, x: float, units: float) -> float:
-        return -self._below(-x, units)
+    def _above(self, x: float, units: float, kind: Format | None = None) -> float:
+        return -self._below(-x, units, kind)
 
-    def _tiny(self, x: float) -> float:
+    def _tiny(self, x: float, kind: Format) -> float:
         """The absolute error of a result near zero."""
-        kind = self.compute
         if abs(x) >= 2.0 * kind.smallest_normal:
             return 0.0
         return kind.smallest_normal if self.flush else max(kind.smallest / 2, float64.smallest)
@@ -174,13 +173,11 @@ class Outcomes(Arithmetic):
         return cast("Outcome", x) if kind == self.compute else self._narrowed(x, kind)
 
     def _narrowed(self, x: Outcome, kind: Format) -> Outcome:
-        """The number, and what it is rounded to."""
         if x.low > x.high or (x.low == x.high and kind.represents(x.low)):
             return x
-        ends = [x.low, kind.round(x.low), x.high, kind.round(x.high)]
-        if self.flush and x.low < kind.smallest_normal and x.high > -kind.smallest_normal:
-            ends.append(0.0)
-        return self.number(min(ends), max(ends), x.nan, x.idle)
+        low = x.low if x.low >= kind.overflow else self._below(x.low, 1.0, kind)
+        high = x.high if x.high <= -kind.overflow else self._above(x.high, 1.0, kind)
+        return self.number(low, high, x.nan, x.idle)
 
     # Products and quotients
 
@@ -194,7 +191,7 @@ class Outcomes(Arithmetic):
 
     def _underflown(self, low: float, high: float) -> tuple[float, float]:
         """The range of a product near zero, where rounding errors are not relative to it."""
-        below, above = low - self._tiny(low), high + self._tiny(high)
+        below, above = low - self._tiny(low, self.compute), high + self._tiny(high, self.compute)
         return max(below, 0.0) if low >= 0.0 else below, min(above, 0.0) if high <= 0.0 else above
 
     def _times(self, a: Outcome, b: Outcome) -> tuple[Outcome, bool]:
@@ -262,27 +259,33 @@ class Outcomes(Arithmetic):
     def total(self, terms: Sequence[Scalar]) -> Outcome:
         if len(terms) == 1:
             return cast("Outcome", terms[0])
-        return self._summed(terms, 0)
+        return self._summed(terms, 0, self.compute)
+
+    def accumulated(self, terms: Sequence[Scalar]) -> Outcome:
+        """The roundings of ``total``, in the storage format too."""
+        return self.total(terms) if len(terms) == 1 else self._summed(terms, 0, self.storage)
 
     def dot(self, xs: Sequence[Scalar], ys: Sequence[Scalar], *rest: Scalar) -> Outcome:
         if self.operands != self.compute:
             xs, ys = ([self._narrowed(x, self.operands) for x in factors] for factors in (xs, ys))
         products = [self._times(x, y) for x, y in zip(xs, ys, strict=True)]
         terms = [product for product, _ in products]
-        return self._summed([*terms, *rest], sum(not exact for _, exact in products))
+        return self._summed([*terms, *rest], sum(not exact for _, exact in products), self.compute)
 
-    def _summed(self, terms: Sequence[Outcome], inexact: int) -> Outcome:
-        """The sum of terms, of which ``inexact`` are still to be rounded, in any order."""
+    def _summed(self, terms: Sequence[Outcome], inexact: int, kind: Format) -> Outcome:
+        """The sum of terms, of which ``inexact`` are still to be rounded, in any order, its parts kept in a format."""
         if any(term.low > term.high for term in terms):
             return self._nan()
         terms = [term for term in terms if term.low != 0.0 or term.high != 0.0 or term.nan]  # adding zero does nothing
         lows, highs = [term.low for term in terms], [term.high for term in terms]
         # the errors grow with the terms: no further than the terms themselves, so the ends decide
-        share = max(len(terms) - 1 + inexact, 0) * self._unit
-        if inexact == 0 and _exact(lows, highs) and self.compute.represents(sum(lows)):
+        unit = self._unit if kind == self.compute else self._unit + kind.unit
+        share = max(len(terms) - 1 + inexact, 0) * unit
+        if inexact == 0 and _exact(lows, highs) and kind.represents(sum(lows)):
             share = 0.0
-        more = [k for k, x in enumerate(highs) if x == _INF] + [-1] * self._overflows(highs, inexact)
-        less = [k for k, x in enumerate(lows) if x == -_INF] + [-2] * self._overflows([-x for x in lows], inexact)
+        overflow = _overflow(kind) / (1.0 + max(share - unit, 0.0))  # all roundings but the last
+        more = [k for k, x in enumerate(highs) if x == _INF] + [-1] * _overflows(highs, inexact, overflow)
+        less = [k for k, x in enumerate(lows) if x == -_INF] + [-2] * _overflows([-x for x in lows], inexact, overflow)
         nan = any(term.nan for term in terms) or any(i != j for i in more for j in less)
         if _INF in lows or -_INF in highs:  # certainly infinite, if not NaN
             if _INF in lows and -_INF in highs:
@@ -290,17 +293,12 @@ class Outcomes(Arithmetic):
             return self.number(_INF, _INF, nan) if _INF in lows else self.number(-_INF, -_INF, nan)
         low = -_INF if less else _least(lows, share)
         high = _INF if more else -_least([-x for x in highs], share)
+        if kind != self.compute:  # the terms are not numbers of the format
+            tiny = len(terms) * kind.smallest
+            low, high = low - tiny, high + tiny
         if self.flush and low < self.compute.smallest_normal and high > -self.compute.smallest_normal:
             low, high = min(low, 0.0), max(high, 0.0)
         return self.number(low, high, nan)
-
-    def _overflows(self, highs: Sequence[float], inexact: int) -> bool:
-        """Whether some of these terms may add up to infinity: those that are positive, with all roundings but one."""
-        positive = [x for x in highs if 0.0 < x < _INF]
-        if len(positive) + inexact < 2:
-            return False
-        share = max(len(positive) - 2 + inexact, 0) * self._unit
-        return _sum(positive) * (1.0 + share) >= self._overflow
 
     # Elementary functions, all but the last two growing with their argument
 
@@ -395,6 +393,12 @@ class Outcomes(Arithmetic):
         return self.number(x.low, x.high, x.nan or not unharmed, x.idle)
 
 
+def _overflows(highs: Sequence[float], inexact: int, overflow: float) -> bool:
+    """Whether some of these terms may add up to infinity: those that are positive. One by itself does not."""
+    positive = [x for x in highs if 0.0 < x < _INF]
+    return len(positive) + inexact > 1 and _sum(positive) >= overflow
+
+
 def _least(lows: Sequence[float], share: float) -> float:
     """The least sum, with an error of this share of the terms."""
     low = min(_sum(lows), float64.largest) - _sum(share * abs(x) for x in lows)
@@ -411,6 +415,11 @@ def _holds_infinity(x: Outcome) -> bool:
 
 def _holds_real(x: Outcome) -> bool:
     return x.low < x.high or math.isfinite(x.low)
+
+
+def _overflow(kind: Format) -> float:
+    """What and all beyond which may become infinite: of binary64 the largest number, known only in binary64."""
+    return min(kind.overflow, float64.largest)
 
 
 def _real(low: float, high: float) -> tuple[float, float]:

@@ -159,9 +159,9 @@ def test_a_planted_mistake_fails(layer: str, function: Callable[..., Any]) -> No
 
 @pytest.mark.parametrize("layer", sorted({layer for layer, _ in MISTAKES.values()}))
 def test_the_layer_without_the_mistake_passes(layer: str) -> None:
-    tally = asked(load("torch-cpu"), layer)
+    tally = asked(load("torch-cpu"), layer, examples=50)
     assert tally.failure is None
-    assert tally.counts[Status.PASS] > 60
+    assert tally.counts[Status.PASS] > 30
 
 
 @pytest.mark.parametrize("layer", ["max_pool2d", "softmax", "local_attention", "dropout", "upsample_bilinear", "gru"])

@@ -15,8 +15,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import KINKED, OPERATIONS, Honest, Program, numbers, programs, true_value, within
+from programs import KINKED, OPERATIONS, Honest, Program, nearest, numbers, programs, true_value, within
 
+from oracle import scalar
 from oracle.accuracy import UNITS
 from oracle.envelope import Envelope, EnvelopeArithmetic
 from oracle.exact import Exact
@@ -155,6 +156,68 @@ def test_the_roots_of_numpy_are_correctly_rounded() -> None:
     assert all(abs(float(got) - bounded) <= bounded.bound for got, bounded in zip(np.sqrt(xs), bounds, strict=True))
 
 
+# Errors of operands, large ones included: what is of second order counts
+
+OF_NUMBERS = [name for name in OPERATIONS if name not in ("stored", "accumulated")]
+OF_POSITIVE = {"root": scalar.sqrt, "log": scalar.log, "power": lambda x: scalar.power(x, Fraction(2, 3))}
+OF_POSITIVE["inverse power"] = lambda x: scalar.power(x, Fraction(-3, 2))
+
+
+def check_image(function: Callable[[list[Any]], Any], centres: list[float], reaches: list[float], ends: str) -> None:
+    """The results for numbers at these ends of the operands' ranges are within the bound of the result."""
+    with EnvelopeArithmetic(float32) as envelope:
+        bounded = function(list(map(envelope.make, centres, reaches)))
+    with Exact(300) as exact:
+        points = [
+            exact.lift(x) + {"<": -1, "=": 0, ">": 1}[end] * exact.lift(e)
+            for x, e, end in zip(centres, reaches, ends, strict=True)
+        ]
+        assert bounded.bound == math.inf or within(float(bounded), function(points), bounded.bound)
+
+
+centres = st.floats(-4.0, 4.0).map(float32.round)
+reaches = st.floats(0.0, 3.0).map(float32.round)
+
+
+@pytest.mark.parametrize("name", OF_NUMBERS)
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(centres, reaches, st.sampled_from("<=>")), min_size=1, max_size=3))
+def test_the_image_of_a_range_is_within_the_bound(name: str, operands: list[tuple[float, float, str]]) -> None:
+    points, errors, ends = zip(*operands, strict=True)
+    check_image(OPERATIONS[name], list(points), list(errors), "".join(ends))
+
+
+@pytest.mark.parametrize("name", OF_POSITIVE)
+@settings(max_examples=50, deadline=None)
+@given(st.floats(2.0**-10, 16.0).map(float32.round), st.floats(0.0, 1.0), st.sampled_from("<=>"))
+def test_the_image_of_a_positive_range_is_within_the_bound(name: str, x: float, share: float, end: str) -> None:
+    check_image(lambda xs: OF_POSITIVE[name](xs[0]), [x], [float32.round(x * share)], end)
+
+
+@given(centres, reaches, st.sampled_from([-1.0, 1.0]))
+def test_what_is_stored_is_rounded_as_large_as_its_error_makes_it(x: float, reach: float, side: float) -> None:
+    with EnvelopeArithmetic(float32, bfloat16) as envelope:
+        stored = envelope.stored(envelope.make(x, reach))
+    with Exact():
+        assert within(bfloat16.round(x + side * reach), float(stored), stored.bound)
+
+
+def test_the_errors_of_the_steps_of_a_sigmoid_multiply() -> None:
+    """1 / (1 + exp(-x)) where exp is as wrong as permitted: by 40 u, which in bfloat16 is more than a seventh."""
+    units, unit = 40, Fraction(bfloat16.unit)
+    envelope = EnvelopeArithmetic(bfloat16, units={**UNITS, "exp": units})
+    worst = Fraction(0)
+    for k in range(128, 512):
+        x = envelope.lift(-k / 32)
+        power = nearest(true_value("exp", -x) * (1 - units * unit), bfloat16, math.ceil)
+        got = bfloat16.round(1.0 / bfloat16.round(1.0 + power))
+        true, bounded = true_value("sigmoid", x), envelope.sigmoid(x)
+        with Exact(300):
+            assert within(got, float(bounded), bounded.bound)
+        worst = max(worst, abs(Fraction(got) - true) / true)
+    assert worst > (units + 2) * unit
+
+
 # Nothing is charged where nothing is rounded
 
 # Of integers up to 8, two of these steps make integers up to 7 (7 8^2)^2 = 1404928, which float32 holds.
@@ -281,15 +344,26 @@ def test_the_order_that_the_formula_writes_does_not_bound_the_others() -> None:
     assert one_order.bound < 10.0 - lost <= any_order.bound
 
 
-def test_the_error_of_a_common_factor_meets_the_sum_of_the_others_but_their_sum_is_rounded_all_the_same() -> None:
+def test_the_error_of_a_common_factor_meets_the_sum_of_the_others() -> None:
     xs = [1.0, 2.0**-20, -1.0, 2.0**-12, -(2.0**-20), -(2.0**-12)]  # their sum is 0
     with EnvelopeArithmetic(float32) as envelope:
-        factor = envelope.lift(1.0) / 3
-        common = envelope.dot(list(map(envelope.lift, xs)), [factor] * len(xs))
-        apart = envelope.dot(list(map(envelope.lift, xs)), [envelope.lift(1.0) / 3 for _ in xs])
-    third = np.float32(1.0) / np.float32(3.0)
-    got = float(reduce(add, [np.float32(x) * third for x in xs]))
-    assert 0.0 < abs(got) <= common.bound < apart.bound
+        numbers = list(map(envelope.lift, xs))
+        factor, *others = [envelope.lift(1.0) / 3 for _ in [None, *xs]]
+        assert envelope.dot(numbers, [factor] * len(xs)).bound < envelope.dot(numbers, others).bound
+
+
+def test_products_with_a_common_factor_are_rounded_as_large_as_its_error_makes_them() -> None:
+    """A factor that is 0, or −1 where an order of its sum loses a one; then another one is lost."""
+    xs = [2.0**24, 1.0, -(2.0**24), -1.0]
+    got = reduce(add, map(np.float32, xs))
+    assert got == -1.0
+    with EnvelopeArithmetic(float32) as envelope:
+        numbers = list(map(envelope.lift, xs))
+        factor = envelope.total(numbers)
+        product = envelope.dot(numbers, [factor] * len(xs))
+    assert (float(factor), float(product)) == (0.0, 0.0)
+    assert reduce(add, [np.float32(x) * got for x in xs]) == 1.0
+    assert product.bound >= 1.0
 
 
 # Overflow, special values and subnormal numbers
@@ -307,6 +381,8 @@ def test_a_bound_is_infinite_where_a_value_may_overflow() -> None:
             "a quotient": most / envelope.lift(0.5),
             "a power of e": envelope.exp(envelope.lift(12.0)),
             "a rounding that reaches infinity": most + envelope.lift(16.0),
+            "zero times such a sum": envelope.lift(0.0) * (most + envelope.lift(16.0)),
+            "such a sum times zero": (most + envelope.lift(16.0)) * envelope.lift(0.0),
         }
         assert {name: result.bound for name, result in results.items()} == dict.fromkeys(results, math.inf)
         assert most.bound == (most * 1).bound == (some + some).bound == 0.0

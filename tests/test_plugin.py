@@ -227,7 +227,7 @@ def test_the_summary_says_what_layers_were_judged_by(pytester: pytest.Pytester) 
         extends = "oracle-float32"
 
         def declared(layer, format):
-            return Declared("float32", operands="tf32", reason="its products are those of tensor cores, " * 3)
+            return Declared("float32", operands="tf32", scattered=frozenset({"input"}), reason="its products are those of tensor cores, " * 3)
 
         def relu(input):
             return input * (input > 0)
@@ -237,10 +237,10 @@ def test_the_summary_says_what_layers_were_judged_by(pytester: pytest.Pytester) 
     done = ask(pytester, kernels(pytester, source), *arguments)
     assert done.ret == 0
     summary = done.outlines[done.outlines.index(next(line for line in done.outlines if line.startswith("layer "))) :]
-    assert any(line.startswith("judged by operands = tf32, reason = its products") for line in summary)
+    assert any(line.startswith("judged by operands = tf32, scattered = ['input'], reason = its") for line in summary)
     assert any(line.endswith("relu (float32)") for line in summary)
     assert max(map(len, summary[:-1])) <= 80
-    assert strictly(report.read_text())["items"][0]["judged_by"]["operands"] == "tf32"
+    assert strictly(report.read_text())["items"][0]["judged_by"]["scattered"] == ["input"]
 
 
 def test_known_deviations_are_shown_with_link_and_reproducer_and_the_stale_are_named(pytester: pytest.Pytester) -> None:

@@ -142,6 +142,7 @@ def quotient(program: Program, place: int, step: Fraction) -> Any:
         return (value(step) - value(-step)) / exact.constant(2 * step)
 
 
+# The inputs are far larger than the step, or 0, where a root has no derivative.
 DIFFERENTIABLE = tuple(name for name in OPERATIONS if name not in (*KINKED, *STEPS))
 
 

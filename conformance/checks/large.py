@@ -14,6 +14,7 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -32,8 +33,8 @@ from conformance.values import Array, Recipe, TensorArgument, Values
 from conformance.verdict import Actual, Expected, Status, Verdict, judge
 
 # Cases of an item, each the first of so many drawn ones that has its shapes, and a side above those that others have.
-_CASES = 20
-_DRAWS = 5
+_CASES = 14
+_DRAWS = 7
 _USUAL = 64
 
 # Multiply-adds of one call: in the kernel profile enough for more outputs than float32 can count.
@@ -68,7 +69,10 @@ def kernel(layer: str, format: str, target: Target) -> list[Case]:
 
 
 def _various(source: SearchStrategy[Case], count: int, about: str) -> list[Case]:
-    """Cases of different shapes. A search for failures would come back to the same ones, and a large case is dear."""
+    """Cases of different shapes, the largest last.
+
+    A search for failures would come back to the same ones, and a large case is dear.
+    """
     found: dict[Any, Case] = {}
 
     @seed(zlib.crc32(about.encode()))
@@ -86,7 +90,13 @@ def _various(source: SearchStrategy[Case], count: int, about: str) -> list[Case]
             found.setdefault((shapes, case.upstream is None), case)
 
     collect()
-    return list(found.values())[:count]
+    drawn = list(found.values())
+    most = max(drawn, key=_elements, default=None)
+    return [case for case in drawn[:count] if case is not most] + [case for case in (most,) if case]
+
+
+def _elements(case: Case) -> int:
+    return sum(prod(leaf.shape) for argument in case.tensors.values() for leaf in _leaves(argument))
 
 
 def _leaves(argument: TensorArgument) -> Sequence[Recipe]:

@@ -7,9 +7,13 @@ elements are compared, however many. What difference is permitted is told in ``c
 
 from __future__ import annotations
 
+import math
+import zlib
 from dataclasses import replace
 
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from conformance import relation
 from conformance.case import Arguments, Case, Related
@@ -19,8 +23,9 @@ from conformance.strategies import arranged
 from conformance.target import Target
 from conformance.verdict import Verdict
 
-COST = 2  # each case is two calls or more, large ones
-
+# Cases of an item, as many of every relation, and the fewest of each. No relation is left to chance, as a draw would.
+_CASES = 40
+_FEWEST = 3
 
 # Half precision is judged by the formula.
 FORMATS = ("float64", "float32")
@@ -30,10 +35,53 @@ def applies(layer: str) -> bool:
     return bool(spec(layer).relations)
 
 
-@st.composite
-def cases(draw: st.DrawFn, layer: str, format: str, target: Target) -> Case:
-    name = draw(st.sampled_from(list(spec(layer).relations)))
-    return draw(of(layer, name, format, target))
+def cases(layer: str, format: str, target: Target) -> list[Case]:
+    return _various(layer, format, target, _CASES)
+
+
+def kernel(layer: str, format: str, target: Target) -> list[Case]:
+    return _various(layer, format, target, 10 * _CASES)
+
+
+def _various(layer: str, format: str, target: Target, count: int) -> list[Case]:
+    """Cases of every relation, the small ones first."""
+    names = list(spec(layer).relations)
+    each = max(count // len(names), _FEWEST)
+    found = [
+        case for name in names for case in examples(of(layer, name, format, target), each, f"{layer} {format} {name}")
+    ]
+    return sorted(found, key=size)
+
+
+def examples(source: SearchStrategy[Case], count: int, about: str) -> list[Case]:
+    """So many cases, without the smallest one, with which every search begins."""
+    found: list[Case] = []
+
+    @seed(zlib.crc32(about.encode()))
+    @settings(
+        max_examples=count + 1,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(source)
+    def collect(case: Case) -> None:
+        found.append(case)
+
+    collect()
+    return sorted(found, key=size)[1:]
+
+
+def size(case: Case) -> int:
+    """The elements of its tensors, and how often they may be repeated."""
+    assert case.relation is not None
+    leaves = [
+        leaf
+        for argument in case.tensors.values()
+        for leaf in (argument if isinstance(argument, tuple) else (argument,))
+    ]
+    return case.relation.number + sum(math.prod(leaf.shape) for leaf in leaves if leaf is not None)
 
 
 @st.composite

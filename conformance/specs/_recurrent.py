@@ -49,7 +49,7 @@ def recurrent(
     sequence = (batch, steps, inputs) if batch_first else (steps, batch, inputs)
     tensors = draw(filled({"input": sequence, "h_0": states, **cells}))
     regime, seed = draw(st.sampled_from(_REGIMES)), draw(seeds)
-    shapes = _weights(gates, num_layers, 1 + bidirectional, inputs, hidden, projected, not unbiased)
+    shapes = weight_shapes(gates, num_layers, 1 + bidirectional, inputs, hidden, projected, not unbiased)
     weights = tuple(Values(shape, regime, seed + k) for k, shape in enumerate(shapes))
     return call(
         {**tensors, "weights": weights},
@@ -62,7 +62,7 @@ def recurrent(
     )
 
 
-def _weights(
+def weight_shapes(
     gates: int, num_layers: int, directions: int, inputs: int, hidden: int, projected: int, bias: bool
 ) -> Iterator[Shape]:
     """The shapes of the weights, layer by layer and direction by direction."""

@@ -14,11 +14,11 @@ from conformance.case import Arguments
 from conformance.relation import Asker, Equation, Relation, matched
 from conformance.specs._refusals import shape_of
 from conformance.strategies import SIDES, Shape
-from conformance.values import Array, Indices, TensorArgument, Values
+from conformance.values import Array, Indices, Recipe, TensorArgument, Values
 
 # Multiply-adds of a call without an oracle, and elements of a tensor of many samples.
-LARGE = 2**18
-_ELEMENTS = 2**15
+LARGE = 2**17
+_ELEMENTS = 2**13
 
 # Multiply-adds of one of the few samples whose bounds are evaluated.
 FEW = 150
@@ -26,16 +26,30 @@ FEW = 150
 # Axes of tensors by name, of outputs by number.
 Axes = Mapping[str, int]
 
+# The calls of a layer, of so many multiply-adds.
+Drawn = Callable[[int], SearchStrategy[Arguments]]
+
+
+def in_regimes(arguments: SearchStrategy[Arguments], other: Callable[[str], str]) -> SearchStrategy[Arguments]:
+    """The same calls, the numbers of every regime from another one."""
+
+    def recipe(found: Recipe) -> Recipe:
+        return replace(found, regime=other(found.regime)) if isinstance(found, Values) else found
+
+    def changed(argument: TensorArgument) -> TensorArgument:
+        return tuple(map(recipe, argument)) if isinstance(argument, tuple) else argument and recipe(argument)
+
+    return arguments.map(lambda call: Arguments({n: changed(t) for n, t in call.tensors.items()}, call.parameters))
+
 
 def integers(arguments: SearchStrategy[Arguments]) -> SearchStrategy[Arguments]:
     """The same calls, all numbers integers to ±4."""
+    return in_regimes(arguments, lambda regime: "integers")
 
-    def recipe(argument: TensorArgument) -> TensorArgument:
-        if isinstance(argument, tuple):
-            return tuple(replace(part, regime="integers") if isinstance(part, Values) else part for part in argument)
-        return replace(argument, regime="integers") if isinstance(argument, Values) else argument
 
-    return arguments.map(lambda call: Arguments({n: recipe(t) for n, t in call.tensors.items()}, call.parameters))
+def without(arguments: SearchStrategy[Arguments], *regimes: str) -> SearchStrategy[Arguments]:
+    """The same calls, with Gaussian numbers for those that leave a bound larger than the result."""
+    return in_regimes(arguments, lambda regime: "gaussian" if regime in regimes else regime)
 
 
 def with_axis(arguments: SearchStrategy[Arguments], *names: str) -> SearchStrategy[Arguments]:
@@ -62,10 +76,11 @@ def counts(axes: Axes) -> Callable[[Arguments], SearchStrategy[int]]:
     """How many samples to make of a few."""
 
     def count(call: Arguments) -> SearchStrategy[int]:
-        shapes = {name: shape_of(call, name) for name in axes if call.tensors[name] is not None}
+        shapes = {name: shape_of(call, name) for name in axes if call.tensors.get(name) is not None}
         size = max(prod(shape) // shape[axes[name]] for name, shape in shapes.items())
         # one more sample than the number says
-        return st.sampled_from([side - 1 for side in SIDES if side <= max(_ELEMENTS // max(size, 1), 1)])
+        numbers = [side - 1 for side in SIDES if side <= max(_ELEMENTS // max(size, 1), 4)]
+        return st.sampled_from(numbers) | st.sampled_from(numbers[-4:])
 
     return count
 
@@ -87,14 +102,14 @@ def cut(
     outputs: Sequence[int] = (0,),
     *,
     terms: Callable[[Asker], int] | None = None,
-    factors: Sequence[str] = ("input", "weight", "bias"),
+    factors: Sequence[str] = ("input", "weight"),
     divided: bool = False,
 ) -> Relation:
     """A batch in two parts, of copied numbers, or of sums of so many ``terms``, products of integer ``factors``."""
 
     def equations(ask: Asker) -> list[Equation]:
         if terms:
-            ask.require_exact(terms(ask), *(ask.tensors.get(name) for name in factors))
+            ask.require_exact(terms(ask), *(ask.tensors[name] for name in factors))
         given = {name: axis for name, axis in axes.items() if ask.tensors[name] is not None}
         first = next(iter(given))
         parts = [

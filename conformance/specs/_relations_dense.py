@@ -29,7 +29,7 @@ def _terms(ask: Asker) -> int:
 
 
 def _exact(ask: Asker) -> None:
-    ask.require_exact(_terms(ask), *(ask.tensors[name] for name in ("input", "weight", "bias")))
+    ask.require_exact(_terms(ask), ask.tensors["input"], ask.tensors["weight"])
 
 
 def of_dense(layer: str) -> Mapping[str, Relation]:

@@ -11,12 +11,11 @@ from hypothesis.strategies import SearchStrategy
 
 from conformance.case import Arguments
 from conformance.relation import Asker, Equation, Relation
-from conformance.specs._relations import FEW, LARGE, cut, integers, repeats
-from conformance.specs._relations_spatial import Drawn, Permitted, axes_swapped, exactly, in_batches
+from conformance.specs._relations import FEW, LARGE, Drawn, cut, integers, repeats
+from conformance.specs._relations_spatial import BATCH, Permitted, axes_swapped, exactly, in_batches
 from conformance.strategies import call, filled, sides
 from conformance.values import Array
 
-_BATCH = {"input": 0}
 _FACTORS = (1, 2, 4)
 
 
@@ -70,8 +69,8 @@ def of_nearest(arguments: Drawn, **parameters: Any) -> Mapping[str, Relation]:
     """The relations of interpolation by the nearest pixel."""
     enlarged = _enlarged(**parameters)
     return {
-        "equal images": repeats(in_batches(arguments(FEW)), _BATCH),
-        "batch in two": cut(in_batches(enlarged), _BATCH),
+        "equal images": repeats(in_batches(arguments(FEW)), BATCH),
+        "batch in two": cut(in_batches(enlarged), BATCH),
         "height for width": axes_swapped(enlarged, exactly),
         "pixels repeated": Relation("a whole factor repeats every pixel so many times", enlarged, _pixels_repeated),
         "twice": Relation("a factor applied twice is its square", enlarged, _twice),
@@ -115,7 +114,7 @@ def of_bilinear(arguments: Drawn) -> Mapping[str, Relation]:
     """The relations of ``upsample_bilinear``."""
     enlarged = integers(_enlarged(align_corners=False, asymmetric=False))
     return {
-        "equal images": repeats(in_batches(arguments(FEW)), _BATCH),
+        "equal images": repeats(in_batches(arguments(FEW)), BATCH),
         "height for width": axes_swapped(enlarged, _weighted),
         "size for factor": _by_size_relation(enlarged, _weighted),
         "corners": Relation("aligned corners are the corners of the image", _cornered(), _corners),

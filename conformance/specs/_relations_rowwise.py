@@ -93,6 +93,13 @@ def _rows(draw: st.DrawFn) -> Arguments:
     return call(draw(filled({"input": draw(sides(2, FEW, least=2))})), dim=-1)
 
 
+def _other_dimension(ask: Asker) -> list[Equation]:
+    input, many = ask.tensors["input"], ask.batch(_ROWS, [0])
+    (columns,) = ask(input=many.spread(input).T, dim=0)
+    (permitted,) = ask.bounds(input=input.T, dim=0)
+    return [Equation("output", many()[0], columns.T, many.bounds()[0] + many.spread(permitted.T))]
+
+
 def _permuted(ask: Asker) -> list[Equation]:
     input, many = ask.tensors["input"], ask.batch(_ROWS, [0])
     order = RandomState(ask.number).permutation(input.shape[1])
@@ -137,6 +144,7 @@ def of_softmax(logarithm: bool = False) -> Mapping[str, Relation]:
     )
     return {
         "equal rows": repeats(rows, _ROWS),
+        "dimension": Relation("rows may lie along any dimension", rows, _other_dimension, counts(_ROWS)),
         "permuted": Relation(
             "scores in another order have their results in that order", rows, _permuted, counts(_ROWS)
         ),

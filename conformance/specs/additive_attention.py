@@ -8,6 +8,7 @@ from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import extents, gentle, largest
 from conformance.specs._refusals import completed, mis_sized, shape_of, with_tensors
+from conformance.specs._relations_attention import of_additive_attention
 from conformance.strategies import BUDGET, call, optional
 
 
@@ -44,4 +45,5 @@ SPEC = Spec(
     arguments(),
     refusals=refusals,
     large=lambda budget: arguments(largest(budget)),
+    relations=of_additive_attention(arguments),
 )

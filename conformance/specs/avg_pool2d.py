@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import OUTPUT, Refusal, Spec
 from conformance.specs._refusals import slip
-from conformance.specs._relations_spatial import of_average_pooling
+from conformance.specs._relations_pooling import of_average_pooling
 from conformance.specs._spatial import images, pooling, pooling_refusals
 from conformance.specs._sums import affordable, gaussian
 from conformance.specs._widths import ROWS, reduced

@@ -9,6 +9,7 @@ from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._normalisation import EPS, affine, extents, in_use, largest, per_channel, tensors
 from conformance.specs._refusals import completed, shape_of, with_parameters, with_tensors
+from conformance.specs._relations_normalisation import of_batch_norm
 from conformance.specs._widths import ROWS, over
 from conformance.strategies import call
 from conformance.values import Values
@@ -66,4 +67,5 @@ SPEC = Spec(
         eps=1e-5,
         num_batches_tracked=0,
     ),
+    relations=of_batch_norm(arguments),
 )

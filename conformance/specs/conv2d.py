@@ -16,7 +16,7 @@ from conformance.specs._refusals import (
     with_tensors,
     without_axes,
 )
-from conformance.specs._relations_spatial import of_convolution
+from conformance.specs._relations_convolution import of_convolution
 from conformance.specs._spatial import both, reach
 from conformance.specs._sums import affordable, gaussian
 from conformance.specs._widths import ROWS, over

@@ -8,6 +8,7 @@ from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import extents, gentle, largest
 from conformance.specs._refusals import mis_sized
+from conformance.specs._relations_attention import of_cross_attention
 from conformance.strategies import BUDGET, call
 
 
@@ -35,4 +36,5 @@ SPEC = Spec(
     arguments(),
     refusals=refusals,
     large=lambda budget: arguments(largest(budget)),
+    relations=of_cross_attention(arguments),
 )

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import Spec
 from conformance.specs._random import kept, observed, probabilities, refusals, revealing
+from conformance.specs._relations_random import of_dropout
 from conformance.strategies import BUDGET, call, seeds, sides
 from conformance.values import Array, Values
 
@@ -34,4 +35,5 @@ SPEC = Spec(
     samples=samples(),
     refusals=refusals,
     large=arguments,
+    relations=of_dropout(arguments),
 )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._refusals import shape_of, slip, with_tensors
+from conformance.specs._relations_other import of_embedding
 from conformance.specs._widths import ROWS
 from conformance.strategies import batches, call, filled, seeds, sides
 from conformance.values import Indices, Literal, TensorArgument, Values
@@ -69,4 +70,5 @@ SPEC = Spec(
     carried={"weight": 1},
     large=arguments,
     widths=widths,
+    relations=of_embedding(arguments),
 )

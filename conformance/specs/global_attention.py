@@ -8,6 +8,7 @@ from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import extents, gentle, largest
 from conformance.specs._refusals import mis_sized
+from conformance.specs._relations_attention import of_global_attention
 from conformance.strategies import BUDGET, call
 
 
@@ -33,4 +34,5 @@ SPEC = Spec(
     arguments(),
     refusals=refusals,
     large=lambda budget: arguments(largest(budget)),
+    relations=of_global_attention(arguments),
 )

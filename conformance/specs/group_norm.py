@@ -9,6 +9,7 @@ from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._normalisation import EPS, affine, extents, largest, per_channel, tensors
 from conformance.specs._refusals import shape_of, slip
+from conformance.specs._relations_normalisation import of_group_norm
 from conformance.specs._widths import ROWS, over
 from conformance.strategies import call
 
@@ -36,4 +37,5 @@ SPEC = Spec(
     refusals=refusals,
     large=lambda budget: arguments(largest(budget)),
     widths=over(lambda width: {"input": (ROWS, 2, width), "weight": (2,), "bias": (2,)}, num_groups=1, eps=1e-5),
+    relations=of_group_norm(arguments),
 )

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from conformance.spec import Spec
 from conformance.specs._recurrent import following, largest, recurrent, refusals
+from conformance.specs._relations_recurrent import of_recurrent
 
 # The reset gate before the product is another layer of the same name; few libraries offer both.
 _RESET_AFTER = st.sampled_from((True, True, True, True, False))
@@ -15,4 +16,5 @@ SPEC = Spec(
     following=following,
     refusals=refusals,
     large=lambda budget: recurrent(gates=3, reset_after=_RESET_AFTER, budget=largest(budget)),
+    relations=of_recurrent(gates=3, reset_after=_RESET_AFTER),
 )

@@ -9,6 +9,7 @@ from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._normalisation import EPS, affine, extents, in_use, largest, per_channel, tensors
 from conformance.specs._refusals import shape_of, with_parameters, with_tensors
+from conformance.specs._relations_normalisation import of_instance_norm
 from conformance.specs._widths import ROWS, over
 from conformance.strategies import call
 from conformance.values import Values
@@ -60,4 +61,5 @@ SPEC = Spec(
         momentum=0.1,
         eps=1e-5,
     ),
+    relations=of_instance_norm(arguments),
 )

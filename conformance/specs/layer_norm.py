@@ -8,6 +8,7 @@ from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._normalisation import EPS, affine, extents, largest, tensors
 from conformance.specs._refusals import completed, mis_sized, slip
+from conformance.specs._relations_normalisation import of_layer_norm
 from conformance.specs._widths import ROWS, reduced
 from conformance.strategies import call
 
@@ -40,4 +41,5 @@ SPEC = Spec(
         lambda width: {"input": (ROWS, width), "weight": (width,), "bias": (width,)},
         lambda width: {"normalized_shape": (width,), "eps": 1e-5},
     ),
+    relations=of_layer_norm(arguments),
 )

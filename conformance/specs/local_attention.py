@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import Spec
 from conformance.specs._attention import extents, largest, refusals, scored
+from conformance.specs._relations_scaled_attention import of_local_attention
 from conformance.strategies import BUDGET, call
 
 
@@ -24,4 +25,5 @@ SPEC = Spec(
     arguments(),
     refusals=refusals,
     large=lambda budget: arguments(largest(budget)),
+    relations=of_local_attention(arguments),
 )

@@ -7,6 +7,7 @@ from conformance.spec import Refusal, Spec
 from conformance.specs._recurrent import following, largest, recurrent
 from conformance.specs._recurrent import refusals as recurrent_refusals
 from conformance.specs._refusals import slip
+from conformance.specs._relations_recurrent import of_recurrent
 
 
 def refusals(call: Arguments) -> Iterator[Refusal]:
@@ -21,4 +22,5 @@ SPEC = Spec(
     following=following,
     refusals=refusals,
     large=lambda budget: recurrent(gates=4, cell=True, budget=largest(budget)),
+    relations=of_recurrent(gates=4, cell=True),
 )

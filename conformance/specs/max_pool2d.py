@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._refusals import slip
-from conformance.specs._relations_spatial import of_max_pooling
+from conformance.specs._relations_pooling import of_max_pooling
 from conformance.specs._spatial import images, pooling, pooling_refusals
 from conformance.specs._widths import ROWS, reduced
 from conformance.strategies import BUDGET, call, filled

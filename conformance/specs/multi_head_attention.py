@@ -8,6 +8,7 @@ from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import gentle
 from conformance.specs._refusals import completed, mis_sized, shape_of, slip, with_tensors
+from conformance.specs._relations_scaled_attention import of_multi_head_attention
 from conformance.strategies import call, seeds, sides
 from conformance.values import Values
 
@@ -71,7 +72,7 @@ def refusals(call: Arguments) -> Iterator[Refusal]:
 @st.composite
 def large(draw: st.DrawFn, budget: int) -> Arguments:
     """Without masks: the NaN of a query that sees no key reaches derivatives whose cotangent is zero."""
-    found = draw(arguments(min(budget // 32, 2**13)))
+    found = draw(arguments(min(budget // 64, 2**13)))
     return with_tensors(found, key_padding_mask=None, attn_mask=None)
 
 
@@ -80,4 +81,5 @@ SPEC = Spec(
     arguments(),
     refusals=refusals,
     large=large,
+    relations=of_multi_head_attention(arguments),
 )

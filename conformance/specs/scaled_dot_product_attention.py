@@ -9,6 +9,7 @@ from conformance.spec import Refusal, Spec
 from conformance.specs._attention import extents, largest, masks, scored
 from conformance.specs._attention import refusals as attention_refusals
 from conformance.specs._refusals import mis_sized, shape_of, slip, with_parameters, with_tensors
+from conformance.specs._relations_scaled_attention import of_scaled_dot_product_attention
 from conformance.specs._widths import ROWS, over
 from conformance.strategies import BUDGET, call, sides
 from conformance.values import Values
@@ -69,4 +70,5 @@ SPEC = Spec(
         scale=None,
         enable_gqa=False,
     ),
+    relations=of_scaled_dot_product_attention(arguments),
 )

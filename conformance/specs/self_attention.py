@@ -8,6 +8,7 @@ from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import extents, gentle, largest
 from conformance.specs._refusals import mis_sized
+from conformance.specs._relations_attention import of_self_attention
 from conformance.strategies import BUDGET, call
 
 
@@ -28,4 +29,10 @@ def refusals(call: Arguments) -> Iterator[Refusal]:
         yield from mis_sized(call, name, axis)
 
 
-SPEC = Spec("Attention Mechanism", arguments(), refusals=refusals, large=lambda budget: arguments(largest(budget)))
+SPEC = Spec(
+    "Attention Mechanism",
+    arguments(),
+    refusals=refusals,
+    large=lambda budget: arguments(largest(budget)),
+    relations=of_self_attention(arguments),
+)

@@ -6,6 +6,7 @@ Source: the document, Attention Mechanism, line 1333; Vaswani et al. 2017, secti
 from oracle.formulas._attention import inverse_root, require_fitting, rounded, scaled, score, softmax_rows, weighted
 from oracle.formulas._shapes import require_rank
 from oracle.formulas.linear import linear
+from oracle.scalar import Scalar, beside, stored
 from oracle.tensor import Tensor
 
 
@@ -22,4 +23,9 @@ def cross_attention(input: Tensor, context: Tensor, weight_q: Tensor, weight_k: 
     key, value = (linear(context, weight.swapped(0, 1)) for weight in (weight_k, weight_v))
     require_fitting(query, key, value)
     shape = (*query.shape[:-1], key.shape[-2])
-    return weighted(softmax_rows(shape, lambda *place: score(query, key, *place)), value)
+
+    def scaled_score(*place: int) -> Scalar:
+        # an implementation that scales the product may have overflowed before
+        return beside(score(query, key, *place), lambda: [stored(score(projected, key, *place))])
+
+    return weighted(softmax_rows(shape, scaled_score), value)

@@ -87,14 +87,13 @@ class Torch(Target):
         if convolves and format == "float32" and torch.backends.cudnn.allow_tf32:
             operands, reason = "tf32", "torch.backends.cudnn.allow_tf32 is on"
         units: Mapping[str, float] = _CPU_UNITS if self.device == "cpu" else {}
-        flush = False
-        if self.device == "cpu" and compute == "float32" and layer in ARITHMETIC:
-            units, flush = {**units, **ARITHMETIC[layer]["units"]}, ARITHMETIC[layer]["flush"]
+        special = self.device == "cpu" and compute == "float32"
+        kernel: Mapping[str, Any] = _of(ARITHMETIC, layer, format, {}) if special else {}
         return Declared(
             compute,
             operands,
-            units,
-            flush,
+            {**units, **kernel.get("units", {})},
+            kernel.get("flush", False),
             _of(ALGORITHMS, layer, format, None),
             _of(BACKWARD, layer, format, None),
             _of(SCATTERED, layer, format, frozenset()),
@@ -150,13 +149,13 @@ def _collected(name: str) -> dict[str, Any]:
 
 
 # Each file of this package offers the layers of one family, the order of operations they use where it is
-# not the formula's, where their kernels on the CPU compute less accurately in float32, and the conventions
+# not the formula's, where their kernels on the CPU compute less accurately than in float64, and the conventions
 # they follow.
 LAYERS: dict[str, Callable[..., Any]] = _collected("LAYERS")
 ALGORITHMS: dict[Any, str] = _collected("ALGORITHMS")
 BACKWARD: dict[Any, str] = _collected("BACKWARD")
 SCATTERED: dict[Any, frozenset[str]] = _collected("SCATTERED")
-ARITHMETIC: dict[str, Mapping[str, Any]] = _collected("ARITHMETIC")
+ARITHMETIC: dict[Any, Mapping[str, Any]] = _collected("ARITHMETIC")
 POLICIES: dict[str, Mapping[str, Any]] = _collected("POLICIES")
 
 # Layers that are one module, which can live on.

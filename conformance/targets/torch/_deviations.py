@@ -102,6 +102,24 @@ def _sides_of(case: Case, name: str) -> tuple[int, ...]:
     return tuple(getattr(case.tensors[name], "shape", ()))
 
 
+def _steps_in_half_precision(case: Case) -> bool:
+    """Whether batch_norm takes its way for tensors that are not contiguous, in a half-precision format."""
+    images = len(_sides(case)) == 4  # of which channels_last is contiguous too
+    strided = case.layout("input") not in (PLAIN, "offset", *(["channels_last"] if images else []))
+    strided = strided or any(case.layout(name) in ("stepped", EXPANDED) for name in ("weight", "bias"))
+    return strided and case.upstream is None and case.format in ("bfloat16", "float16")
+
+
+def _weights_in_half_precision(case: Case) -> bool:
+    """Whether upsample_bilinear takes its way for large outputs, in a half-precision format."""
+    if case.upstream is not None or case.format not in ("bfloat16", "float16"):
+        return False
+    factors, size = case.parameters["scale_factor"], case.parameters["size"]
+    *_, channels, height, width = _sides(case)
+    outputs = size or [int(side * factor) for side, factor in zip((height, width), factors, strict=True)]
+    return sum(outputs) > 128 and not (case.layout("input") == "channels_last" and channels > 3)
+
+
 def _sides(case: Case) -> tuple[int, ...]:
     """The shape of the input."""
     return tuple(getattr(case.tensors["input"], "shape", ()))
@@ -177,6 +195,19 @@ KNOWN: tuple[Deviation, ...] = (
     ),
     Deviation(
         "upsample_bilinear",
+        "in half precision, where height and width of the output add up to more than 128, the weights of pixels are "
+        "rounded to the format: UpSampleKernel.cpp (_use_vectorized_kernel_cond_2d, upsample_generic_Nd_kernel_impl)",
+        "import torch\n"
+        "x = torch.tensor([3.0, -1.0], dtype=torch.bfloat16).reshape(1, 1, 2, 1)\n"
+        "for size in ((127, 1), (127, 2)):  # the columns are equal, exactly 0.0551 in this row\n"
+        "    print(torch.nn.functional.interpolate(x, size=size, mode='bilinear')[0, 0, 78, 0].item())\n"
+        "# 0.05517578125\n"
+        "# 0.0625",
+        _weights_in_half_precision,
+        "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cpu/UpSampleKernel.cpp",
+    ),
+    Deviation(
+        "upsample_bilinear",
         "an axis whose size stays is copied, whatever its scale_factor: compute_source_index_and_lambda",
         "import torch\n"
         "x = torch.arange(5.0).reshape(1, 1, 1, 5)\n"
@@ -239,6 +270,20 @@ KNOWN: tuple[Deviation, ...] = (
     ),
     Deviation(
         "batch_norm",
+        "in half precision, where input, weight or bias is not contiguous, every operation is rounded to the format: "
+        "Normalization.cpp (batch_norm_cpu_transform_input_template)",
+        "import torch\n"
+        "x = torch.full((1, 1), 4.0, dtype=torch.bfloat16)\n"
+        "mean, variance, bias = torch.tensor([[1.01], [2.3], [-2.0]], dtype=torch.bfloat16)\n"
+        "for y in (x, x.expand(2, 1)):  # exactly -0.0257\n"
+        "    print(torch.nn.functional.batch_norm(y, mean, variance, None, bias)[0].item())\n"
+        "# -0.025634765625\n"
+        "# -0.015625",
+        _steps_in_half_precision,
+        "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Normalization.cpp",
+    ),
+    Deviation(
+        "batch_norm",
         "the derivative towards the input reads a weight that is not contiguous as if it were: batch_norm_kernel.cpp "
         "(batch_norm_cpu_backward_contiguous_impl and its channels_last twin)",
         "import torch\n"
@@ -288,6 +333,35 @@ KNOWN: tuple[Deviation, ...] = (
             and {case.layout("input"), case.upstream.layout} != {PLAIN}
         ),
         check="gradient",
+    ),
+    Deviation(
+        "conv2d",
+        "in bfloat16 with an odd number of channels, NaN and infinities come from pixels beside the window: oneDNN "
+        "takes channels in pairs, the last with what follows it in memory, times zero",
+        "import torch\n"
+        "x = torch.tensor([1.0, torch.nan]).bfloat16().reshape(1, 1, 1, 2)\n"
+        "weight = torch.ones(1, 1, 3, 1).bfloat16()\n"
+        "print(torch.nn.functional.conv2d(x, weight, padding=(1, 0)).flatten().tolist())  # the first is 1\n"
+        "# [nan, nan]",
+        lambda case: case.format == "bfloat16" and _sides(case)[-3] // case.parameters["groups"] % 2 == 1,
+        check="special",
+    ),
+    Deviation(
+        "linear",
+        "in half precision, for an input that is not a matrix and a bias that is not contiguous, the product is stored "
+        "before the bias is added: aten/src/ATen/native/Linear.cpp",
+        "import torch\n"
+        "x, weight = torch.full((1,), 3.0).half(), torch.full((1, 1), 1 / 3).half()\n"
+        "bias = torch.tensor([-1.0, 0.0, -1.0, 0.0]).half()\n"
+        "for b in (bias[:1], bias[::2]):\n"
+        "    print(torch.nn.functional.linear(x.expand(1, 1, 1), weight.expand(len(b), 1), b)[0, 0, 0].item())\n"
+        "# -0.000244140625\n"
+        "# 0.0",
+        lambda case: (
+            case.format in ("bfloat16", "float16")
+            and len(_sides(case)) != 2
+            and case.layout("bias") in ("stepped", EXPANDED)
+        ),
     ),
     Deviation(
         "linear",

@@ -81,3 +81,7 @@ SCATTERED = {
 }
 
 LAYERS = {"conv2d": conv2d, "conv_transpose2d": conv_transpose2d}
+
+# oneDNN multiplies bfloat16 with VDPBF16PS, to which subnormals are zeros (Intel 64 and IA-32 Architectures Software
+# Developer's Manual, volume 2).
+ARITHMETIC = {(layer, "bfloat16"): {"flush": True} for layer in LAYERS}

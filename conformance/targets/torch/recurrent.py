@@ -119,3 +119,7 @@ SCATTERED = dict.fromkeys(("rnn", "lstm", "gru"), frozenset({"weights"}))
 
 LAYERS = {"rnn": rnn, "lstm": lstm, "gru": gru}
 ALGORITHMS = {"gru": "interpolated"}
+
+# oneDNN computes an LSTM in bfloat16 with VCVTNEPS2BF16, to which subnormals are zeros (Intel 64 and IA-32
+# Architectures Software Developer's Manual, volume 2).
+ARITHMETIC = {("lstm", "bfloat16"): {"flush": True}}
