@@ -43,7 +43,7 @@ class Spec:
     """What may be asked of one layer.
 
     ``source`` says where the layer is specified; ``arguments`` draws calls; ``observed`` finds in the outputs of a
-    random layer the tensors that it has drawn itself, such as a dropout mask. ``law`` gives for a call the laws of
+    layer the tensors that it has drawn or chosen itself, such as a dropout mask. ``law`` gives for a call the laws of
     random outputs by name, and ``samples`` draws calls large enough to test them, where those of ``arguments`` are not.
     Derivatives are taken towards all floating-point tensors but the ``constants``, and through all outputs but the
     ``byproducts``, by number, for calls that ``differentiable`` draws, where that is not every call.

@@ -123,6 +123,8 @@ class EnvelopeArithmetic(Differentiable):
 
     def constant(self, value: float | Fraction) -> Envelope:
         centre = float(value)
+        if math.isinf(centre):  # the formula's own infinity, not one that overflowed
+            return self.lift(centre)
         exact = centre == value and self.compute.represents(centre)
         return self.make(centre, 0.0 if exact else self._rounding(centre))
 

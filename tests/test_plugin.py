@@ -227,7 +227,8 @@ def test_the_summary_says_what_layers_were_judged_by(pytester: pytest.Pytester) 
         extends = "oracle-float32"
 
         def declared(layer, format):
-            return Declared("float32", operands="tf32", scattered=frozenset({"input"}), reason="its products are those of tensor cores, " * 3)
+            reason = "its products are those of tensor cores, " * 3
+            return Declared("float32", operands="tf32", scattered=frozenset({"input"}), reason=reason)
 
         def relu(input):
             return input * (input > 0)

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 from hypothesis import strategies as st
 
-from conformance.case import Arguments
+from conformance.case import Arguments, Case
 from conformance.spec import Refusal, Spec
 from conformance.specs._refusals import slip
 from conformance.specs._relations_pooling import of_max_pooling
 from conformance.specs._spatial import images, pooling, pooling_refusals
 from conformance.specs._widths import ROWS, reduced
 from conformance.strategies import BUDGET, call, filled
+from conformance.values import Array
+from conformance.verdict import Actual
 
 
 @st.composite
@@ -27,9 +29,17 @@ def refusals(call: Arguments) -> Iterator[Refusal]:
     yield slip(call, "dilation is negative along one axis", dilation=(vertical, -horizontal))
 
 
+def winners(case: Case, actual: list[Actual]) -> dict[str, Array]:
+    """Where the pixels lie that are the largest, as the indices have it; it is there that derivatives go."""
+    shapes = {output.values.shape for output in actual}
+    whole = len(actual) == 2 and len(shapes) == 1 and actual[1].values.dtype.kind == "i"
+    return {"winners": actual[1].values} if whole else {}  # else it is what is judged
+
+
 SPEC = Spec(
     "Pooling Layer",
     arguments(),
+    observed=winners,
     byproducts=frozenset({1}),
     refusals=refusals,
     large=arguments,

@@ -17,6 +17,7 @@ def max_pool2d(
     padding: Pair = (0, 0),
     dilation: Pair = (1, 1),
     ceil_mode: bool = False,
+    winners: Tensor | None = None,
     nan: str = "propagated",
 ) -> dict[str, Tensor]:
     """The largest pixel of each window, and where it may lie.
@@ -24,7 +25,8 @@ def max_pool2d(
     input (*, H, W); returns output and indices, both (*, H', W'). An element of indices is the set
     of the places h W + w that attain the maximum, each of them a right answer. Padding never wins:
     a window of padding alone gives -inf and no place. A NaN is larger than everything ("propagated",
-    IEEE 754-2019 maximum) or counts only among NaNs ("ignored", maximumNumber).
+    IEEE 754-2019 maximum) or counts only among NaNs ("ignored", maximumNumber). Of several pixels that
+    attain the maximum ``winners``, indices (*, H', W'), tells which one has the derivative: else any share of it.
     Raises ``ValueError`` where a shape or a parameter does not fit.
     """
     if nan not in ("propagated", "ignored"):
@@ -37,6 +39,7 @@ def max_pool2d(
         covered(size, pooling(size, k, s, p, d, ceil_mode), k, s, p, d)
         for size, k, s, p, d in zip((height, width), kernel_size, stride, padding, dilation, strict=True)
     )
+    shape = (*batch, len(rows), len(columns))
     nothing = constant(-math.inf)
 
     def output(*index: int) -> Scalar:
@@ -44,6 +47,8 @@ def max_pool2d(
         window = [input[*n, h, w] for h in rows[i] for w in columns[j]]
         if nan == "ignored":
             window = [x for x in window if not undefined(x)] or window
+        if winners is not None and winners.shape == shape and winners[index] in indices(*index):
+            return stored(input[*n, *divmod(winners[index], width)])
         return stored(largest(window)) if window else nothing
 
     def indices(*index: int) -> frozenset[int]:
@@ -57,5 +62,4 @@ def max_pool2d(
         top = max(numbers.values(), default=-math.inf)
         return frozenset(place for place, x in numbers.items() if x == top)
 
-    shape = (*batch, len(rows), len(columns))
     return {"output": tensor(shape, output), "indices": tensor(shape, indices)}
