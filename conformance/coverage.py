@@ -1,6 +1,9 @@
-"""The tables of checks and layers for the README: ``python -m conformance.coverage``."""
+"""The tables of checks and layers in the README, updated by ``python -m conformance.coverage README.md``."""
 
 from __future__ import annotations
+
+import sys
+from pathlib import Path
 
 from conformance import checks, golden, spec
 from oracle.formulas import names
@@ -34,5 +37,15 @@ def questions() -> str:
     return "\n".join(lines) + "\n"
 
 
+def updated(text: str) -> str:
+    """The text with both tables as they are now, each between the comments that mark it."""
+    for name, rows in {"checks": questions(), "layers": table()}.items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, _, rest = text.partition(begin)
+        text = before + begin + rows + end + rest.partition(end)[2] if rest else text
+    return text
+
+
 if __name__ == "__main__":
-    print(questions(), table(), sep="\n", end="")
+    for path in map(Path, sys.argv[1:]):
+        path.write_text(updated(path.read_text(encoding="utf-8")), encoding="utf-8")

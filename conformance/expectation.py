@@ -14,9 +14,10 @@ from conformance.values import Array
 from conformance.verdict import Expected
 from oracle.accuracy import UNITS
 from oracle.envelope import Envelope, EnvelopeArithmetic
-from oracle.evaluate import evaluate, gradients
+from oracle.evaluate import Algorithm, evaluate, gradients
 from oracle.exact import Exact
 from oracle.formats import FORMATS
+from oracle.formulas import formula
 from oracle.outcomes import Outcomes
 from oracle.tensor import Tensor, key, tensor
 from oracle.work import Work
@@ -25,6 +26,9 @@ Rules = TypeVar("Rules")
 
 # For every output, the indices of some of its elements.
 Places: TypeAlias = Sequence[Sequence[tuple[int, ...]]]
+
+# Makes another formula from the right one.
+Change: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 # A ball wider than this share of the permitted error is narrowed by computing with more bits.
 _SHARP = 2.0**-20
@@ -52,17 +56,18 @@ def expect(
     policies: Mapping[str, Any] | None = None,
     observed: Mapping[str, Array] | None = None,
     places: Places | None = None,
+    change: Change | None = None,
 ) -> list[Expected]:
     """The outputs that a conforming implementation may return.
 
     ``policies`` are conventions that the target declares for the layer; ``observed`` are tensors that only
     its outputs reveal, such as the mask that a dropout has drawn. With ``places``, indices for every output, an output
-    is the vector of these elements alone.
+    is the vector of these elements alone. ``change`` makes another formula from the right one.
     """
     tensors, parameters = _asked(case, policies, observed)
 
     def outputs(algorithm: str | None) -> dict[str, Tensor]:
-        return _chosen(evaluate(case.layer, tensors, parameters, algorithm), places)
+        return _chosen(evaluate(case.layer, tensors, parameters, _used(case, algorithm, change)), places)
 
     return _expected(outputs, case.format, declared)
 
@@ -74,6 +79,7 @@ def expect_gradients(
     policies: Mapping[str, Any] | None = None,
     observed: Mapping[str, Array] | None = None,
     places: Places | None = None,
+    change: Change | None = None,
 ) -> list[Expected]:
     """The derivatives that a conforming implementation may return, towards the wanted tensors.
 
@@ -87,8 +93,8 @@ def expect_gradients(
         return None if output in byproducts else upstream.cotangent(output, shape, case.format)
 
     def outputs(algorithm: str | None) -> dict[str, Tensor]:
-        wanted, sparse = upstream.wanted, places is not None
-        found = gradients(case.layer, tensors, parameters, wanted, cotangent, algorithm, declared.scattered, sparse)
+        wanted, sparse, used = upstream.wanted, places is not None, _used(case, algorithm, change)
+        found = gradients(case.layer, tensors, parameters, wanted, cotangent, used, declared.scattered, sparse)
         return _chosen(found, places)
 
     declared = replace(declared, algorithm=declared.backward or declared.algorithm)
@@ -157,6 +163,7 @@ def expect_outcomes(
     declared: Declared,
     policies: Mapping[str, Any] | None = None,
     observed: Mapping[str, Array] | None = None,
+    change: Change | None = None,
 ) -> dict[str, Tensor]:
     """The outputs by name, every element as the set of what a conforming implementation may return.
 
@@ -164,10 +171,14 @@ def expect_outcomes(
     """
     tensors, parameters = _asked(case, policies, observed)
     with _promised(Outcomes, declared, case.format):
-        outputs = evaluate(case.layer, tensors, parameters, declared.algorithm)
+        outputs = evaluate(case.layer, tensors, parameters, _used(case, declared.algorithm, change))
         for output in outputs.values():
             output.elements()  # while the arithmetic is in force
     return outputs
+
+
+def _used(case: Case, algorithm: str | None, change: Change | None) -> Algorithm:
+    return algorithm if change is None else change(formula(case.layer, algorithm))
 
 
 def _asked(
@@ -182,7 +193,7 @@ def _expected(
     with arithmetic(declared, format) as envelope:
         bounds = {name: _read(output, format, name) for name, output in outputs(declared.algorithm).items()}
     if derived and envelope.overflowed:  # zero times infinity is NaN, unless it is left out: nothing is certain
-        return [replace(found, bound=np.full(found.shape, np.inf)) for found in bounds.values()]
+        return [replace(e, high=np.zeros(e.shape), bound=np.full(e.shape, np.inf)) for e in bounds.values()]
     if declared.compute != "float64":
         return list(bounds.values())
     return _sharpened(lambda: outputs(None), bounds, envelope.undecided)

@@ -49,7 +49,15 @@ def pytest_configure(config: pytest.Config) -> None:
     report = config.getoption("report")
     if report is not None:
         _check_writable(report)
+    _share_cores(config)
     config.pluginmanager.register(_Run(config), "conformance-run")
+
+
+def _share_cores(config: pytest.Config) -> None:
+    """Leave the cores of xdist's other workers to them, unless the environment says otherwise."""
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    if workers > 1:
+        os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // workers, 1)))
 
 
 def _check_writable(report: Path) -> None:

@@ -55,6 +55,7 @@ def _failure_data(failure: Nonconforming) -> dict[str, Any]:
         "true": _finite(verdict.true),
         "permitted": _finite(verdict.permitted),
         "ratio": _finite(verdict.ratio),
+        "diagnosis": failure.diagnosis,
     }
 
 
@@ -78,6 +79,7 @@ def failure_text(failure: Nonconforming, item: str, target: str) -> str:
         "true": verdict.true,
         "permitted": None if verdict.permitted is None else f"{verdict.permitted:.3g}",
         "worst": None if verdict.permitted is None else f"{verdict.ratio:.3g} (error / permitted)",
+        "diagnosis": failure.diagnosis or None,
     }
     known = [f"  {name:<9}  {fact}" for name, fact in facts.items() if fact is not None]
     lines += ["", *known] if known else []

@@ -10,29 +10,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Flaky
-from hypothesis.strategies import SearchStrategy
 
 from conformance.asking import spent
 from conformance.case import Case
 from conformance.checks import check
+from conformance.diagnosis import diagnosis
+from conformance.drawing import drawn
 from conformance.target import Deviation, Target, said
 from conformance.verdict import Status, Verdict
 
 # Examples per check and layer. The kernel profile asks them in the sizes that kernels meet, where a check has such.
 KERNEL = "kernel"
-PROFILES = {"quick": 25, "default": 100, "thorough": 1000, KERNEL: 100}
+PROFILES = {"quick": 10, "default": 100, "thorough": 1000, KERNEL: 100}
 
 
 class Nonconforming(Exception):
-    """What an item fails with: the verdict, and the case, where it came to one."""
+    """What an item fails with: the verdict, the case, where it came to one, and its diagnosis, where there is one."""
 
     def __init__(self, kind: str, case: Case | None, verdict: Verdict) -> None:
         super().__init__(verdict.reason)
         self.kind = kind
         self.case = case
         self.verdict = verdict
+        self.diagnosis = ""
 
 
 @dataclass
@@ -76,13 +77,17 @@ def examine(target: Target, case: Case, kind: str = "forward") -> Verdict:
 
 def _examine(target: Target, case: Case, kind: str) -> tuple[Verdict, Deviation | None]:
     asked = check(kind)
+    # what is known of the answers to valid calls excuses no answer to a wrong one
+    checks = (None, kind) if case.refusal is None else (kind,)
+    known = [deviation for deviation in target.known if deviation.layer == case.layer and deviation.check in checks]
     try:
+        for deviation in known:
+            if deviation.lethal and deviation.concerns(case):
+                return Verdict(Status.KNOWN, math.inf, deviation.reason), deviation
         verdict = asked.examine(target, case)
         if verdict.status in (Status.FAIL, Status.CRASHED):
-            # what is known of the answers to valid calls excuses no answer to a wrong one
-            checks = (None, kind) if case.refusal is None else (kind,)
-            for deviation in target.known:
-                if deviation.layer == case.layer and deviation.check in checks and deviation.concerns(case):
+            for deviation in known:
+                if deviation.concerns(case):
                     return Verdict(Status.KNOWN, verdict.ratio, deviation.reason), deviation
     except KeyboardInterrupt:
         raise
@@ -128,6 +133,9 @@ def run(
             tally.crash(kind, error)
     finally:
         tally.seconds["draw"] = time.perf_counter() - begin - tally.seconds["target"] - tally.seconds["judge"]
+    found = tally.failure
+    if found and found.case and found.verdict.status is Status.FAIL and not found.verdict.lethal:
+        found.diagnosis = diagnosis(target, found.case, kind)
     return tally
 
 
@@ -162,22 +170,10 @@ def _ask(
             raise failure
 
     asked = check(kind)
-    source = (getattr(asked, "kernel", asked.cases) if kernel else asked.cases)(layer, format, target)
+    sizes = getattr(asked, "kernel", None) if kernel else None
+    source = sizes(layer, format, target) if sizes else asked.cases(layer, format, target, examples)
     if isinstance(source, list):
         for case in source:
             judge(case)
     else:
-        _drawn(source, max(examples // getattr(asked, "COST", 1), 1), random)(judge)()
-
-
-def _drawn(source: SearchStrategy[Case], examples: int, random: bool) -> Any:
-    configure = settings(
-        max_examples=examples,
-        derandomize=not random,
-        database=None,
-        deadline=None,
-        report_multiple_bugs=False,
-        phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-    )
-    return lambda judge: configure(given(source)(judge))
+        drawn(source, judge, max(examples // getattr(asked, "COST", 1), 1), random)

@@ -15,6 +15,7 @@ from hypothesis.strategies import SearchStrategy
 
 from conformance.case import Arguments, Case
 from conformance.law import Law
+from conformance.mistake import Mistake
 from conformance.relation import Relation
 from conformance.target import Declared
 from conformance.values import Array
@@ -56,6 +57,7 @@ class Spec:
     ``large`` draws large calls within a budget of multiply-adds, whose elements can be judged one by one; ``widths``
     gives, for a layer that reduces, a call from the number of elements that are reduced to one, and a seed.
     ``relations`` are computations that must agree, by name.
+    ``mistakes`` are the classic ones, by name: the suite must reject each, and a failure that fits one says so.
     """
 
     source: str
@@ -73,6 +75,7 @@ class Spec:
     large: Callable[[int], SearchStrategy[Arguments]] | None = None
     widths: Callable[[int, int], Arguments] | None = None
     relations: Mapping[str, Relation] = field(default_factory=dict)
+    mistakes: Mapping[str, Mistake] = field(default_factory=dict)
 
 
 @cache

@@ -84,7 +84,7 @@ def sides(draw: st.DrawFn, count: int, budget: int = BUDGET, *, most: int = 6, l
         for place in draw(st.permutations(range(count)))[: draw(st.integers(1, 2))]:
             found[place] = 1
             longer = [side for side in SIDES if least <= side <= budget // max(prod(found), 1)]
-            found[place] = draw(st.sampled_from(longer) | st.sampled_from(longer[-8:])) if longer else least
+            found[place] = draw(longest(longer, budget)) if longer else least
         return tuple(found)
     if count and draw(st.booleans()):
         place = draw(st.integers(0, count - 1))
@@ -95,6 +95,12 @@ def sides(draw: st.DrawFn, count: int, budget: int = BUDGET, *, most: int = 6, l
         if longer:
             found[place] = draw(st.sampled_from(longer))
     return tuple(found)
+
+
+def longest(offered: Sequence[int], budget: int) -> st.SearchStrategy[int]:
+    """One of these sides; of a budget for large calls more often one of the longest."""
+    some = st.sampled_from(offered)
+    return some | st.sampled_from(offered[-8:]) if budget > BUDGET else some
 
 
 @st.composite

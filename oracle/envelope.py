@@ -24,6 +24,11 @@ from oracle.scalar import Differentiable, Scalar
 
 _bound_of = attrgetter("bound")
 _product = float.__mul__
+# Veltkamp's constant for halves of 26 bits of a binary64 number, and a range in which no step of Dekker's product
+# overflows, and none of its parts, multiples of 2^-105 of the product, underflows.
+_SPLITTER = 2.0**27 + 1.0
+_LARGEST_SPLIT = 2.0**990
+_LEAST_SPLIT = 2.0**-900
 _TWO_BY_ROOT_PI = 2.0 / math.sqrt(math.pi)  # the slope of erf at 0
 
 
@@ -183,9 +188,7 @@ class EnvelopeArithmetic(Differentiable):
     def _is_product(self, a: float, b: float, centre: float) -> bool:
         if self.compute.precision <= 26:
             return math.isfinite(centre) and (float(a) * float(b) == centre)
-        if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(centre)):
-            return False
-        return Fraction(float(a)) * Fraction(float(b)) == Fraction(centre)
+        return _is_product(float(a), float(b), float(centre))
 
     # Sums: Jeannerod and Rump, Improved error bounds for inner products in floating-point arithmetic (2013), theorem
     # 3.1 and 4.2: in any order, (n-1) u sum|t| for a sum of n terms, n u sum|xy| for n products, without higher-order
@@ -427,9 +430,21 @@ def _positive_integer(x: float) -> bool:
 
 def _holds_product(x: float, y: float) -> bool:
     """Whether binary64 holds x * y: surely if both have 26 significant bits at most and the product is normal."""
-    return x == 0.0 or y == 0.0 or (_short(x) and _short(y) and abs(float(x) * float(y)) >= float64.smallest_normal)
+    return x == 0.0 or y == 0.0 or _is_product(float(x), float(y), float(x) * float(y))
 
 
-def _short(x: float) -> bool:
-    scaled = math.ldexp(math.frexp(x)[0], 26)
-    return scaled.is_integer()
+def _is_product(a: float, b: float, product: float) -> bool:
+    """Whether a binary64 number is exactly a * b."""
+    if not (_LEAST_SPLIT < abs(product) < _LARGEST_SPLIT and abs(a) < _LARGEST_SPLIT and abs(b) < _LARGEST_SPLIT):
+        if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(product)):
+            return False
+        return Fraction(a) * Fraction(b) == Fraction(product)
+    if a * b != product:
+        return False
+    # the error of the product: Dekker, A floating-point technique for extending the available precision (1971), 5.12
+    big = _SPLITTER * a
+    a_high = big - (big - a)
+    big = _SPLITTER * b
+    b_high = big - (big - b)
+    a_low, b_low = a - a_high, b - b_high
+    return ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low == 0.0

@@ -27,6 +27,7 @@ class Array(Protocol):
 
 
 Argument = Array | None | Sequence[Array]
+Algorithm = str | Callable[..., Any] | None
 
 # Elements of an array from which on only those are looked at that are needed.
 _MANY = 4096
@@ -38,20 +39,16 @@ class _Lifted(Tensor):
     __slots__ = ("_array", "_lift")
 
     def __init__(self, array: Array, lift: Callable[[Any], Scalar]) -> None:
-        super().__init__(array.shape, lambda *index: lift(array[index].item()))
+        numbers = memoryview(array)  # type: ignore[arg-type] # whose elements are Python's numbers
+        super().__init__(array.shape, lambda *index: lift(numbers[index]))
         self._array = array
         self._lift = lift
 
-    def __missing__(self, index: Any) -> Scalar:
-        if index is not ... and not (isinstance(index, tuple) and index and index[-1] is ...):
-            return super().__missing__(index)
-        begin = () if index is ... else index[:-1]
+    def _row(self, begin: tuple[int, ...]) -> list[Scalar]:
         rest = itertools.product(*map(range, self.shape[len(begin) :]))
         values = map(self._lift, self._array[begin].ravel().tolist())
         # a row holds the very scalars that are read one by one: derivatives go to them
-        row = [self.setdefault(key((*begin, *end)), value) for end, value in zip(rest, values, strict=True)]
-        self[index] = row
-        return row
+        return [self.setdefault(key((*begin, *end)), value) for end, value in zip(rest, values, strict=True)]
 
 
 def lifted(array: Array) -> Tensor:
@@ -67,12 +64,13 @@ def lifted(array: Array) -> Tensor:
 
 
 def evaluate(
-    layer: str, tensors: Mapping[str, Argument], parameters: Mapping[str, Any], algorithm: str | None = None
+    layer: str, tensors: Mapping[str, Argument], parameters: Mapping[str, Any], algorithm: Algorithm = None
 ) -> dict[str, Tensor]:
     """The outputs of a layer by name, lazily: elements are computed when read, with the arithmetic still in force.
 
     ``tensors`` maps the formula's arguments to arrays, None, or sequences of arrays; ``algorithm`` names another order
-    of operations that the formula's file offers. Raises ``KeyError`` for an unknown layer or algorithm.
+    of operations that the formula's file offers, or is a formula itself. Raises ``KeyError`` for an unknown layer or
+    algorithm.
     """
     return _applied(layer, _arguments(tensors), parameters, algorithm)
 
@@ -83,7 +81,7 @@ def gradients(
     parameters: Mapping[str, Any],
     wanted: Sequence[str],
     cotangent: Callable[[int, tuple[int, ...]], Array | None],
-    algorithm: str | None = None,
+    algorithm: Algorithm = None,
     scattered: Collection[str] = (),
     sparse: bool = False,
 ) -> dict[str, Tensor]:
@@ -153,7 +151,12 @@ def _arguments(tensors: Mapping[str, Argument]) -> dict[str, Any]:
 
 
 def _applied(
-    layer: str, arguments: Mapping[str, Any], parameters: Mapping[str, Any], algorithm: str | None
+    layer: str, arguments: Mapping[str, Any], parameters: Mapping[str, Any], algorithm: Algorithm
 ) -> dict[str, Tensor]:
-    result = formula(layer, algorithm)(**arguments, **parameters)
+    used = algorithm if callable(algorithm) else formula(layer, algorithm)
+    return named(used(**arguments, **parameters))
+
+
+def named(result: Any) -> dict[str, Tensor]:
+    """What a formula returns, by name: a single tensor is the output."""
     return result if isinstance(result, dict) and not isinstance(result, Tensor) else {"output": result}

@@ -68,6 +68,12 @@ class Node:
         return Node(self.rules, -self.value, ((self, -1),))
 
 
+class Reused(Node):
+    """A value to whose derivative its uses contribute one by one."""
+
+    __slots__ = ()
+
+
 class Reverse(Arithmetic):
     """Reverse-mode differentiation (Linnainmaa, 1976) over ``base``."""
 
@@ -173,6 +179,9 @@ class Reverse(Arithmetic):
     def with_derivative_of(self, x: Scalar, y: Callable[[], Scalar]) -> Node:
         return self._node(x.value, (y(), 1))
 
+    def reused(self, x: Scalar) -> Node:
+        return Reused(self, x.value, ((x, 1),))
+
     def value(self, x: Scalar) -> float:
         return self.base.value(x.value)
 
@@ -185,7 +194,7 @@ class Reverse(Arithmetic):
         """The derivative of the sum of output times cotangent, towards each input.
 
         Cotangents and results are scalars of the base arithmetic, which must be in force. Contributions to the
-        derivative towards a ``scattered`` input are added one by one to a stored number.
+        derivative towards a ``scattered`` input, or one that is ``reused``, are added one by one to a stored number.
         """
         one_by_one = set(map(id, scattered))
         seeds = list(outputs)
@@ -195,7 +204,7 @@ class Reverse(Arithmetic):
             _share(shares, node)[2].append(cotangent)
         for node in reversed(_ordered([node for node, _ in seeds])):
             factors, slopes, whole = shares.pop(id(node), ([], [], []))
-            if id(node) in one_by_one:
+            if type(node) is Reused or id(node) in one_by_one:
                 parts = [self.base.stored(factor * slope) for factor, slope in zip(factors, slopes, strict=True)]
                 adjoint = self.base.accumulated([*parts, *whole])
             elif factors:

@@ -100,6 +100,9 @@ class Arithmetic(ABC):
     def with_derivative_of(self, x: Scalar, y: Callable[[], Scalar]) -> Scalar:
         return x
 
+    def reused(self, x: Scalar) -> Scalar:
+        return x
+
     def chosen(self, weights: Sequence[Scalar], xs: Sequence[Scalar]) -> Scalar:
         # so written, a copy of either of two numbers carries their difference as error, a certain one nothing
         first, *rivals = xs
@@ -236,6 +239,11 @@ def differential(x: Scalar) -> Scalar:
 def with_derivative_of(x: Scalar, y: Callable[[], Scalar]) -> Scalar:
     """``x``, whose derivatives are computed as those of ``y()``, the same number found in another way."""
     return _stack[-1].with_derivative_of(x, y)
+
+
+def reused(x: Scalar) -> Scalar:
+    """``x``, of several uses: their derivatives are added one by one to a stored number."""
+    return _stack[-1].reused(x)
 
 
 def beside(x: Scalar, others: Callable[[], Sequence[Scalar]]) -> Scalar:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from oracle.scalar import Scalar
 
@@ -24,21 +25,25 @@ class Tensor(dict[object, Scalar]):
         self.shape = tuple(shape)
         self._at = at
 
-    def __missing__(self, index: object) -> Scalar:
-        if index is ... or (isinstance(index, tuple) and index and index[-1] is ...):
-            begin = () if index is ... else index[:-1]
-            rest = itertools.product(*map(range, self.shape[len(begin) :]))
-            value: Scalar = [self[key((*begin, *end))] for end in rest]
+    def __missing__(self, index: Any) -> Scalar:
+        place = index if type(index) is tuple else (index,)
+        value: Scalar
+        if place and place[-1] is ...:
+            value = self._row(place[:-1])
         else:
-            place = index if isinstance(index, tuple) else (index,)
-            inside = len(place) == len(self.shape) and all(
-                0 <= i < side for i, side in zip(place, self.shape, strict=True)
-            )
-            if not inside:
+            if len(place) != len(self.shape):
                 raise IndexError(f"index {place} of a tensor of shape {self.shape}")
+            for i, side in zip(place, self.shape):  # noqa: B905 - as many, and every element comes by here
+                if not 0 <= i < side:
+                    raise IndexError(f"index {place} of a tensor of shape {self.shape}")
             value = self._at(*place)
         self[index] = value
         return value
+
+    def _row(self, begin: tuple[int, ...]) -> list[Scalar]:
+        """All elements whose index begins so."""
+        rest = itertools.product(*map(range, self.shape[len(begin) :]))
+        return [self[key((*begin, *end))] for end in rest]
 
     @property
     def rank(self) -> int:

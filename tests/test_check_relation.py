@@ -14,6 +14,7 @@ from torch import Tensor
 
 from conformance import Case, Declared, Related, Status, Values, Verdict, examine, load
 from conformance.checks import relation as check
+from conformance.drawing import listed
 from conformance.relation import Asker, Settled
 from conformance.report import failure_text
 from conformance.run import Nonconforming, run
@@ -42,7 +43,7 @@ class Planted(Torch):
 
 @cache
 def cases(layer: str, name: str, format: str) -> list[Case]:
-    return check.examples(check.of(layer, name, format, Torch("cpu")), 25, f"{layer} {name}")
+    return listed(check.of(layer, name, format, Torch("cpu")), 50, f"{layer} {name}")
 
 
 def failures(layer: str, name: str, bug: Bug, format: str = "float32") -> Iterator[Verdict]:

@@ -220,6 +220,19 @@ def test_the_errors_of_the_steps_of_a_sigmoid_multiply() -> None:
 
 # Nothing is charged where nothing is rounded
 
+wide = st.floats(allow_nan=False, allow_infinity=False)
+short = st.builds(math.ldexp, st.integers(-(2**27), 2**27).map(float), st.integers(-900, 900))
+
+
+@settings(max_examples=500)
+@given(wide | short, wide | short)
+def test_a_binary64_product_is_charged_exactly_where_it_is_rounded(x: float, y: float) -> None:
+    with EnvelopeArithmetic(float64) as envelope:
+        product = envelope.lift(x) * envelope.lift(y)
+    exact = math.isfinite(product) and Fraction(x) * Fraction(y) == Fraction(float(product))
+    assert (product.bound == 0.0) == exact
+
+
 # Of integers up to 8, two of these steps make integers up to 7 (7 8^2)^2 = 1404928, which float32 holds.
 INTEGER = ("plus", "minus", "times", "negative", "one less", "thrice", "total", "dot", "dot and rest", "common factor")
 

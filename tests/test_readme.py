@@ -20,11 +20,11 @@ def block(name: str) -> str:
 
 
 def test_the_table_of_layers_is_current() -> None:
-    assert block("layers") == table(), "run: python -m conformance.coverage"
+    assert block("layers") == table(), "run: python -m conformance.coverage README.md"
 
 
 def test_the_table_of_checks_is_current() -> None:
-    assert block("checks") == questions(), "run: python -m conformance.coverage"
+    assert block("checks") == questions(), "run: python -m conformance.coverage README.md"
 
 
 @pytest.mark.parametrize("status", list(Status))

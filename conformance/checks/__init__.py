@@ -1,7 +1,8 @@
 """The checks. The directory is the registry: the file ``NAME.py`` is the check NAME, with three functions.
 
-``applies(layer)`` says whether the check has a meaning for the layer; ``cases(layer, format, target)`` gives what to
-ask, a list of cases or a strategy that draws them; ``examine(target, case)`` asks the target and judges the answer.
+``applies(layer)`` says whether the check has a meaning for the layer; ``cases(layer, format, target, examples)`` gives
+what to ask, a strategy that draws cases or a list of them, the longer the more ``examples`` of a strategy would be
+drawn; ``examine(target, case)`` asks the target and judges the answer.
 Where one case costs as much as several examples, ``COST`` says how many: that many times fewer are drawn.
 ``FORMATS`` names the formats in which a check has a meaning, where it has none in others.
 A check may also have ``kernel(layer, format, target)``: what to ask in the kernel profile.
@@ -26,7 +27,7 @@ class Check(Protocol):
 
     def applies(self, layer: str) -> bool: ...
 
-    def cases(self, layer: str, format: str, target: Target) -> list[Case] | SearchStrategy[Case]: ...
+    def cases(self, layer: str, format: str, target: Target, examples: int) -> list[Case] | SearchStrategy[Case]: ...
 
     def examine(self, target: Target, case: Case) -> Verdict: ...
 

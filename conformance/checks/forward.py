@@ -18,7 +18,7 @@ def applies(layer: str) -> bool:
     return layer in names()
 
 
-def cases(layer: str, format: str, target: Target) -> SearchStrategy[Case]:
+def cases(layer: str, format: str, target: Target, examples: int) -> SearchStrategy[Case]:
     return arranged(spec(layer).arguments, layer, format, target.layouts)
 
 

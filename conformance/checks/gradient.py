@@ -22,7 +22,7 @@ def applies(layer: str) -> bool:
 
 
 @st.composite
-def cases(draw: st.DrawFn, layer: str, format: str, target: Target) -> Case:
+def cases(draw: st.DrawFn, layer: str, format: str, target: Target, examples: int) -> Case:
     asked = spec(layer)
     case = draw(arranged(asked.differentiable or asked.arguments, layer, format, target.layouts))
     able = [name for name, argument in case.tensors.items() if name not in asked.constants and _floating(argument)]

@@ -18,12 +18,12 @@ from math import prod
 from typing import Any, TypeAlias, cast
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from conformance.asking import ask, ask_gradients
 from conformance.case import Case, Upstream
+from conformance.drawing import listed
 from conformance.expectation import affordable, expect, expect_gradients
 from conformance.spec import spec
 from conformance.strategies import arranged, seeds
@@ -32,9 +32,11 @@ from conformance.target import Target
 from conformance.values import Array, Recipe, TensorArgument, Values
 from conformance.verdict import Actual, Expected, Status, Verdict, judge
 
-# Cases of an item, each the first of so many drawn ones that has its shapes, and a side above those that others have.
+# Cases of an item in the default profile, the fewest, and of how many drawn ones each is the first that has its shapes;
+# a side above those that others have.
 _CASES = 14
-_DRAWS = 7
+_FEWEST_CASES = 3
+_DRAWS = 4
 _USUAL = 64
 
 # Multiply-adds of one call: in the kernel profile enough for more outputs than float32 can count.
@@ -60,8 +62,9 @@ def applies(layer: str) -> bool:
     return spec(layer).large is not None
 
 
-def cases(layer: str, format: str, target: Target) -> list[Case]:
-    return _various(_drawn(layer, format, target, _BUDGET), _CASES, f"{layer} {format}")
+def cases(layer: str, format: str, target: Target, examples: int) -> list[Case]:
+    count = max(_CASES * examples // 100, _FEWEST_CASES)
+    return _various(_drawn(layer, format, target, _BUDGET), count, f"{layer} {format}")
 
 
 def kernel(layer: str, format: str, target: Target) -> list[Case]:
@@ -74,22 +77,11 @@ def _various(source: SearchStrategy[Case], count: int, about: str) -> list[Case]
     A search for failures would come back to the same ones, and a large case is dear.
     """
     found: dict[Any, Case] = {}
-
-    @seed(zlib.crc32(about.encode()))
-    @settings(
-        max_examples=_DRAWS * count,
-        database=None,
-        deadline=None,
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(source)
-    def collect(case: Case) -> None:
+    for case in listed(source, _DRAWS * count, about):
         shapes = tuple(leaf.shape for argument in case.tensors.values() for leaf in _leaves(argument))
-        if max(side for shape in shapes for side in (0, *shape)) > _USUAL:
+        if any(side > _USUAL for shape in shapes for side in shape):
+            # more than one case of a shape only where one of them has derivatives
             found.setdefault((shapes, case.upstream is None), case)
-
-    collect()
     drawn = list(found.values())
     most = max(drawn, key=_elements, default=None)
     return [case for case in drawn[:count] if case is not most] + [case for case in (most,) if case]

@@ -16,7 +16,7 @@ def applies(layer: str) -> bool:
     return spec(layer).law is not None
 
 
-def cases(layer: str, format: str, target: Target) -> SearchStrategy[Case]:
+def cases(layer: str, format: str, target: Target, examples: int) -> SearchStrategy[Case]:
     def case(arguments: Arguments) -> Case:
         return Case(layer, format, arguments.tensors, arguments.parameters)
 

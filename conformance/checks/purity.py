@@ -29,15 +29,15 @@ def applies(layer: str) -> bool:
 
 
 @st.composite
-def cases(draw: st.DrawFn, layer: str, format: str, target: Target) -> Case:
+def cases(draw: st.DrawFn, layer: str, format: str, target: Target, examples: int) -> Case:
     differentiates = draw(st.booleans())
-    case: Case = draw((gradient.cases if differentiates else forward.cases)(layer, format, target))
+    case: Case = draw((gradient.cases if differentiates else forward.cases)(layer, format, target, examples))
     between = draw(st.sampled_from(("other numbers", "other call", "other layer")))
     if between == "other numbers":
         return replace(case, steps=(reseeded(case),))
     offered = [name for name in filter(applies, specs.names()) if target.layer(name)]
     name = draw(st.sampled_from(offered)) if offered and between == "other layer" else layer
-    return replace(case, steps=(draw(forward.cases(name, format, target)),))
+    return replace(case, steps=(draw(forward.cases(name, format, target, examples)),))
 
 
 def examine(target: Target, case: Case) -> Verdict:

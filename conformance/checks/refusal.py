@@ -22,7 +22,7 @@ def applies(layer: str) -> bool:
 
 
 @st.composite
-def cases(draw: st.DrawFn, layer: str, format: str, target: Target) -> Case:
+def cases(draw: st.DrawFn, layer: str, format: str, target: Target, examples: int) -> Case:
     asked = spec(layer)
     assert asked.refusals is not None, f"{layer} refuses nothing"
     found = draw(st.sampled_from(list(asked.refusals(draw(asked.arguments)))))

@@ -8,24 +8,22 @@ elements are compared, however many. What difference is permitted is told in ``c
 from __future__ import annotations
 
 import math
-import zlib
 from dataclasses import replace
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
 
 from conformance import relation
 from conformance.case import Arguments, Case, Related
+from conformance.drawing import listed
 from conformance.layouts import EXPANDED
 from conformance.spec import spec
 from conformance.strategies import arranged
 from conformance.target import Target
 from conformance.verdict import Verdict
 
-# Cases of an item, as many of every relation, and the fewest of each. No relation is left to chance, as a draw would.
+# Cases of an item in the default profile, and the fewest of every relation: none is left to chance, as a draw would.
 _CASES = 40
-_FEWEST = 3
+_FEWEST = 2
 
 # Half precision is judged by the formula.
 FORMATS = ("float64", "float32")
@@ -35,8 +33,8 @@ def applies(layer: str) -> bool:
     return bool(spec(layer).relations)
 
 
-def cases(layer: str, format: str, target: Target) -> list[Case]:
-    return _various(layer, format, target, _CASES)
+def cases(layer: str, format: str, target: Target, examples: int) -> list[Case]:
+    return _various(layer, format, target, _CASES * examples // 100)
 
 
 def kernel(layer: str, format: str, target: Target) -> list[Case]:
@@ -48,29 +46,9 @@ def _various(layer: str, format: str, target: Target, count: int) -> list[Case]:
     names = list(spec(layer).relations)
     each = max(count // len(names), _FEWEST)
     found = [
-        case for name in names for case in examples(of(layer, name, format, target), each, f"{layer} {format} {name}")
+        case for name in names for case in listed(of(layer, name, format, target), each, f"{layer} {format} {name}")
     ]
     return sorted(found, key=size)
-
-
-def examples(source: SearchStrategy[Case], count: int, about: str) -> list[Case]:
-    """So many cases, without the smallest one, with which every search begins."""
-    found: list[Case] = []
-
-    @seed(zlib.crc32(about.encode()))
-    @settings(
-        max_examples=count + 1,
-        database=None,
-        deadline=None,
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(source)
-    def collect(case: Case) -> None:
-        found.append(case)
-
-    collect()
-    return sorted(found, key=size)[1:]
 
 
 def size(case: Case) -> int:

@@ -46,7 +46,7 @@ def applies(layer: str) -> bool:
 
 
 @st.composite
-def cases(draw: st.DrawFn, layer: str, format: str, target: Target) -> Case:
+def cases(draw: st.DrawFn, layer: str, format: str, target: Target, examples: int) -> Case:
     case = draw(arranged(spec(layer).arguments, layer, format, target.layouts))
     tensors = dict(case.tensors)
     for _ in range(draw(st.integers(1, 2))):

@@ -34,7 +34,7 @@ def applies(layer: str) -> bool:
 
 
 @st.composite
-def cases(draw: st.DrawFn, layer: str, format: str, target: Target) -> Case:
+def cases(draw: st.DrawFn, layer: str, format: str, target: Target, examples: int) -> Case:
     asked = spec(layer)
     calls = [draw(asked.arguments)]
     for _ in range(draw(st.integers(1, 4))):

@@ -16,7 +16,7 @@ from conformance.verdict import Verdict
 
 WIDTHS = (*range(1, 1101), 2047, 2048, 2049, 4095, 4096, 4097)
 
-# One width of so many: odd, so that widths of every remainder modulo a power of two are among them.
+# One width of so many is asked in the default profile.
 _STEP = 31
 
 
@@ -24,9 +24,10 @@ def applies(layer: str) -> bool:
     return spec(layer).widths is not None
 
 
-def cases(layer: str, format: str, target: Target) -> list[Case]:
-    first = zlib.crc32(f"{layer} {format}".encode()) % _STEP
-    return _walk(layer, format, WIDTHS[first::_STEP])
+def cases(layer: str, format: str, target: Target, examples: int) -> list[Case]:
+    step = max(_STEP * 100 // examples, 1) | 1  # odd: widths of every remainder modulo a power of two are among them
+    first = zlib.crc32(f"{layer} {format}".encode()) % step
+    return _walk(layer, format, WIDTHS[first::step])
 
 
 def kernel(layer: str, format: str, target: Target) -> list[Case]:

@@ -21,7 +21,7 @@ def applies(layer: str) -> bool:
     return forward.applies(layer) and spec(layer).observed is None and bool(_cases(layer, "float64"))
 
 
-def cases(layer: str, format: str, target: Target) -> list[Case]:
+def cases(layer: str, format: str, target: Target, examples: int) -> list[Case]:
     return _cases(layer, format)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import Refusal
 from conformance.specs._refusals import completed, mis_sized, shape_of, slip, with_tensors, without_axes
-from conformance.strategies import BUDGET, SIDES, Shape, call, filled, seeds, sides
+from conformance.strategies import BUDGET, SIDES, Shape, call, filled, longest, seeds, sides
 from conformance.values import Recipe, Values
 
 # Weights large enough to saturate gates, and small enough not to: large ones everywhere would make
@@ -21,7 +21,7 @@ _REGIMES = ("ramp", "integers", "quarters", "gaussian", "small", "sparse", "wide
 
 def largest(budget: int) -> int:
     """Multiply-adds of a large example: an element depends on all steps before it."""
-    return min(budget // 16, 2**17)
+    return min(budget // 8, 2**17)
 
 
 @st.composite
@@ -37,13 +37,13 @@ def recurrent(
     units = num_layers * (1 + bidirectional)
     # one step of one sample takes at most the budget; where it takes much of that, there are few steps and samples
     widths = [side for side in SIDES if gates * units * side * side <= budget]
-    hidden = draw(st.integers(1, 4) | st.sampled_from(widths))
+    hidden = draw(st.integers(1, 4) | longest(widths, budget))
     projected = draw(st.integers(0, hidden - 1)) if cell else 0
     column = gates * units * hidden  # multiply-adds of one input or one state
     room = budget // (column * hidden)
     steps, batch = draw(sides(2, room, most=4 if room >= 12 else 2))
     room = budget // (column * steps * batch) - hidden
-    inputs = draw(st.integers(1, 4) | st.sampled_from([side for side in SIDES if side <= room] or [1]))
+    inputs = draw(st.integers(1, 4) | longest([side for side in SIDES if side <= room] or [1], budget))
     states = (units, batch, projected or hidden) if begins else None
     cells = {"c_0": (units, batch, hidden) if begins else None} if cell else {}
     sequence = (batch, steps, inputs) if batch_first else (steps, batch, inputs)

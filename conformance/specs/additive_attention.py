@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import extents, gentle, largest
+from conformance.specs._mistakes_attention import ADDITIVE_ATTENTION
 from conformance.specs._refusals import completed, mis_sized, shape_of, with_tensors
 from conformance.specs._relations_attention import of_additive_attention
 from conformance.strategies import BUDGET, call, optional
@@ -46,4 +47,5 @@ SPEC = Spec(
     refusals=refusals,
     large=lambda budget: arguments(largest(budget)),
     relations=of_additive_attention(arguments),
+    mistakes=ADDITIVE_ATTENTION,
 )

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import OUTPUT, Refusal, Spec
+from conformance.specs._mistakes_pooling import AVG_POOL2D
 from conformance.specs._refusals import slip
 from conformance.specs._relations_pooling import of_average_pooling
 from conformance.specs._spatial import images, pooling, pooling_refusals
@@ -56,4 +57,5 @@ SPEC = Spec(
         },
     ),
     relations=of_average_pooling(arguments),
+    mistakes=AVG_POOL2D,
 )

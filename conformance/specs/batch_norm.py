@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
+from conformance.specs._mistakes_normalisation import BATCH_NORM
 from conformance.specs._normalisation import EPS, affine, extents, in_use, largest, per_channel, tensors
 from conformance.specs._refusals import completed, shape_of, with_parameters, with_tensors
 from conformance.specs._relations_normalisation import of_batch_norm
@@ -68,4 +69,5 @@ SPEC = Spec(
         num_batches_tracked=0,
     ),
     relations=of_batch_norm(arguments),
+    mistakes=BATCH_NORM,
 )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import OUTPUT, Refusal, Spec
+from conformance.specs._mistakes_convolution import CONV2D
 from conformance.specs._refusals import (
     completed,
     mis_sized,
@@ -134,4 +135,5 @@ SPEC = Spec(
         padding_mode="zeros",
     ),
     relations=of_convolution(arguments),
+    mistakes=CONV2D,
 )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import OUTPUT, Refusal, Spec
+from conformance.specs._mistakes_convolution import CONV_TRANSPOSE2D
 from conformance.specs._refusals import (
     completed,
     mis_sized,
@@ -124,4 +125,5 @@ SPEC = Spec(
         output_padding=(0, 0),
     ),
     relations=of_transposed_convolution(arguments),
+    mistakes=CONV_TRANSPOSE2D,
 )

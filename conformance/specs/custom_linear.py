@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import OUTPUT, Refusal, Spec
+from conformance.specs._mistakes_dense import CUSTOM_LINEAR
 from conformance.specs._refusals import mis_sized, without_axes
 from conformance.specs._relations_dense import of_dense
 from conformance.specs._sums import gaussian
@@ -42,4 +43,5 @@ SPEC = Spec(
     large=arguments,
     widths=over(lambda width: {"input": (ROWS, width), "weight": (width, 3), "bias": (3,)}),
     relations=of_dense("custom_linear"),
+    mistakes=CUSTOM_LINEAR,
 )

@@ -10,6 +10,7 @@ from conformance.case import Arguments, Case
 from conformance.law import Law
 from conformance.spec import Spec
 from conformance.specs._initialisation import drawn
+from conformance.specs._mistakes_initialisation import DEFAULT_INITIALISATION
 from conformance.strategies import Shape, call, sides
 from conformance.target import Declared
 from conformance.values import Values
@@ -111,4 +112,4 @@ def law(case: Case, declared: Declared) -> dict[str, Law]:
     return {f"parameter {number}": each for number, each in enumerate(found)}
 
 
-SPEC = Spec("Model Initialization, which names it; torch.nn", arguments(), law=law)
+SPEC = Spec("Model Initialization, which names it; torch.nn", arguments(), law=law, mistakes=DEFAULT_INITIALISATION)

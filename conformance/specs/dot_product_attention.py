@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import Spec
 from conformance.specs._attention import extents, largest, refusals, scored
+from conformance.specs._mistakes_attention import DOT_PRODUCT_ATTENTION
 from conformance.specs._relations_attention import of_dot_product_attention
 from conformance.specs._widths import ROWS, over
 from conformance.strategies import BUDGET, call
@@ -28,4 +29,5 @@ SPEC = Spec(
     large=lambda budget: arguments(largest(budget)),
     widths=over(lambda width: {"query": (ROWS, 4), "key": (width, 4), "value": (width, 2)}),
     relations=of_dot_product_attention(arguments),
+    mistakes=DOT_PRODUCT_ATTENTION,
 )

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import Spec
+from conformance.specs._mistakes_random import of_elements
 from conformance.specs._random import kept, observed, probabilities, refusals, revealing
 from conformance.specs._relations_random import of_dropout
 from conformance.strategies import BUDGET, call, seeds, sides
@@ -36,4 +37,5 @@ SPEC = Spec(
     refusals=refusals,
     large=arguments,
     relations=of_dropout(arguments),
+    mistakes=of_elements(elements),
 )

@@ -5,8 +5,10 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import Spec
+from conformance.specs._mistakes_random import of_channels
 from conformance.specs._random import kept, observed, probabilities, refusals, revealing
 from conformance.specs._relations_random import of_dropout
+from conformance.specs.dropout import elements
 from conformance.strategies import BUDGET, call, seeds, sides
 from conformance.values import Array, Values
 
@@ -39,4 +41,5 @@ SPEC = Spec(
     refusals=refusals,
     large=arguments,
     relations=of_dropout(arguments),
+    mistakes=of_channels(channels, elements),
 )

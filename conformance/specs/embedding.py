@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
+from conformance.specs._mistakes_other import EMBEDDING
 from conformance.specs._refusals import shape_of, slip, with_tensors
 from conformance.specs._relations_other import of_embedding
 from conformance.specs._widths import ROWS
@@ -71,4 +72,5 @@ SPEC = Spec(
     large=arguments,
     widths=widths,
     relations=of_embedding(arguments),
+    mistakes=EMBEDDING,
 )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
+from conformance.specs._mistakes_normalisation import GROUP_NORM
 from conformance.specs._normalisation import EPS, affine, extents, largest, per_channel, tensors
 from conformance.specs._refusals import shape_of, slip
 from conformance.specs._relations_normalisation import of_group_norm
@@ -38,4 +39,5 @@ SPEC = Spec(
     large=lambda budget: arguments(largest(budget)),
     widths=over(lambda width: {"input": (ROWS, 2, width), "weight": (2,), "bias": (2,)}, num_groups=1, eps=1e-5),
     relations=of_group_norm(arguments),
+    mistakes=GROUP_NORM,
 )

@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 
 from conformance.spec import Spec
+from conformance.specs._mistakes_recurrent import GRU
 from conformance.specs._recurrent import following, largest, recurrent, refusals
 from conformance.specs._relations_recurrent import of_recurrent
 
@@ -17,4 +18,5 @@ SPEC = Spec(
     refusals=refusals,
     large=lambda budget: recurrent(gates=3, reset_after=_RESET_AFTER, budget=largest(budget)),
     relations=of_recurrent(gates=3, reset_after=_RESET_AFTER),
+    mistakes=GRU,
 )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
+from conformance.specs._mistakes_normalisation import INSTANCE_NORM
 from conformance.specs._normalisation import EPS, affine, extents, in_use, largest, per_channel, tensors
 from conformance.specs._refusals import shape_of, with_parameters, with_tensors
 from conformance.specs._relations_normalisation import of_instance_norm
@@ -62,4 +63,5 @@ SPEC = Spec(
         eps=1e-5,
     ),
     relations=of_instance_norm(arguments),
+    mistakes=INSTANCE_NORM,
 )

@@ -2,6 +2,13 @@
 
 from conformance.spec import Spec
 from conformance.specs._initialisation import filled_by, kaiming, refusals, weights
+from conformance.specs._mistakes_initialisation import of_kaiming
 from oracle.initialisation import kaiming_normal
 
-SPEC = Spec("Model Initialization", weights(**kaiming), law=filled_by(kaiming_normal), refusals=refusals)
+SPEC = Spec(
+    "Model Initialization",
+    weights(**kaiming),
+    law=filled_by(kaiming_normal),
+    refusals=refusals,
+    mistakes=of_kaiming(kaiming_normal),
+)

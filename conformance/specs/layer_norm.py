@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
+from conformance.specs._mistakes_normalisation import LAYER_NORM
 from conformance.specs._normalisation import EPS, affine, extents, largest, tensors
 from conformance.specs._refusals import completed, mis_sized, slip
 from conformance.specs._relations_normalisation import of_layer_norm
@@ -42,4 +43,5 @@ SPEC = Spec(
         lambda width: {"normalized_shape": (width,), "eps": 1e-5},
     ),
     relations=of_layer_norm(arguments),
+    mistakes=LAYER_NORM,
 )

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import OUTPUT, Refusal, Spec
+from conformance.specs._mistakes_dense import LINEAR
 from conformance.specs._refusals import completed, mis_sized, shape_of, without_axes
 from conformance.specs._relations_dense import of_dense
 from conformance.specs._sums import gaussian
@@ -50,4 +51,5 @@ SPEC = Spec(
     large=arguments,
     widths=over(lambda width: {"input": (ROWS, width), "weight": (3, width), "bias": (3,)}),
     relations=of_dense("linear"),
+    mistakes=LINEAR,
 )

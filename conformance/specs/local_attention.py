@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import Spec
 from conformance.specs._attention import extents, largest, refusals, scored
+from conformance.specs._mistakes_attention import LOCAL_ATTENTION
 from conformance.specs._relations_scaled_attention import of_local_attention
 from conformance.strategies import BUDGET, call
 
@@ -26,4 +27,5 @@ SPEC = Spec(
     refusals=refusals,
     large=lambda budget: arguments(largest(budget)),
     relations=of_local_attention(arguments),
+    mistakes=LOCAL_ATTENTION,
 )

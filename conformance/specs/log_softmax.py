@@ -1,6 +1,7 @@
 """Logarithm of softmax."""
 
 from conformance.spec import Spec
+from conformance.specs._mistakes_rowwise import LOG_SOFTMAX
 from conformance.specs._relations_rowwise import of_softmax
 from conformance.specs._softmax import refusals, rows
 from conformance.specs._widths import ROWS, over
@@ -12,4 +13,5 @@ SPEC = Spec(
     large=lambda budget: rows(budget // 2),
     widths=over(lambda width: {"input": (ROWS, width)}, dim=-1),
     relations=of_softmax(logarithm=True),
+    mistakes=LOG_SOFTMAX,
 )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
+from conformance.specs._mistakes_recurrent import LSTM
 from conformance.specs._recurrent import following, largest, recurrent
 from conformance.specs._recurrent import refusals as recurrent_refusals
 from conformance.specs._refusals import slip
@@ -23,4 +24,5 @@ SPEC = Spec(
     refusals=refusals,
     large=lambda budget: recurrent(gates=4, cell=True, budget=largest(budget)),
     relations=of_recurrent(gates=4, cell=True),
+    mistakes=LSTM,
 )

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments, Case
 from conformance.spec import Refusal, Spec
+from conformance.specs._mistakes_pooling import MAX_POOL2D
 from conformance.specs._refusals import slip
 from conformance.specs._relations_pooling import of_max_pooling
 from conformance.specs._spatial import images, pooling, pooling_refusals
@@ -54,4 +55,5 @@ SPEC = Spec(
         },
     ),
     relations=of_max_pooling(arguments),
+    mistakes=MAX_POOL2D,
 )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import gentle
+from conformance.specs._mistakes_attention import MULTI_HEAD_ATTENTION
 from conformance.specs._refusals import completed, mis_sized, shape_of, slip, with_tensors
 from conformance.specs._relations_scaled_attention import of_multi_head_attention
 from conformance.strategies import call, seeds, sides
@@ -82,4 +83,5 @@ SPEC = Spec(
     refusals=refusals,
     large=large,
     relations=of_multi_head_attention(arguments),
+    mistakes=MULTI_HEAD_ATTENTION,
 )

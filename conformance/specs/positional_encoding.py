@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
+from conformance.specs._mistakes_other import POSITIONAL_ENCODING
 from conformance.specs._refusals import without_axes
 from conformance.specs._relations_other import of_positional_encoding
 from conformance.strategies import batches, call, filled, shared, sides
@@ -29,4 +30,5 @@ SPEC = Spec(
     refusals=refusals,
     large=arguments,
     relations=of_positional_encoding(arguments),
+    mistakes=POSITIONAL_ENCODING,
 )

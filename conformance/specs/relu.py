@@ -2,6 +2,7 @@
 
 from conformance.spec import Spec
 from conformance.specs._elementwise import elementwise
+from conformance.specs._mistakes_rowwise import RELU
 from conformance.specs._relations_rowwise import of_relu
 
 SPEC = Spec(
@@ -9,4 +10,5 @@ SPEC = Spec(
     elementwise(),
     large=elementwise,
     relations=of_relu(),
+    mistakes=RELU,
 )

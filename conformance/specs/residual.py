@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
+from conformance.specs._mistakes_dense import RESIDUAL
 from conformance.specs._refusals import mis_sized
 from conformance.specs._relations_other import of_residual
 from conformance.strategies import batches, call, filled, shared, sides
@@ -39,4 +40,5 @@ SPEC = Spec(
     refusals=refusals,
     large=lambda budget: arguments(min(budget // 4, 2**20)),
     relations=of_residual(arguments),
+    mistakes=RESIDUAL,
 )

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
+from conformance.specs._mistakes_recurrent import RNN
 from conformance.specs._recurrent import following, largest, recurrent
 from conformance.specs._recurrent import refusals as recurrent_refusals
 from conformance.specs._refusals import slip
@@ -25,4 +26,5 @@ SPEC = Spec(
     refusals=refusals,
     large=lambda budget: recurrent(gates=1, nonlinearity=st.sampled_from(("tanh", "relu")), budget=largest(budget)),
     relations=of_recurrent(gates=1, nonlinearity=st.sampled_from(("tanh", "relu"))),
+    mistakes=RNN,
 )

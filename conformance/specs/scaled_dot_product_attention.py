@@ -8,6 +8,7 @@ from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import extents, largest, masks, scored
 from conformance.specs._attention import refusals as attention_refusals
+from conformance.specs._mistakes_attention import SCALED_DOT_PRODUCT_ATTENTION
 from conformance.specs._refusals import mis_sized, shape_of, slip, with_parameters, with_tensors
 from conformance.specs._relations_scaled_attention import of_scaled_dot_product_attention
 from conformance.specs._widths import ROWS, over
@@ -71,4 +72,5 @@ SPEC = Spec(
         enable_gqa=False,
     ),
     relations=of_scaled_dot_product_attention(arguments),
+    mistakes=SCALED_DOT_PRODUCT_ATTENTION,
 )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import extents, gentle, largest
+from conformance.specs._mistakes_attention import SELF_ATTENTION
 from conformance.specs._refusals import mis_sized
 from conformance.specs._relations_attention import of_self_attention
 from conformance.strategies import BUDGET, call
@@ -35,4 +36,5 @@ SPEC = Spec(
     refusals=refusals,
     large=lambda budget: arguments(largest(budget)),
     relations=of_self_attention(arguments),
+    mistakes=SELF_ATTENTION,
 )

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import Spec
+from conformance.specs._mistakes_resampling import UPSAMPLE_BILINEAR
 from conformance.specs._relations_resampling import of_bilinear
 from conformance.specs._spatial import resampling, resampling_refusals
 from conformance.strategies import BUDGET, call, filled
@@ -22,4 +23,5 @@ SPEC = Spec(
     refusals=resampling_refusals,
     large=arguments,
     relations=of_bilinear(arguments),
+    mistakes=UPSAMPLE_BILINEAR,
 )

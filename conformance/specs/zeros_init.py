@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import Spec
 from conformance.specs._initialisation import filled_by
+from conformance.specs._mistakes_initialisation import ZEROS_INIT
 from conformance.strategies import call, filled, sides
 from oracle.initialisation import zeros_init
 
@@ -15,4 +16,4 @@ def arguments(draw: st.DrawFn) -> Arguments:
     return call(draw(filled({"tensor": shape})))
 
 
-SPEC = Spec("Model Initialization", arguments(), law=filled_by(zeros_init))
+SPEC = Spec("Model Initialization", arguments(), law=filled_by(zeros_init), mistakes=ZEROS_INIT)

@@ -5,7 +5,7 @@ The only target that knows the oracle: it tests the suite, not a library.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,22 +45,29 @@ class Oracle(Target):
     def layer(self, name: str) -> Callable[..., Any] | None:
         if name not in names():
             return None
-        arguments = formula(name).__code__.co_varnames
 
         def compute(*tensors: Any, **parameters: Any) -> tuple[NDArray[Any], ...]:
-            given = dict(zip(arguments, tensors, strict=False))
-            if name in _MASKED:
-                draws = np.random.RandomState(self._seed).random_sample(tensors[0].shape[: _MASKED[name]])
-                given["mask"] = (draws >= parameters["p"]).astype(np.float64)
-            storage = FORMATS[self._format]
-            with Rounded(FORMATS[self.declared(name, self._format).compute], storage, self._seed):
-                outputs = evaluate(name, given, parameters)
-                return tuple(_array(output.shape, output.elements()) for output in outputs.values())
+            with self.rules(name):
+                outputs = evaluate(name, self.given(name, tensors, parameters), parameters)
+                return tuple(as_array(output.shape, output.elements()) for output in outputs.values())
 
         return compute
 
+    def given(self, name: str, tensors: Sequence[Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The tensors of a call by name, with the mask that a random layer draws."""
+        found = dict(zip(formula(name).__code__.co_varnames, tensors, strict=False))
+        if name in _MASKED:
+            draws = np.random.RandomState(self._seed).random_sample(tensors[0].shape[: _MASKED[name]])
+            found["mask"] = (draws >= parameters["p"]).astype(np.float64)
+        return found
 
-def _array(shape: tuple[int, ...], elements: list[Any]) -> NDArray[Any]:
+    def rules(self, name: str) -> Rounded:
+        """The arithmetic in which a layer is computed."""
+        return Rounded(FORMATS[self.declared(name, self._format).compute], FORMATS[self._format], self._seed)
+
+
+def as_array(shape: tuple[int, ...], elements: list[Any]) -> NDArray[Any]:
+    """An output as a library returns it: of indices, any of the admissible ones is as good."""
     if elements and isinstance(elements[0], frozenset):
         return np.array([min(choice) for choice in elements], dtype=np.int64).reshape(shape)
     return np.array(elements, dtype=np.float64).reshape(shape)

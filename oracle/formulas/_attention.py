@@ -80,6 +80,7 @@ def softmax_rows(
     fused: bool = False,
     recomputed: bool = False,
     behind_mask: str = "skipped",
+    weigh: Callable[[Row], Row] = softmax_row,
 ) -> Weights:
     """The weights of the keys.
 
@@ -87,7 +88,7 @@ def softmax_rows(
     infinity leave the key out. A query without permitted keys weights all with nothing ("zero"), all alike ("mean"), or
     with the NaN of an empty softmax ("nan"). What is behind a mask has no influence ("skipped"), or an infinity or NaN
     there may come through a weight of zero ("times_zero"). A ``fused`` kernel does not store the scores; a
-    ``recomputed`` row is for ``weighted``.
+    ``recomputed`` row is for ``weighted``, any other is what ``weigh`` makes of the scores.
     """
     *queries, keys = shape
     if fully_masked not in ("zero", "nan", "mean"):
@@ -101,7 +102,7 @@ def softmax_rows(
         scores = {j: total([score(*query, j), *filter(_adds, row)]) for j, row in permitted.items()}
         if scores:
             kept = scores if fused else {j: stored(s) for j, s in scores.items()}
-            return _recomputed_row(kept) if recomputed else softmax_row(kept)
+            return _recomputed_row(kept) if recomputed else weigh(kept)
         if fully_masked == "zero":
             return {}
         if fully_masked == "mean":

@@ -52,6 +52,11 @@ def squares_collected(mean: Scalar, xs: Sequence[Scalar]) -> Scalar:
     return with_derivative_of(squares_about(mean, xs), collected)
 
 
+def population_variance(squares: Scalar, count: int) -> Scalar:
+    """σ² = Σ (x − μ)² / n."""
+    return squares / count
+
+
 def inverse_deviation(variance: Scalar, eps: float | Fraction) -> Scalar:
     """1 / √(σ² + ε)."""
     return 1.0 / sqrt(variance + constant(eps))
@@ -85,18 +90,20 @@ def _computed(x: Scalar) -> Scalar:
 
 @dataclass(frozen=True)
 class Writing:
-    """A way to write a normalisation: its mean, its sum of squares about the mean, its affine map, and whether it keeps
-    the statistics as they are computed or ``stored``.
+    """A way to write a normalisation: its mean, its sum of squares about the mean, the variance that n values have with
+    that sum, 1 / √(σ² + ε), its affine map, and whether it keeps the statistics as they are computed or ``stored``.
     """
 
-    mean: Callable[[Sequence[Scalar]], Scalar]
-    squares: Callable[[Scalar, Sequence[Scalar]], Scalar]
-    affine: AffineMap
+    mean: Callable[[Sequence[Scalar]], Scalar] = mean_of
+    squares: Callable[[Scalar, Sequence[Scalar]], Scalar] = squares_about
+    affine: AffineMap = as_documented
     kept: Callable[[Scalar], Scalar] = _computed
+    variance: Callable[[Scalar, int], Scalar] = population_variance
+    inverse: Callable[[Scalar, float | Fraction], Scalar] = inverse_deviation
 
 
-DOCUMENTED = Writing(mean_of, squares_about, as_documented)
-FOLDED = Writing(welford_mean, squares_about, as_folded)
+DOCUMENTED = Writing()
+FOLDED = Writing(mean=welford_mean, affine=as_folded)
 COLLECTED = Writing(welford_mean, squares_collected, as_folded, stored)  # for derivatives: a ȳ + b x + c
 
 

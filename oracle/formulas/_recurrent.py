@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from oracle.formulas._shapes import require_at_least, require_rank
-from oracle.scalar import Scalar, constant, dot, largest, stored, total, with_derivative_of
+from oracle.scalar import Scalar, constant, dot, largest, reused, stored, total, with_derivative_of
 from oracle.tensor import Tensor, tensor
 
 Row: TypeAlias = list[Scalar]
@@ -111,8 +111,9 @@ def recurrence(
         def states(n: int) -> list[State]:
             found = [tuple(_begin(state, number, n, size) for state, size in zip(initial.values(), sizes, strict=True))]
             for t in reversed(range(length)) if backwards else range(length):
-                entering = [stored(x) for x in sequence[t, n, ...]]  # so is the derivative of each direction's use
-                found.append(step(units[number], entering, found[-1]))
+                before = tuple(_used(row) for row in found[-1])
+                after = step(units[number], _used(sequence[t, n, ...]), before)
+                found.append(tuple(list(map(reused, row)) for row in after))
             return found
 
         return tensor([samples], states)
@@ -135,6 +136,11 @@ def recurrence(
         return tensor((len(units), samples, sizes[state]), lambda number, n, j: runs[number][n][-1][state][j])
 
     return [sequence.swapped(0, 1) if batch_first else sequence, *map(last, range(len(sizes)))]
+
+
+def _used(row: Row) -> Row:
+    """Numbers that one step of one unit takes: the derivatives of this use are stored."""
+    return [with_derivative_of(x, lambda x=x: stored(x)) for x in row]  # type: ignore[misc]
 
 
 def _begin(state: Tensor | None, number: int, n: int, size: int) -> Row:

@@ -7,18 +7,11 @@ None for a cumulative average.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
-from oracle.formulas._normalised import (
-    AffineMap,
-    as_documented,
-    as_folded,
-    at,
-    inverse_deviation,
-    mean_of,
-    moved,
-    squares_about,
-)
+from oracle.formulas._normalised import DOCUMENTED, Writing, as_folded, at, moved
 from oracle.formulas._shapes import require_per_channel, require_rank
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, indices, tensor
@@ -42,11 +35,22 @@ def batch_norm(
     one. Returns output (N, C, *) and, where given, running_mean and running_var (C). Raises
     ``ValueError`` where a shape does not fit, and for less than two values per channel in training.
     """
-    share = _share(momentum, num_batches_tracked)
-    return _batch_norm(as_documented, input, running_mean, running_var, weight, bias, training, share, eps)
+    return written(
+        DOCUMENTED,
+        input,
+        running_mean,
+        running_var,
+        weight,
+        bias,
+        training=training,
+        momentum=momentum,
+        eps=eps,
+        num_batches_tracked=num_batches_tracked,
+    )
 
 
-def folded(
+def written(
+    writing: Writing,
     input: Tensor,
     running_mean: Tensor | None = None,
     running_var: Tensor | None = None,
@@ -58,31 +62,13 @@ def folded(
     eps: float = 1e-5,
     num_batches_tracked: int = 0,
 ) -> dict[str, Tensor]:
-    """The same numbers, computed as y = a x + b with one slope and one offset per channel."""
-    share = _share(momentum, num_batches_tracked)
-    return _batch_norm(as_folded, input, running_mean, running_var, weight, bias, training, share, eps)
-
-
-def _share(momentum: float | None, num_batches_tracked: int) -> float | Fraction:
-    """What a batch contributes to the running statistics."""
-    return Fraction(1, num_batches_tracked + 1) if momentum is None else momentum
-
-
-def _batch_norm(
-    affine: AffineMap,
-    input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    training: bool,
-    momentum: float | Fraction,
-    eps: float,
-) -> dict[str, Tensor]:
+    """The same in any writing; its statistics are stored always."""
     require_rank("input", input, 2)
     samples, channels, *sides = input.shape
     require_per_channel(channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     places = list(indices(sides))
+    # what a batch contributes to the running statistics
+    share = Fraction(1, num_batches_tracked + 1) if momentum is None else momentum
     count = samples * len(places)
     if training and count < 2:
         raise ValueError(f"training needs more than one value per channel, not {input.shape}")
@@ -92,25 +78,25 @@ def _batch_norm(
     def values(c: int) -> list[Scalar]:
         return [input[n, c, *place] for n in range(samples) for place in places]
 
-    average = tensor([channels], lambda c: mean_of(values(c)))
+    average = tensor([channels], lambda c: writing.mean(values(c)))
     batch_mean = tensor([channels], lambda c: stored(average[c]))
-    squares = tensor([channels], lambda c: stored(squares_about(average[c], values(c))))
+    squares = tensor([channels], lambda c: stored(writing.squares(average[c], values(c))))
 
     def saved(batch: Tensor, running: Tensor | None) -> Tensor:
         return batch if training or running is None else running
 
     mean = saved(batch_mean, running_mean)
-    variance = saved(tensor([channels], lambda c: squares[c] / count), running_var)
-    inverse = tensor([channels], lambda c: stored(inverse_deviation(variance[c], eps)))
+    variance = saved(tensor([channels], lambda c: writing.variance(squares[c], count)), running_var)
+    inverse = tensor([channels], lambda c: stored(writing.inverse(variance[c], eps)))
 
     def y(*index: int) -> Scalar:
         c = index[1]
-        return stored(affine(input[index], mean[c], inverse[c], at(weight, c), at(bias, c)))
+        return stored(writing.affine(input[index], mean[c], inverse[c], at(weight, c), at(bias, c)))
 
     def updated(running: Tensor, observed: Tensor) -> Tensor:
         if not training:
             return running
-        return tensor([channels], lambda c: stored(moved(running[c], observed[c], momentum)))
+        return tensor([channels], lambda c: stored(moved(running[c], observed[c], share)))
 
     outputs = {"output": tensor(input.shape, y)}
     if running_mean is not None:
@@ -119,3 +105,7 @@ def _batch_norm(
         unbiased = tensor([channels], lambda c: squares[c] / (count - 1))
         outputs["running_var"] = updated(running_var, unbiased)
     return outputs
+
+
+# The same numbers, computed as y = a x + b with one slope and one offset per channel.
+folded = partial(written, replace(DOCUMENTED, affine=as_folded))

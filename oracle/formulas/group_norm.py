@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from oracle.formulas._normalised import COLLECTED, DOCUMENTED, FOLDED, Writing, at, inverse_deviation
+from oracle.formulas._normalised import COLLECTED, DOCUMENTED, FOLDED, Writing, at
 from oracle.formulas._shapes import require_at_least, require_per_channel, require_rank
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, tensor
@@ -26,10 +26,10 @@ def group_norm(
     input (N, C, *), weight and bias (C) or None; returns (N, C, *). Raises ``ValueError`` where a shape or
     the number of groups does not fit.
     """
-    return _group_norm(DOCUMENTED, input, weight, bias, num_groups=num_groups, eps=eps)
+    return written(DOCUMENTED, input, weight, bias, num_groups=num_groups, eps=eps)
 
 
-def _group_norm(
+def written(
     writing: Writing,
     input: Tensor,
     weight: Tensor | None = None,
@@ -38,6 +38,7 @@ def _group_norm(
     num_groups: int,
     eps: float = 1e-5,
 ) -> Tensor:
+    """The same in any writing."""
     require_rank("input", input, 2)
     require_at_least(1, num_groups=(num_groups,))
     samples, channels, *_ = input.shape
@@ -53,7 +54,7 @@ def _group_norm(
 
     def inverse_at(n: int, g: int) -> Scalar:
         xs = values(n, g)
-        return writing.kept(inverse_deviation(writing.squares(mean[n, g], xs) / len(xs), eps))
+        return writing.kept(writing.inverse(writing.variance(writing.squares(mean[n, g], xs), len(xs)), eps))
 
     inverse = tensor([samples, num_groups], inverse_at)
     kept_mean = tensor([samples, num_groups], lambda n, g: writing.kept(mean[n, g]))
@@ -67,5 +68,5 @@ def _group_norm(
 
 
 # The same numbers in other orders of operations.
-folded = partial(_group_norm, FOLDED)
-collected = partial(_group_norm, COLLECTED)
+folded = partial(written, FOLDED)
+collected = partial(written, COLLECTED)

@@ -34,7 +34,7 @@ def gru(
     above the first layer the sizes of all directions. Returns output (L, N, directions · size), batch first where the
     input is, and h_n as h_0. Raises ``ValueError`` where a number of weights or a shape does not fit.
     """
-    return _gru(
+    return written(
         input,
         h_0,
         weights,
@@ -43,7 +43,6 @@ def gru(
         batch_first=batch_first,
         bidirectional=bidirectional,
         reset_after=reset_after,
-        update=_averaged,
     )
 
 
@@ -56,7 +55,7 @@ def _moved(z: Scalar, n: Scalar, h: Scalar) -> Scalar:
     return n + stored(z * stored(h - n))
 
 
-def _gru(
+def written(
     input: Tensor,
     h_0: Tensor | None = None,
     weights: Sequence[Tensor] = (),
@@ -66,8 +65,10 @@ def _gru(
     batch_first: bool = False,
     bidirectional: bool = False,
     reset_after: bool = True,
-    update: Callable[[Scalar, Scalar, Scalar], Scalar],
+    update: Callable[[Scalar, Scalar, Scalar], Scalar] = _averaged,
 ) -> dict[str, Tensor]:
+    """The same, where ``update`` makes the next state of z, n and the state before."""
+
     def candidate(unit: Unit, x: Row, h: Row, r: Row) -> Row:
         if not reset_after:
             return unit.gate(2, tanh, x, [stored(a * b) for a, b in zip(r, h, strict=True)])
@@ -96,4 +97,4 @@ def _gru(
 
 
 # The same numbers in another order of operations.
-interpolated = partial(_gru, update=_moved)
+interpolated = partial(written, update=_moved)

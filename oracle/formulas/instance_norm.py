@@ -9,17 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
-from oracle.formulas._normalised import (
-    AffineMap,
-    as_documented,
-    as_folded,
-    at,
-    inverse_deviation,
-    mean_of,
-    moved,
-    squares_about,
-)
+from oracle.formulas._normalised import DOCUMENTED, Writing, as_folded, at, mean_of, moved
 from oracle.formulas._shapes import require_per_channel, require_rank
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, tensor
@@ -42,20 +35,21 @@ def instance_norm(
     and running_var (C). Raises ``ValueError`` where a shape does not fit, and for statistics of a single
     position.
     """
-    return _instance_norm(
-        as_documented,
+    return written(
+        DOCUMENTED,
         input,
         running_mean,
         running_var,
         weight,
         bias,
-        use_input_stats,
-        momentum,
-        eps,
+        use_input_stats=use_input_stats,
+        momentum=momentum,
+        eps=eps,
     )
 
 
-def folded(
+def written(
+    writing: Writing,
     input: Tensor,
     running_mean: Tensor | None = None,
     running_var: Tensor | None = None,
@@ -66,31 +60,7 @@ def folded(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> dict[str, Tensor]:
-    """The same numbers, computed as y = a x + b, one slope and offset per sample and channel."""
-    return _instance_norm(
-        as_folded,
-        input,
-        running_mean,
-        running_var,
-        weight,
-        bias,
-        use_input_stats,
-        momentum,
-        eps,
-    )
-
-
-def _instance_norm(
-    affine: AffineMap,
-    input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    use_input_stats: bool,
-    momentum: float,
-    eps: float,
-) -> dict[str, Tensor]:
+    """The same in any writing; its statistics are stored always."""
     require_rank("input", input, 3)
     samples, channels, *sides = input.shape
     require_per_channel(channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
@@ -103,16 +73,16 @@ def _instance_norm(
     def per_instance(value: Callable[[int, int], Scalar]) -> Tensor:
         return tensor([samples, channels], value)
 
-    average = per_instance(lambda n, c: mean_of(input[n, c, ...]))
+    average = per_instance(lambda n, c: writing.mean(input[n, c, ...]))
     own_mean = per_instance(lambda n, c: stored(average[n, c]))
-    squares = per_instance(lambda n, c: stored(squares_about(average[n, c], input[n, c, ...])))
-    own_variance = per_instance(lambda n, c: squares[n, c] / count)
+    squares = per_instance(lambda n, c: stored(writing.squares(average[n, c], input[n, c, ...])))
+    own_variance = per_instance(lambda n, c: writing.variance(squares[n, c], count))
 
     def saved(own: Tensor, running: Tensor | None) -> Tensor:
         return own if use_input_stats or running is None else per_instance(lambda n, c: running[c])
 
     mean, variance = saved(own_mean, running_mean), saved(own_variance, running_var)
-    inverse = per_instance(lambda n, c: stored(inverse_deviation(variance[n, c], eps)))
+    inverse = per_instance(lambda n, c: stored(writing.inverse(variance[n, c], eps)))
 
     def repeated(x: Tensor | None) -> Tensor | None:
         """A parameter as each sample uses it: so is the derivative stored by sample."""
@@ -122,7 +92,7 @@ def _instance_norm(
 
     def y(*index: int) -> Scalar:
         n, c, *_ = index
-        return stored(affine(input[index], mean[n, c], inverse[n, c], at(weights, n, c), at(biases, n, c)))
+        return stored(writing.affine(input[index], mean[n, c], inverse[n, c], at(weights, n, c), at(biases, n, c)))
 
     def updated(running: Tensor, observed: Tensor) -> Tensor:
         if not use_input_stats:
@@ -137,3 +107,7 @@ def _instance_norm(
         unbiased = per_instance(lambda n, c: squares[n, c] / (count - 1))
         outputs["running_var"] = updated(running_var, unbiased)
     return outputs
+
+
+# The same numbers, computed as y = a x + b, one slope and offset per sample and channel.
+folded = partial(written, replace(DOCUMENTED, affine=as_folded))

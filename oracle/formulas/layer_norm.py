@@ -16,7 +16,6 @@ from oracle.formulas._normalised import (
     Writing,
     as_folded_first,
     at,
-    inverse_deviation,
 )
 from oracle.formulas._shapes import require_shape
 from oracle.scalar import Scalar, stored
@@ -36,10 +35,10 @@ def layer_norm(
     input (*, *normalized_shape), weight and bias (*normalized_shape) or None; returns as input. Raises
     ``ValueError`` where a shape does not fit.
     """
-    return _layer_norm(DOCUMENTED, input, weight, bias, normalized_shape=normalized_shape, eps=eps)
+    return written(DOCUMENTED, input, weight, bias, normalized_shape=normalized_shape, eps=eps)
 
 
-def _layer_norm(
+def written(
     writing: Writing,
     input: Tensor,
     weight: Tensor | None = None,
@@ -48,6 +47,7 @@ def _layer_norm(
     normalized_shape: Sequence[int],
     eps: float = 1e-5,
 ) -> Tensor:
+    """The same in any writing."""
     if not normalized_shape:
         raise ValueError("normalized_shape is empty; it must have a dimension at least")
     axis = input.rank - len(normalized_shape)
@@ -61,7 +61,7 @@ def _layer_norm(
 
     def inverse_at(*n: int) -> Scalar:
         xs = input[*n, ...]
-        return writing.kept(inverse_deviation(writing.squares(mean[n], xs) / len(xs), eps))
+        return writing.kept(writing.inverse(writing.variance(writing.squares(mean[n], xs), len(xs)), eps))
 
     inverse = tensor(samples, inverse_at)
     kept_mean = tensor(samples, lambda *n: writing.kept(mean[n]))
@@ -74,5 +74,5 @@ def _layer_norm(
 
 
 # The same numbers in other orders of operations.
-folded = partial(_layer_norm, FOLDED)
-collected = partial(_layer_norm, replace(COLLECTED, affine=as_folded_first))
+folded = partial(written, FOLDED)
+collected = partial(written, replace(COLLECTED, affine=as_folded_first))

@@ -7,10 +7,11 @@ as torch.nn.LSTM documents them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from oracle.formulas._recurrent import Row, State, Unit, recurrence
-from oracle.scalar import sigmoid, stored, tanh, total
+from oracle.scalar import Scalar, sigmoid, stored, tanh, total
 from oracle.tensor import Tensor
 
 
@@ -37,11 +38,57 @@ def lstm(
     a number of weights, a shape or proj_size does not fit.
     """
 
+    return written(
+        Cell(),
+        input,
+        h_0,
+        c_0,
+        weights,
+        num_layers=num_layers,
+        bias=bias,
+        batch_first=batch_first,
+        bidirectional=bidirectional,
+        proj_size=proj_size,
+    )
+
+
+def _carried(i: Scalar, f: Scalar, g: Scalar, c: Scalar) -> Scalar:
+    return total([stored(f * c), stored(i * g)])
+
+
+def _emitted(o: Scalar, c: Scalar) -> Scalar:
+    return o * stored(tanh(c))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a step computes: the gates i, f, g, o from their sums, the next c from i, f, g and c, and h from o and c."""
+
+    activations: Sequence[Callable[[Scalar], Scalar]] = (sigmoid, sigmoid, tanh, sigmoid)
+    carried: Callable[[Scalar, Scalar, Scalar, Scalar], Scalar] = _carried
+    emitted: Callable[[Scalar, Scalar], Scalar] = _emitted
+
+
+def written(
+    cell: Cell,
+    input: Tensor,
+    h_0: Tensor | None = None,
+    c_0: Tensor | None = None,
+    weights: Sequence[Tensor] = (),
+    *,
+    num_layers: int = 1,
+    bias: bool = True,
+    batch_first: bool = False,
+    bidirectional: bool = False,
+    proj_size: int = 0,
+) -> dict[str, Tensor]:
+    """The same with any cell."""
+
     def step(unit: Unit, x: Row, state: State) -> State:
         h, c = state
-        i, f, g, o = (unit.gate(k, φ, x, h) for k, φ in enumerate((sigmoid, sigmoid, tanh, sigmoid)))
-        c = [stored(total([stored(f[j] * c[j]), stored(i[j] * g[j])])) for j in range(unit.size)]
-        h = [stored(o[j] * stored(tanh(c[j]))) for j in range(unit.size)]
+        i, f, g, o = (unit.gate(k, φ, x, h) for k, φ in enumerate(cell.activations))
+        c = [stored(cell.carried(i[j], f[j], g[j], c[j])) for j in range(unit.size)]
+        h = [stored(cell.emitted(o[j], c[j])) for j in range(unit.size)]
         return unit.projected(h), c
 
     output, h_n, c_n = recurrence(

@@ -6,6 +6,7 @@ Packed projections and masks as torch.nn.MultiheadAttention documents them, batc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from oracle.formulas._attention import (
@@ -18,6 +19,7 @@ from oracle.formulas._attention import (
     weighted,
 )
 from oracle.formulas._shapes import require_at_least, require_rank, require_shape
+from oracle.formulas._softmax import Row, softmax_row
 from oracle.formulas.linear import linear
 from oracle.scalar import Scalar, stored, total
 from oracle.tensor import Tensor, tensor
@@ -49,7 +51,7 @@ def multi_head_attention(
     Returns output (N, L, E) and, with ``need_weights``, weights: their mean over the heads (N, L, S),
     or each head's (N, H, L, S).
     """
-    return _multi_head_attention(
+    return written(
         query,
         key,
         value,
@@ -64,11 +66,10 @@ def multi_head_attention(
         average_attn_weights=average_attn_weights,
         fully_masked=fully_masked,
         behind_mask=behind_mask,
-        recomputed=False,
     )
 
 
-def _multi_head_attention(
+def written(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -84,8 +85,10 @@ def _multi_head_attention(
     average_attn_weights: bool = True,
     fully_masked: str = "nan",
     behind_mask: str = "skipped",
-    recomputed: bool,
+    recomputed: bool = False,
+    weigh: Callable[[Row], Row] = softmax_row,
 ) -> dict[str, Tensor]:
+    """The same, where ``weigh`` makes of the scores of a query the weights of the keys, or they are ``recomputed``."""
     require_at_least(1, num_heads=(num_heads,))
     require_rank("query", query, 3, 3)
     require_rank("key", key, 3, 3)
@@ -138,6 +141,7 @@ def _multi_head_attention(
         fully_masked,
         recomputed=recomputed,
         behind_mask=behind_mask,
+        weigh=weigh,
     )
     mixed = weighted(rows, v, recomputed)
     joined = tensor(query.shape, lambda n, i, e: mixed[n, e // size, i, e % size])
@@ -149,7 +153,7 @@ def _multi_head_attention(
 
 
 # The same numbers in another order of operations.
-recomputed = partial(_multi_head_attention, recomputed=True)
+recomputed = partial(written, recomputed=True)
 
 
 def _inverted(mask: Scalar | bool) -> Scalar | bool:

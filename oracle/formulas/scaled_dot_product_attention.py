@@ -6,6 +6,7 @@ scale and grouped heads as torch.nn.functional.scaled_dot_product_attention docu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 
@@ -18,6 +19,7 @@ from oracle.formulas._attention import (
     weighted,
 )
 from oracle.formulas._shapes import require_rank
+from oracle.formulas._softmax import Row, softmax_row
 from oracle.scalar import Scalar, absolute, constant, sqrt
 from oracle.tensor import Tensor, tensor
 
@@ -45,7 +47,7 @@ def scaled_dot_product_attention(
     a weight of zero ("times_zero"). With ``enable_gqa``, the G heads of key and value (*, G, S, E) each serve
     H / G neighbouring heads of query (*, H, L, E).
     """
-    return _attention(
+    return written(
         query,
         key,
         value,
@@ -56,12 +58,10 @@ def scaled_dot_product_attention(
         causal_alignment=causal_alignment,
         fully_masked=fully_masked,
         behind_mask=behind_mask,
-        split=False,
-        recomputed=False,
     )
 
 
-def _attention(
+def written(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -73,15 +73,19 @@ def _attention(
     causal_alignment: str = "top_left",
     fully_masked: str = "zero",
     behind_mask: str = "skipped",
-    split: bool,
-    recomputed: bool,
+    split: bool = False,
+    recomputed: bool = False,
+    weigh: Callable[[Row], Row] = softmax_row,
 ) -> Tensor:
-    """With the scale on the query, or ``split``: its root on query and key, which may round where the scale doesn't."""
+    """With the scale on the query, or ``split``: its root on query and key, which may round where the scale doesn't.
+
+    ``weigh`` makes of the scores of a query the weights of the keys.
+    """
     if enable_gqa:
         require_rank("query", query, 3)
         key, value = (_shared(x, query.shape[-3]) for x in (key, value))
     require_fitting(query, key, value)
-    mask = _mask(attn_mask, is_causal, causal_alignment, query, key)
+    mask = whole_mask(attn_mask, is_causal, causal_alignment, query, key)
     factor = _factor(scale, query)
     if split:
         root = sqrt(absolute(factor))
@@ -98,20 +102,21 @@ def _attention(
         fused=True,
         recomputed=recomputed,
         behind_mask=behind_mask,
+        weigh=weigh,
     )
     return weighted(rows, value, recomputed)
 
 
 # The same numbers in other orders of operations.
-split_scale = partial(_attention, split=True, recomputed=False)
-recomputed = partial(_attention, split=True, recomputed=True)
+split_scale = partial(written, split=True)
+recomputed = partial(written, split=True, recomputed=True)
 
 
 def _factor(scale: float | Fraction | None, query: Tensor) -> Scalar:
     return inverse_root(query.shape[-1]) if scale is None else constant(scale)
 
 
-def _mask(attn_mask: Tensor | None, is_causal: bool, causal_alignment: str, query: Tensor, key: Tensor) -> Tensor:
+def whole_mask(attn_mask: Tensor | None, is_causal: bool, causal_alignment: str, query: Tensor, key: Tensor) -> Tensor:
     """The mask of every score (*, L, S): True, False, or a number to add."""
     if is_causal and attn_mask is not None:
         raise ValueError("attn_mask and is_causal exclude each other")

@@ -245,6 +245,26 @@ KNOWN: tuple[Deviation, ...] = (
     ),
     Deviation(
         "group_norm",
+        "in channels_last the derivative towards the bias alone ends the process: that towards the weight is written "
+        "too, for which there is no memory: group_norm_kernel.cpp (GroupNormBackwardKernelImplChannelsLastInternal)",
+        "import os, subprocess, sys\n"
+        "program = '''\n"
+        "import torch\n"
+        "x = torch.ones(1, 2, 2, 2).to(memory_format=torch.channels_last)\n"
+        "bias = torch.zeros(2, requires_grad=True)\n"
+        "torch.nn.functional.group_norm(x, 1, torch.ones(2), bias).sum().backward()\n"
+        "'''\n"
+        "garbage = {**os.environ, 'MALLOC_PERTURB_': '165'}  # in memory that was not written\n"
+        "print(subprocess.run([sys.executable, '-c', program], env=garbage, stderr=-3).returncode)\n"
+        "# -11",
+        lambda case: (
+            case.upstream is not None and case.upstream.wanted == ("bias",) and case.layout("input") == "channels_last"
+        ),
+        "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cpu/group_norm_kernel.cpp",
+        lethal=True,
+    ),
+    Deviation(
+        "group_norm",
         "without weight, the derivative towards the bias alone raises RuntimeError: tensor does not have a device",
         "import torch\n"
         "bias = torch.zeros(2, requires_grad=True)\n"
@@ -314,25 +334,28 @@ KNOWN: tuple[Deviation, ...] = (
         )
         for layer in ("scaled_dot_product_attention", "local_attention", "multi_head_attention")
     ),
-    Deviation(
-        "batch_norm",
-        "in half precision, where a tensor is not contiguous, the sum for the weight's derivative is made of stored "
-        "differences and products: aten/src/ATen/native/Normalization.cpp (batch_norm_backward_cpu_template)",
-        "import torch\n"
-        "torch.manual_seed(0)\n"
-        "x, g = torch.randn(3, 2, 7).half(), torch.randn(3, 2, 7).half()\n"
-        "weight = torch.ones(2).half().requires_grad_()\n"
-        "for y in (g, g.mT.contiguous().mT):  # the same numbers, other derivatives\n"
-        "    z = torch.nn.functional.batch_norm(x, None, None, weight, training=True)\n"
-        "    print([round(d, 4) for d in torch.autograd.grad(z, weight, y)[0].tolist()])\n"
-        "# [-9.9688, -2.6699]\n"
-        "# [-9.9766, -2.668]",
-        lambda case: (
-            case.format in ("bfloat16", "float16")
-            and case.upstream is not None
-            and {case.layout("input"), case.upstream.layout} != {PLAIN}
-        ),
-        check="gradient",
+    *(
+        Deviation(
+            layer,
+            "in half precision, where a tensor is not contiguous, the sum for the weight's derivative is made of "
+            "stored differences and products: Normalization.cpp (batch_norm_backward_cpu_template)",
+            "import torch\n"
+            "torch.manual_seed(0)\n"
+            "x, g = torch.randn(3, 2, 7).half(), torch.randn(3, 2, 7).half()\n"
+            "weight = torch.ones(2).half().requires_grad_()\n"
+            "for y in (g, g.mT.contiguous().mT):  # the same numbers, other derivatives\n"
+            "    z = torch.nn.functional.batch_norm(x, None, None, weight, training=True)\n"
+            "    print([round(d, 4) for d in torch.autograd.grad(z, weight, y)[0].tolist()])\n"
+            "# [-9.9688, -2.6699]\n"
+            "# [-9.9766, -2.668]",
+            lambda case: (
+                case.format in ("bfloat16", "float16")
+                and case.upstream is not None
+                and {case.layout("input"), case.upstream.layout} != {PLAIN}
+            ),
+            check="gradient",
+        )
+        for layer in ("batch_norm", "instance_norm")
     ),
     Deviation(
         "conv2d",

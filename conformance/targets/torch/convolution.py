@@ -72,11 +72,14 @@ def conv_transpose2d(
     return found
 
 
-# Where oneDNN does not serve, convolutions are matrix products, and col2im adds the columns to their pixels one by one:
-# aten/src/ATen/native/{ConvolutionMM2d,NaiveConvolutionTranspose2d}.cpp. Images add to the derivatives of the weight.
-ALGORITHMS = {("conv_transpose2d", "float16"): "by_columns"}
+# Where oneDNN does not serve (float16, and an output_padding that needs a dilation), convolutions are matrix products,
+# and col2im adds the columns to their pixels one by one: aten/src/ATen/native/{ConvolutionMM2d,
+# NaiveConvolutionTranspose2d}.cpp. Images add to the derivatives of the weight, and with a dilation to those of the
+# bias: NaiveDilatedConvolution.cpp.
+ALGORITHMS = {("conv_transpose2d", format): "by_columns" for format in ("bfloat16", "float16")}
 SCATTERED = {
     "conv2d": frozenset({"input", "weight"}),
+    ("conv2d", "float16"): frozenset({"input", "weight", "bias"}),
     "conv_transpose2d": frozenset({"weight"}),
 }
 

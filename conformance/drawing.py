@@ -1,0 +1,68 @@
+"""How cases are drawn: by Hypothesis, but each independently of those before.
+
+After its first ten examples Hypothesis follows each new one by up to five copies in which one part repeats another. It
+does not know that the parts are sides and seeds: of 100 cases of a layer a third repeated others, or were smaller.
+Shrinking is Hypothesis' own.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
+from hypothesis.strategies import SearchStrategy
+
+from conformance.case import Case
+
+_BACKEND = "conformance"
+
+
+class Independent(HypothesisProvider):
+    """Hypothesis' choices without the constants that it finds in the code of loaded modules.
+
+    What is drawn would depend on what was imported before.
+    """
+
+    def _maybe_draw_constant(self, *arguments: Any, **options: Any) -> None:
+        return None
+
+
+AVAILABLE_PROVIDERS[_BACKEND] = f"{__name__}.{Independent.__name__}"
+
+
+def drawn(source: SearchStrategy[Case], judge: Callable[[Case], None], examples: int, random: bool) -> None:
+    """Call ``judge`` with so many cases. One for which it raises is shrunk to the simplest for which it still does.
+
+    ``random``: fresh cases, or those of Hypothesis' global seed; else always the same.
+    """
+    configure = _settings(examples, derandomize=not random, phases=(Phase.generate, Phase.shrink))
+    configure(given(source)(judge))()
+
+
+def listed(source: SearchStrategy[Case], count: int, about: str) -> list[Case]:
+    """So many cases, always the same ones ``about`` one thing, without the smallest, with which every search begins."""
+    found: list[Case] = []
+
+    @seed(zlib.crc32(about.encode()))
+    @_settings(count + 1, phases=(Phase.generate,))
+    @given(source)
+    def collect(case: Case) -> None:
+        found.append(case)
+
+    collect()
+    return found[1:]
+
+
+def _settings(examples: int, **others: Any) -> settings:
+    return settings(
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+        backend=_BACKEND,
+        **others,
+    )
