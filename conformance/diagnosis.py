@@ -118,7 +118,7 @@ def _explaining(
             break
     found = {name: mistake for name, mistake in found.items() if name in evident}
     # a coarse arithmetic explains much by its wide bounds; what explains the same without them is more likely
-    return {name: mistake for name, mistake in found.items() if not mistake.arithmetic} or found
+    return {name: mistake for name, mistake in found.items() if mistake.compute is None} or found
 
 
 def _verdict(judged: Judgement, mistake: Mistake) -> Verdict:
@@ -138,7 +138,8 @@ def _judgement(
     """The judgement of an answer with these outputs ``by`` all that the truth depends on."""
 
     def judged(mistake: Mistake) -> Verdict:
-        declared = replace(target.declared(case.layer, case.format), **mistake.arithmetic)
+        declared = target.declared(case.layer, case.format)
+        declared = replace(declared, compute=mistake.compute(case.format)) if mistake.compute else declared
         observe = mistake.observed or spec(case.layer).observed
         observed = observe(case, outputs) if observe else None
         return by(declared, target.policies.get(case.layer), observed, mistake.change)

@@ -7,7 +7,7 @@ it, so it has derivatives and permitted errors of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from conformance.case import Case
@@ -16,6 +16,7 @@ from conformance.target import Declared
 from conformance.values import Array
 from conformance.verdict import Actual
 from oracle.evaluate import named
+from oracle.formats import FORMATS
 from oracle.scalar import Scalar, constant, detached, with_derivative_of
 from oracle.tensor import Tensor, key, tensor
 
@@ -32,17 +33,17 @@ def _unchanged(formula: Formula) -> Formula:
 class Mistake:
     """What is wrong, in a ``sentence`` without an end, and how to make it.
 
-    ``change`` makes the mistaken formula from the right one; ``arithmetic`` names fields of ``Declared``, where only
-    that is wrong. Of a random layer that makes the mistake, ``law`` gives the laws, and ``observed`` finds what it has
-    drawn, where they are not those of the spec. A ``convention`` is right elsewhere: implementations that follow it
-    must declare it.
+    ``change`` makes the mistaken formula from the right one; ``compute`` gives from the storage format the one in which
+    it is computed, where only that is wrong. Of a random layer that makes the mistake, ``law`` gives the laws, and
+    ``observed`` finds what it has drawn, where they are not those of the spec. A ``convention`` is right elsewhere:
+    implementations that follow it must declare it.
     """
 
     sentence: str
     change: Callable[[Formula], Formula] = _unchanged
     law: Callable[[Case, Declared], Mapping[str, Law]] | None = None
     observed: Callable[[Case, list[Actual]], Mapping[str, Array]] | None = None
-    arithmetic: Mapping[str, Any] = field(default_factory=dict)
+    compute: Callable[[str], str] | None = None
     convention: bool = False
 
     def named(self) -> str:
@@ -75,11 +76,6 @@ def answered(sentence: str, change: Callable[[Outputs, Arguments], Outputs], con
 def instead(sentence: str, formula: Formula, convention: bool = False) -> Mistake:
     """A formula in place of the right one."""
     return Mistake(sentence, lambda _: formula, convention=convention)
-
-
-def computed(sentence: str, **arithmetic: str) -> Mistake:
-    """The right formula in a coarser arithmetic."""
-    return Mistake(sentence, arithmetic=arithmetic)
 
 
 def backward(mistake: Mistake) -> Mistake:
@@ -141,7 +137,11 @@ def left_out(*tensors: str) -> Mistake:
     return called(f"{' and '.join(tensors)} is left out", lambda given: dict.fromkeys(tensors))
 
 
-HALF = computed("every operation is rounded to float16", compute="float16")
+def _half(storage: str) -> str:
+    return storage if FORMATS[storage].precision <= FORMATS["float16"].precision else "float16"
+
+
+HALF = Mistake("every operation is rounded to half precision", compute=_half)
 
 
 # Changes of tensors: of a tensor, None where it is left out, or several

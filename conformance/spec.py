@@ -29,14 +29,12 @@ OUTPUT = "output"
 class Refusal:
     """A call that must be refused, not answered with numbers, and the valid one that it is a slip away from.
 
-    ``sentence`` says what is wrong with it. ``unchecked`` says why the formula lets the call pass and only targets must
-    refuse it.
+    ``sentence`` says what is wrong with it.
     """
 
     sentence: str
     wrong: Arguments
     valid: Arguments
-    unchecked: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ multiply-adds.
 
 **Squares.** Let X be a squared error divided by that variance, so that its mean is at most 1. Then the product of
 1 + λ (X - 1) over independent sums has a mean of at most 1 for each λ in [0, 1], and so has an average of such products
-over several λ. It exceeds 10^12 with a probability of at most 10^-12 (Markov's inequality; Waudby-Smith and Ramdas,
+over several λ. It exceeds 10^14 with a probability of at most 10^-14 (Markov's inequality; Waudby-Smith and Ramdas,
 Estimating means of bounded random variables by betting, J. R. Stat. Soc. B 86, 2024). No more is assumed of the errors
 than their mean square.
 
@@ -58,7 +58,7 @@ _STAKES = 2.0 ** -np.arange(1.0, 9.0)
 
 def judge(values: Array, sums: Sequence[Sum], declared: Declared, format: str) -> Verdict:
     """The verdict on computed sums, a vector of numbers of the storage format; its ratio is 1 where chance reaches its
-    limit. Falsely FAIL with a probability of at most 2e-12.
+    limit. Falsely FAIL with a probability of at most 2e-14.
     """
     if not np.all(np.isfinite(values)):
         return Verdict(Status.FAIL, math.inf, "an element is not finite")

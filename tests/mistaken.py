@@ -89,8 +89,10 @@ class Mistaken(Oracle):
             return tuple(as_array(output.shape, output.elements()) for output in outputs.values())
 
     def rules(self, name: str) -> Rounded:
-        compute = self._mistake.arithmetic.get("compute") if name == self._mistaken else None
-        return Rounded(FORMATS[compute], FORMATS[FORMAT], self._seed) if compute else super().rules(name)
+        compute = self._mistake.compute
+        if compute is None or name != self._mistaken:
+            return super().rules(name)
+        return Rounded(FORMATS[compute(FORMAT)], FORMATS[FORMAT], self._seed)
 
     @property
     def _formula(self) -> Callable[..., Any]:
