@@ -38,5 +38,9 @@ def test_every_profile_is_named(profile: str) -> None:
     assert f"`{profile}`" in README
 
 
+def test_the_numbers_of_examples_are_current() -> None:
+    assert "{quick}, {default} or {thorough} examples".format(**PROFILES) in README
+
+
 def test_the_sample_output_fits_80_columns() -> None:
     assert max(map(len, block("output").splitlines())) <= 80

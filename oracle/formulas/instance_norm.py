@@ -95,7 +95,7 @@ def written(
         return stored(writing.affine(input[index], mean[n, c], inverse[n, c], at(weights, n, c), at(biases, n, c)))
 
     def updated(running: Tensor, observed: Tensor) -> Tensor:
-        if not use_input_stats:
+        if not use_input_stats or samples == 0:  # nothing was seen
             return running
         left = per_instance(lambda n, c: stored(moved(running[c], observed[n, c], momentum)))
         return tensor([channels], lambda c: stored(mean_of([left[n, c] for n in range(samples)])))

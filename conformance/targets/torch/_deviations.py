@@ -179,7 +179,6 @@ KNOWN: tuple[Deviation, ...] = (
         "print(layer.running_mean)  # nan nan",
         lambda case: any(_sides(step)[0] == 0 and step.parameters["use_input_stats"] for step in (case, *case.steps)),
         "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Normalization.cpp",
-        check="state",
     ),
     Deviation(
         "upsample_nearest",
