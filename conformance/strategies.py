@@ -75,11 +75,13 @@ _FAMILIES = (LATTICE, GENERAL)
 
 @st.composite
 def sides(draw: st.DrawFn, count: int, budget: int = BUDGET, *, most: int = 6, least: int = 1) -> Shape:
-    """``count`` sides whose product fits the budget, mostly distinct, at times one of them long.
+    """``count`` sides whose product fits the budget, mostly distinct, at times two of them equal or one of them long.
 
     Of a budget for large calls, one side or two take as much as they can.
     """
     found = draw(st.lists(st.integers(least, most), min_size=count, max_size=count, unique=count < most - least))
+    if count > 1 and draw(st.integers(0, 5)) == 5:
+        found[draw(st.integers(1, count - 1))] = found[0]
     if count and budget > BUDGET:
         for place in draw(st.permutations(range(count)))[: draw(st.integers(1, 2))]:
             found[place] = 1

@@ -70,13 +70,18 @@ def _replaced(argument: TensorArgument, place: int, part: Special) -> TensorArgu
 
 @st.composite
 def _special(draw: st.DrawFn, base: Values | Special) -> Special:
-    """The tensor with one special value: at one place, along one axis, in all axes from one on, or in any box."""
-    kind = draw(st.sampled_from(("place", "place", "axis", "from", "box")))
+    """The tensor with one special value: at one place, along one axis or a part of it that begins or ends with it, in
+    all axes from one on, or in any box.
+    """
+    kind = draw(st.sampled_from(("place", "place", "axis", "part", "from", "box")))
     chosen = draw(st.integers(0, max(len(base.shape) - 1, 0)))
 
     def extent(axis: int, side: int) -> tuple[int, int]:
         if (kind == "axis" and axis == chosen) or (kind == "from" and axis >= chosen):
             return 0, side
+        if kind == "part" and axis == chosen:
+            length = draw(st.integers(1, side))
+            return draw(st.sampled_from((0, side - length))), length
         begin = draw(st.integers(0, side - 1))
         return begin, draw(st.integers(1, side - begin)) if kind == "box" else 1
 

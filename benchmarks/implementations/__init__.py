@@ -1,0 +1,66 @@
+"""Implementations of layers to measure by: honest ones, which every suite should accept, and broken ones.
+
+The directory is the registry: every file offers the implementations of one family. Honest are different ways to compute
+what the formula says. Each broken one has one defect that some library has had, under the same circumstances, and
+links to the report of it. None of them is made from the formulas or the mistakes of the suite.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """A function that stands for a layer, with the signature that the torch target's has.
+
+    ``sentence`` says what it does, or under which circumstances it does what instead; ``link`` where the defect has
+    been reported; ``formats`` those in which it can be asked.
+    """
+
+    layer: str
+    name: str
+    sentence: str
+    link: str
+    function: Function
+    formats: tuple[str, ...]
+    honest: bool
+
+
+_REGISTRY: list[Implementation] = []
+
+
+def broken(
+    layer: str, sentence: str, link: str, formats: Sequence[str] = ("float32",)
+) -> Callable[[Function], Function]:
+    """Registers a function as an implementation of the layer that has this defect."""
+    return _registered(layer, sentence, link, formats, honest=False)
+
+
+def honest(layer: str, sentence: str, formats: Sequence[str] = ("float32",)) -> Callable[[Function], Function]:
+    """Registers a function as an implementation of the layer that is right."""
+    return _registered(layer, sentence, "", formats, honest=True)
+
+
+def _registered(
+    layer: str, sentence: str, link: str, formats: Sequence[str], *, honest: bool
+) -> Callable[[Function], Function]:
+    def register(function: Function) -> Function:
+        name = function.__name__
+        _REGISTRY.append(Implementation(layer, name, sentence, link, function, tuple(formats), honest))
+        return function
+
+    return register
+
+
+def collect() -> list[Implementation]:
+    """All implementations, by layer and name."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return sorted(_REGISTRY, key=lambda each: (each.layer, not each.honest, each.name))
