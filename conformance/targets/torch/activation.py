@@ -46,3 +46,6 @@ LAYERS = {
 # In half precision it keeps the sum and its logarithm as it keeps numbers (vec_log_softmax_lastdim_chunk_kernel), and
 # exponentials along other dimensions (vec_softmax). Its derivatives of log_softmax are grad - exp(output) * sum.
 ALGORITHMS = {"softmax": "vectorised", "log_softmax": "vectorised"}
+
+# In float16 the derivative of sigmoid is made of operations on stored numbers, in bfloat16 it is computed in float32.
+BACKWARD = {("sigmoid", "float16"): "stepwise"}
