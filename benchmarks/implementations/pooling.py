@@ -93,7 +93,8 @@ def maximum(
         replaced = (wins(pixels, best) | first) & ((places >= 0) | (fill > -math.inf))
         best, indices = torch.where(replaced, pixels, best), torch.where(replaced, places, indices)
     known = indices >= 0
-    found = input.flatten(-2).gather(-1, indices.clamp(min=0).flatten(-2)).view(best.shape)
+    # in half precision derivatives are added up in float32
+    found = wide(input).flatten(-2).gather(-1, indices.clamp(min=0).flatten(-2)).view(best.shape).to(input.dtype)
     same = known & ((found == best) | (found.isnan() & best.isnan()))
     return torch.where(same, found, best), indices
 
@@ -122,14 +123,14 @@ def max_pool2d_unfolded(
     ceil_mode: bool = False,
 ) -> Both:
     stride, size = windows_of(input, kernel_size, stride, padding, dilation, ceil_mode)
-    both = [*taps(input, kernel_size, stride, padding, dilation, size, -math.inf)]
+    both = [*taps(wide(input), kernel_size, stride, padding, dilation, size, -math.inf)]
     pixels, places = torch.stack([x for x, _ in both]), torch.stack([place for _, place in both])
     best = pixels.detach().amax(0)
     inside = (places >= 0).view(len(both), *[1] * (input.dim() - 2), *size)
     attained = ((pixels == best) | (pixels.isnan() & best.isnan())) & inside
     tap = attained.byte().argmax(0, keepdim=True)
     places = places.view(inside.shape).expand(pixels.shape)
-    return pixels.gather(0, tap)[0], places.gather(0, tap)[0]
+    return pixels.gather(0, tap)[0].to(input.dtype), places.gather(0, tap)[0]
 
 
 def _mean(

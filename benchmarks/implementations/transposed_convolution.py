@@ -60,12 +60,6 @@ def checked(
     return How(stride, padding, output_padding, dilation, (height, width))
 
 
-def library(x: Tensor, w: Tensor, bias: Tensor | None, how: How) -> Tensor:
-    parameters = how.stride, how.padding, how.output_padding, w.shape[0], how.dilation
-    found = functional.conv_transpose2d(x.flatten(1, 2), w.flatten(0, 1), bias, *parameters)
-    return found.unflatten(1, (w.shape[0], w.shape[2]))
-
-
 def products(x: Tensor, w: Tensor) -> Iterator[tuple[Pair, Tensor]]:
     """For each tap what every pixel contributes, (N, groups, filters, H, W)."""
     for k, m in product(*map(range, w.shape[-2:])):
@@ -100,11 +94,11 @@ def gathered(x: Tensor, w: Tensor, bias: Tensor | None, how: How) -> Tensor:
 
 
 def in_float64(x: Tensor, w: Tensor, bias: Tensor | None, how: How) -> Tensor:
-    return library(x.double(), w.double(), None if bias is None else bias.double(), how)
+    return scattered(x.double(), w.double(), None if bias is None else bias.double(), how)
 
 
 def applied(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, transposed: Transposed = library, **parameters: Any
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, transposed: Transposed = scattered, **parameters: Any
 ) -> Tensor:
     how = checked(input, weight, bias, **parameters)
     groups = parameters.get("groups", 1)
@@ -117,14 +111,9 @@ def applied(
 # Honest.
 
 
-@honest("conv_transpose2d", "The library's.", STORED_ONCE)
-def conv_transpose2d_library(input: Tensor, weight: Tensor, bias: Tensor | None = None, **how: Any) -> Tensor:
-    return applied(input, weight, bias, **how)
-
-
 @honest("conv_transpose2d", "Every pixel scattered to those that it reaches.", STORED_ONCE)
 def conv_transpose2d_scattered(input: Tensor, weight: Tensor, bias: Tensor | None = None, **how: Any) -> Tensor:
-    return applied(input, weight, bias, scattered, **how)
+    return applied(input, weight, bias, **how)
 
 
 @honest("conv_transpose2d", "For each tap the pixels that reach an output pixel.", STORED_ONCE)
