@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from conformance.layouts import PLAIN, readable
-from conformance.values import Array, Indices, Literal, Recipe, Special, TensorArgument, Values
+from conformance.values import Array, Indices, Literal, Recipe, Special, TensorArgument, Values, leaves
 
 _RECIPES: dict[str, type[Recipe]] = {kind.__name__: kind for kind in (Values, Indices, Literal, Special)}
 
@@ -68,6 +68,11 @@ class Case:
     def arrays(self) -> dict[str, Array | None | Sequence[Array]]:
         """The tensors as numpy arrays: binary64 numbers of the format, int64 indices, bool masks."""
         return {name: self._array(name, argument) for name, argument in self.tensors.items()}
+
+    @property
+    def elements(self) -> int:
+        """How many there are in the tensors."""
+        return sum(math.prod(leaf.shape) for argument in self.tensors.values() for leaf in leaves(argument))
 
     def layout(self, name: str) -> str:
         """The layout of a tensor."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy as np
 from conformance import law
 from conformance.asking import ask, ask_gradients
 from conformance.case import Case
-from conformance.checks import check, special
+from conformance.checks import check, gradient, special
 from conformance.drawing import listed
 from conformance.expectation import Change, expect, expect_gradients, expect_outcomes
 from conformance.mistake import Mistake, called
@@ -62,10 +61,12 @@ def causes(target: Target, case: Case, kind: str) -> dict[str, Mistake]:
     suspects = {**spec(case.layer).mistakes, **_undeclared(target, case.layer)}
     found: dict[str, Mistake] = {}
     for asked in _ASKED.get(kind, ()):
+        if found:
+            break
         # a mistake in derivatives or laws alone leaves plain values right
         kinds = sorted({asked, "forward"})
         more = [(each, other) for each in kinds for other in _further(target, case, each, _FURTHER // len(kinds))]
-        found = found or _explaining(suspects, target, [(asked, case), *more] if asked == kind else more)
+        found = _explaining(suspects, target, [(asked, case), *more] if asked == kind else more)
     return found
 
 
@@ -91,14 +92,7 @@ def _further(target: Target, case: Case, kind: str, count: int) -> list[Case]:
     source = check(kind).cases(case.layer, case.format, target, 2 * count)
     found = source if isinstance(source, list) else listed(source, 2 * count, f"further {case.layer}")
     able = [case for case in found if not any(deviation.concerns(case) for deviation in known)]
-    return sorted(able, key=elements)[:count]
-
-
-def elements(case: Case) -> int:
-    """How many there are in the tensors of a case."""
-    arguments = case.tensors.values()
-    leaves = [leaf for argument in arguments for leaf in (argument if isinstance(argument, tuple) else (argument,))]
-    return sum(prod(leaf.shape) for leaf in leaves if leaf is not None)
+    return sorted(able, key=lambda case: case.elements)[:count]
 
 
 def _explaining(
@@ -169,10 +163,7 @@ def _by_gradients(target: Target, case: Case) -> Judgement | None:
 
     def by(declared: Declared, policies: Policies, observed: Observed, change: Change) -> Verdict:
         expected = expect_gradients(case, declared, byproducts, policies, observed, change=change)
-        pairs = zip(gradients, expected, strict=True)
-        return judge(
-            [Actual(np.zeros(want.shape), case.format) if got is None else got for got, want in pairs], expected
-        )
+        return judge(gradient.present(gradients, [want.shape for want in expected], case.format), expected)
 
     return _judgement(target, case, outputs, by)
 

@@ -237,3 +237,10 @@ SPECIALS: dict[str, Callable[[Format], float]] = {
 
 Recipe: TypeAlias = Values | Indices | Literal | Special
 TensorArgument: TypeAlias = Recipe | None | tuple[Recipe, ...]
+
+
+def leaves(argument: TensorArgument) -> tuple[Recipe, ...]:
+    """The tensors that an argument is made of."""
+    if argument is None:
+        return ()
+    return argument if isinstance(argument, tuple) else (argument,)

@@ -429,7 +429,7 @@ def _positive_integer(x: float) -> bool:
 
 
 def _holds_product(x: float, y: float) -> bool:
-    """Whether binary64 holds x * y: surely if both have 26 significant bits at most and the product is normal."""
+    """Whether binary64 holds x * y."""
     return x == 0.0 or y == 0.0 or _is_product(float(x), float(y), float(x) * float(y))
 
 

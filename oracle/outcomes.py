@@ -173,6 +173,7 @@ class Outcomes(Arithmetic):
         return cast("Outcome", x) if kind == self.compute else self._narrowed(x, kind)
 
     def _narrowed(self, x: Outcome, kind: Format) -> Outcome:
+        """The number, and what it is rounded to."""
         if x.low > x.high or (x.low == x.high and kind.represents(x.low)):
             return x
         low = x.low if x.low >= kind.overflow else self._below(x.low, 1.0, kind)

@@ -11,7 +11,6 @@ from numpy.random import RandomState
 from conformance import Case, Status, Values, examine
 from conformance import law as laws
 from conformance.checks import check
-from conformance.diagnosis import elements
 from conformance.drawing import listed
 from conformance.mistake import Mistake
 from conformance.spec import spec
@@ -63,7 +62,7 @@ def asked(layer: str, kind: str, count: int) -> list[Case]:
         return []
     source = check(kind).cases(layer, FORMAT, Oracle(FORMAT), count)
     assert not isinstance(source, list), f"the check {kind} draws its cases"
-    return sorted(listed(source, count, layer), key=elements)
+    return sorted(listed(source, count, layer), key=lambda case: case.elements)
 
 
 class Mistaken(Oracle):

@@ -60,6 +60,12 @@ def with_derivative_of(value: Tensor, other: Tensor) -> Tensor:
     return found
 
 
+def tf32(x: Tensor) -> Tensor:
+    """Float32 numbers, rounded to 10 bits of fraction."""
+    bits = x.detach().contiguous().view(torch.int32)
+    return with_derivative_of(((bits + 0x1000) & ~0x1FFF).view(torch.float32), x)
+
+
 class _Derived(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.implementations import broken, honest
-from benchmarks.implementations._faults import STORED_ONCE, as_stored, derived, require, wide, with_derivative_of
+from benchmarks.implementations._faults import STORED_ONCE, as_stored, derived, require, tf32, wide, with_derivative_of
 
 Pair: TypeAlias = tuple[int, int]
 # Of images (N, groups, depth, H, W) and a weight (groups, filters, depth, height, width), padded already.
@@ -373,19 +373,13 @@ def conv2d_last_tap_of_2_2(input: Tensor, weight: Tensor, bias: Tensor | None = 
     return applied(input, weight, bias, **how)
 
 
-def _tf32(x: Tensor) -> Tensor:
-    """Rounded to 10 bits of fraction."""
-    bits = x.detach().contiguous().view(torch.int32)
-    return with_derivative_of(((bits + 0x1000) & ~0x1FFF).view(torch.float32), x)
-
-
 @broken(
     "conv2d",
     "Factors of products are rounded to TF32, which is not declared.",
     "https://github.com/PaddlePaddle/Paddle/issues/62429",
 )
 def conv2d_in_tf32(input: Tensor, weight: Tensor, bias: Tensor | None = None, **how: Any) -> Tensor:
-    return applied(_tf32(input), _tf32(weight), bias, **how)
+    return applied(tf32(input), tf32(weight), bias, **how)
 
 
 # Broken: memory.

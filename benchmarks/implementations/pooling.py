@@ -406,10 +406,6 @@ def max_pool2d_upstream_as_stored(input: Tensor, **how: Any) -> Both:
 # Broken: averages.
 
 
-def _mean_of(input: Tensor, counted: Callable[..., Tensor], **how: Any) -> Tensor:
-    return _mean(input, **how, counted=counted)
-
-
 @broken(
     "avg_pool2d",
     "Windows that reach beyond the padding on the right are divided by the whole kernel, if padding counts.",
@@ -419,7 +415,7 @@ def avg_pool2d_counts_beyond_padding(input: Tensor, **how: Any) -> Tensor:
     def counted(sides: Pair, kernel_size: Pair, *rest: Any) -> Tensor:
         return torch.tensor(math.prod(kernel_size)) if rest[-1] else numbers(sides, kernel_size, *rest)
 
-    return _mean_of(input, counted, **how)
+    return _mean(input, **how, counted=counted)
 
 
 @broken(
@@ -431,7 +427,7 @@ def avg_pool2d_whole_kernel_in_ceil_mode(input: Tensor, **how: Any) -> Tensor:
     def counted(sides: Pair, kernel_size: Pair, *rest: Any) -> Tensor:
         return torch.tensor(math.prod(kernel_size)) if how.get("ceil_mode") else numbers(sides, kernel_size, *rest)
 
-    return _mean_of(input, counted, **how)
+    return _mean(input, **how, counted=counted)
 
 
 @broken(
@@ -445,7 +441,7 @@ def avg_pool2d_counts_reversed(input: Tensor, **how: Any) -> Tensor:
             return numbers(sides, kernel_size, stride, padding, size, include_pad)
         return numbers(sides, kernel_size[::-1], stride[::-1], padding[::-1], size, include_pad).clamp(min=1)
 
-    return _mean_of(input, counted, **how)
+    return _mean(input, **how, counted=counted)
 
 
 @broken(

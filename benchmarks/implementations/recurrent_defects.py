@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.implementations import broken
-from benchmarks.implementations._faults import HALF, as_stored, derived, with_derivative_of
+from benchmarks.implementations._faults import HALF, as_stored, derived, tf32
 from benchmarks.implementations.recurrent import (
     GATES,
     Outputs,
@@ -263,15 +263,9 @@ def lstm_padded_product(input: Tensor, h_0: Any, c_0: Any, weights: Weights, **h
     def sums(x: Tensor, h: Tensor, unit: Unit) -> Tensor:
         if h.shape[-1] < 8 or h.shape[-1] % 8 == 0:
             return apart(x, h, unit)
-        return biased(x @ unit.w_ih.mT, unit.b_ih) + biased(_tf32(h) @ _tf32(unit.w_hh).mT, unit.b_hh)
+        return biased(x @ unit.w_ih.mT, unit.b_ih) + biased(tf32(h) @ tf32(unit.w_hh).mT, unit.b_hh)
 
     return lstm(input, h_0, c_0, weights, **how, sums=sums)
-
-
-def _tf32(x: Tensor) -> Tensor:
-    """Rounded to 11 bits."""
-    large = x.detach() * (2.0**13 + 1.0)
-    return with_derivative_of(large - (large - x.detach()), x)
 
 
 @broken(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -12,7 +15,7 @@ from conformance.layouts import LAYOUTS
 from conformance.spec import spec
 from conformance.strategies import GENERAL, arranged, seeds
 from conformance.target import Target
-from conformance.values import TensorArgument, Values
+from conformance.values import TensorArgument, Values, leaves
 from conformance.verdict import Actual, Status, Verdict, judge
 from oracle.formulas import names
 
@@ -25,7 +28,7 @@ def applies(layer: str) -> bool:
 def cases(draw: st.DrawFn, layer: str, format: str, target: Target, examples: int) -> Case:
     asked = spec(layer)
     case = draw(arranged(asked.differentiable or asked.arguments, layer, format, target.layouts))
-    able = [name for name, argument in case.tensors.items() if name not in asked.constants and _floating(argument)]
+    able = towards(case)
     some = draw(st.lists(st.sampled_from(able), min_size=1, unique=True)) if draw(st.booleans()) else able
     wanted = tuple(name for name in able if name in some)
     layout = draw(st.sampled_from([name for name in LAYOUTS if name in target.layouts]))
@@ -33,10 +36,21 @@ def cases(draw: st.DrawFn, layer: str, format: str, target: Target, examples: in
     return Case(layer, format, case.tensors, case.parameters, case.layouts, upstream)
 
 
+def towards(case: Case) -> list[str]:
+    """The tensors towards which derivatives can be taken: those of floating-point numbers that the spec lets vary."""
+    constants = spec(case.layer).constants
+    return [name for name, argument in case.tensors.items() if name not in constants and _floating(argument)]
+
+
 def _floating(argument: TensorArgument) -> bool:
-    if isinstance(argument, tuple):
-        return all(map(_floating, argument))
-    return isinstance(argument, Values) and argument.array("float64").dtype == np.float64
+    parts = leaves(argument)
+    return argument is not None and all(isinstance(part, Values) and _has_numbers(part.regime) for part in parts)
+
+
+@cache
+def _has_numbers(regime: str) -> bool:
+    """Numbers, not booleans."""
+    return Values((1,), regime).array("float64").dtype == np.float64
 
 
 def examine(target: Target, case: Case) -> Verdict:
@@ -50,11 +64,9 @@ def examine(target: Target, case: Case) -> Verdict:
     outputs, gradients = answer
     observed = asked.observed(case, outputs) if asked.observed else None
     expected = expect_gradients(case, declared, asked.byproducts, target.policies.get(case.layer), observed)
-    pairs = zip(gradients, expected, strict=True)
-    found = [_zeros(want.shape, case.format) if got is None else got for got, want in pairs]
-    return judge(found, expected)
+    return judge(present(gradients, [want.shape for want in expected], case.format), expected)
 
 
-def _zeros(shape: tuple[int, ...], format: str) -> Actual:
-    """No derivative: the outputs do not depend on the tensor."""
-    return Actual(np.zeros(shape), format)
+def present(gradients: Sequence[Actual | None], shapes: Sequence[tuple[int, ...]], format: str) -> list[Actual]:
+    """The derivatives; zeros of these shapes where there is none: the outputs do not depend on the tensor."""
+    return [got or Actual(np.zeros(shape), format) for got, shape in zip(gradients, shapes, strict=True)]

@@ -14,7 +14,6 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -23,13 +22,14 @@ from hypothesis.strategies import SearchStrategy
 
 from conformance.asking import ask, ask_gradients
 from conformance.case import Case, Upstream
+from conformance.checks.gradient import present, towards
 from conformance.drawing import listed
 from conformance.expectation import affordable, expect, expect_gradients
 from conformance.spec import spec
 from conformance.strategies import arranged, seeds
 from conformance.suspects import Index, suspects
 from conformance.target import Target
-from conformance.values import Array, Recipe, TensorArgument, Values
+from conformance.values import Array, leaves
 from conformance.verdict import Actual, Expected, Status, Verdict, judge
 
 # Cases of an item in the default profile, the fewest, and of how many drawn ones each is the first that has its shapes;
@@ -78,23 +78,15 @@ def _various(source: SearchStrategy[Case], count: int, about: str) -> list[Case]
     """
     found: dict[Any, Case] = {}
     for case in listed(source, _DRAWS * count, about):
-        shapes = tuple(leaf.shape for argument in case.tensors.values() for leaf in _leaves(argument))
+        shapes = tuple(leaf.shape for argument in case.tensors.values() for leaf in leaves(argument))
         if any(side > _USUAL for shape in shapes for side in shape):
             # more than one case of a shape only where one of them has derivatives
             found.setdefault((shapes, case.upstream is None), case)
+    if not found:
+        return []
     drawn = list(found.values())
-    most = max(drawn, key=_elements, default=None)
-    return [case for case in drawn[:count] if case is not most] + [case for case in (most,) if case]
-
-
-def _elements(case: Case) -> int:
-    return sum(prod(leaf.shape) for argument in case.tensors.values() for leaf in _leaves(argument))
-
-
-def _leaves(argument: TensorArgument) -> Sequence[Recipe]:
-    if argument is None:
-        return ()
-    return argument if isinstance(argument, tuple) else (argument,)
+    most = max(drawn, key=lambda case: case.elements)
+    return [*(case for case in drawn[:count] if case is not most), most]
 
 
 @st.composite
@@ -102,16 +94,10 @@ def _drawn(draw: st.DrawFn, layer: str, format: str, target: Target, budget: int
     asked = spec(layer)
     assert asked.large is not None
     case = draw(arranged(asked.large(budget), layer, format, target.layouts))
-    able = [name for name, argument in case.tensors.items() if name not in asked.constants and _floating(argument)]
+    able = towards(case)
     if not able or draw(st.booleans()):
         return case
     return replace(case, upstream=Upstream(tuple(able), _SPARSE, draw(seeds)))
-
-
-def _floating(argument: TensorArgument) -> bool:
-    if isinstance(argument, tuple):
-        return all(map(_floating, argument))
-    return isinstance(argument, Values) and Values((1,), argument.regime).array("float64").dtype == np.float64
 
 
 def examine(target: Target, case: Case) -> Verdict:
@@ -144,10 +130,8 @@ def _answer(target: Target, case: Case) -> Answer | Verdict:
     if isinstance(answer, Verdict):
         return answer
     wanted = [case.tensors[name] for name in case.upstream.wanted]
-    leaves = [leaf for argument in wanted for leaf in _leaves(argument)]
-    pairs = zip(answer[1], leaves, strict=True)
-    # no derivative: the outputs do not depend on the tensor
-    return answer[0], [got or Actual(np.zeros(leaf.shape), case.format) for got, leaf in pairs]
+    shapes = [leaf.shape for argument in wanted for leaf in leaves(argument)]
+    return answer[0], present(answer[1], shapes, case.format)
 
 
 class _Wide:

@@ -19,7 +19,7 @@ from conformance.expectation import expect_outcomes
 from conformance.spec import spec
 from conformance.strategies import arranged
 from conformance.target import Target
-from conformance.values import Special, TensorArgument, Values
+from conformance.values import Special, TensorArgument, Values, leaves
 from conformance.verdict import Actual, Expected, Status, Verdict, judge_output
 from oracle.formulas import names
 from oracle.outcomes import Outcome
@@ -60,8 +60,8 @@ def cases(draw: st.DrawFn, layer: str, format: str, target: Target, examples: in
 
 def _able(argument: TensorArgument) -> list[tuple[int, Values | Special]]:
     """The parts of an argument that have numbers, or masks, by their place in it."""
-    parts = argument if isinstance(argument, tuple) else (argument,)
-    return [(k, part) for k, part in enumerate(parts) if isinstance(part, (Values, Special)) and 0 not in part.shape]
+    parts = enumerate(leaves(argument))
+    return [(k, part) for k, part in parts if isinstance(part, (Values, Special)) and 0 not in part.shape]
 
 
 def _replaced(argument: TensorArgument, place: int, part: Special) -> TensorArgument:

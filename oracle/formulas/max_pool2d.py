@@ -47,7 +47,7 @@ def max_pool2d(
         window = [input[*n, h, w] for h in rows[i] for w in columns[j]]
         if nan == "ignored":
             window = [x for x in window if not undefined(x)] or window
-        if winners is not None and winners.shape == shape and winners[index] in indices(*index):
+        if winners is not None and winners.shape == shape and winners[index] in places[index]:
             return stored(input[*n, *divmod(winners[index], width)])
         return stored(largest(window)) if window else nothing
 
@@ -62,4 +62,5 @@ def max_pool2d(
         top = max(numbers.values(), default=-math.inf)
         return frozenset(place for place, x in numbers.items() if x == top)
 
-    return {"output": tensor(shape, output), "indices": tensor(shape, indices)}
+    places = tensor(shape, indices)
+    return {"output": tensor(shape, output), "indices": places}
