@@ -132,7 +132,7 @@ def _judgement(
     """The judgement of an answer with these outputs ``by`` all that the truth depends on."""
 
     def judged(mistake: Mistake) -> Verdict:
-        declared = target.declared(case.layer, case.format)
+        declared = target.declared_for(case)
         declared = replace(declared, compute=mistake.compute(case.format)) if mistake.compute else declared
         observe = mistake.observed or spec(case.layer).observed
         observed = observe(case, outputs) if observe else None
@@ -188,7 +188,7 @@ def _by_laws(target: Target, case: Case) -> Judgement | None:
     def judged(mistake: Mistake) -> Verdict:
         found = mistake.law or right
         assert found is not None, f"{case.layer} has no law"
-        return law.judge(answer, found(case, target.declared(case.layer, case.format)))
+        return law.judge(answer, found(case, target.declared_for(case)))
 
     return judged
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, core, given, seed, settings
 from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
 from hypothesis.strategies import SearchStrategy
 
@@ -42,11 +42,17 @@ def drawn(source: SearchStrategy[Case], judge: Callable[[Case], None], examples:
     configure(given(source)(judge))()
 
 
+def number(about: str) -> int:
+    """A number below 2³² ``about`` one thing: always the same, or that of Hypothesis' global seed."""
+    fresh = "" if core.global_force_seed is None else f" {core.global_force_seed}"
+    return zlib.crc32(f"{about}{fresh}".encode())
+
+
 def listed(source: SearchStrategy[Case], count: int, about: str) -> list[Case]:
-    """So many cases, always the same ones ``about`` one thing, without the smallest, with which every search begins."""
+    """So many cases, those of the ``number`` about one thing, without the smallest, with which every search begins."""
     found: list[Case] = []
 
-    @seed(zlib.crc32(about.encode()))
+    @seed(number(about))
     @_settings(count + 1, phases=(Phase.generate,))
     @given(source)
     def collect(case: Case) -> None:

@@ -103,7 +103,7 @@ class Asker:
     def bounds(self, places: Places | None = None, **changes: Any) -> list[Array]:
         """How far each element of the outputs may be from the truth; with ``places`` these elements alone."""
         case = self._changed(changes)
-        declared = self._target.declared(case.layer, case.format)
+        declared = self._target.declared_for(case)
         policies = self._target.policies.get(case.layer)
         return [output.bound for output in expect(case, declared, policies, None, places)]
 
@@ -125,7 +125,7 @@ class Asker:
 
     def require_exact(self, terms: int, *factors: Array) -> None:
         """Raises ``Settled`` where sums of so many products of these integers, and one of them more, are not exact."""
-        declared = self._target.declared(self._case.layer, self._case.format)
+        declared = self._target.declared_for(self._case)
         if declared.normwise:
             reason = f"{self._target.name} declares errors that are small against norms alone: no sum is exact"
             raise Settled(Verdict(Status.UNSUPPORTED, reason=reason))
@@ -141,7 +141,7 @@ class Asker:
         A storage format with enough bits holds it. ``divided``: a division has rounded it before.
         """
         storage = FORMATS[self._case.format]
-        compute = FORMATS[self._target.declared(self._case.layer, self._case.format).compute]
+        compute = FORMATS[self._target.declared_for(self._case).compute]
         share = (1.0 + storage.unit) * (1.0 + compute.unit * divided) - 1.0
         held = step * 2.0**storage.precision
         sizes = [np.abs(result) for result in results]

@@ -157,6 +157,10 @@ class Target:
         """The promised arithmetic: by default the storage format itself, and float32 for narrower ones."""
         return Declared(compute=format if format in ("float64", "float32") else "float32")
 
+    def declared_for(self, case: Case) -> Declared:
+        """The same for one case, where the library computes in different ways by shapes, parameters or layouts."""
+        return self.declared(case.layer, case.format)
+
     def seed(self, seed: int) -> None:
         """Make what is random in the next call depend on ``seed`` alone."""
 

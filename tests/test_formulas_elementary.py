@@ -255,7 +255,8 @@ def test_small_integers_are_rounded_nowhere(layer: str, data: st.DataObject) -> 
 
 
 @pytest.mark.parametrize(
-    ("layer", "algorithm"), [("softmax", "vectorised"), ("log_softmax", "vectorised"), ("residual", "stepwise")]
+    ("layer", "algorithm"),
+    [("softmax", "vectorised"), ("log_softmax", "vectorised"), ("residual", "layered"), ("residual", "stepwise")],
 )
 @often
 @given(st.data())

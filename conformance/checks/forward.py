@@ -28,5 +28,5 @@ def examine(target: Target, case: Case) -> Verdict:
         return answer
     observe = spec(case.layer).observed
     observed = observe(case, answer) if observe else None
-    declared = target.declared(case.layer, case.format)
+    declared = target.declared_for(case)
     return judge(answer, expect(case, declared, target.policies.get(case.layer), observed))

@@ -55,7 +55,7 @@ def _has_numbers(regime: str) -> bool:
 
 def examine(target: Target, case: Case) -> Verdict:
     asked = spec(case.layer)
-    declared = target.declared(case.layer, case.format)
+    declared = target.declared_for(case)
     if declared.undeclared:
         return Verdict(Status.UNSUPPORTED, reason=declared.undeclared)
     answer = ask_gradients(target, case, asked.byproducts)

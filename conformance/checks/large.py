@@ -101,7 +101,7 @@ def _drawn(draw: st.DrawFn, layer: str, format: str, target: Target, budget: int
 
 
 def examine(target: Target, case: Case) -> Verdict:
-    declared = target.declared(case.layer, case.format)
+    declared = target.declared_for(case)
     if case.upstream is not None and declared.undeclared:
         return Verdict(Status.UNSUPPORTED, reason=declared.undeclared)
     found = _answer(target, case)

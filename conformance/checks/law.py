@@ -30,4 +30,4 @@ def examine(target: Target, case: Case) -> Verdict:
         return answer
     law = spec(case.layer).law
     assert law is not None, f"{case.layer} has no law"
-    return judge(answer, law(case, target.declared(case.layer, case.format)))
+    return judge(answer, law(case, target.declared_for(case)))

@@ -96,7 +96,7 @@ def examine(target: Target, case: Case) -> Verdict:
         return answer
     observe = spec(case.layer).observed
     observed = observe(case, answer) if observe else None
-    declared = target.declared(case.layer, case.format)
+    declared = target.declared_for(case)
     policies = target.policies.get(case.layer)
     verdict = judge(answer, expect_outcomes(case, declared, policies, observed), case.format)
     if verdict.status is Status.FAIL and declared.algorithm is not None:

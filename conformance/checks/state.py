@@ -82,7 +82,7 @@ def _judged(target: Target, case: Case, found: Answer) -> Verdict:
     outputs = [output for output in found if output is not None]
     if not _without_samples(case):
         observed = asked.observed(case, outputs) if asked.observed else None
-        declared = target.declared(case.layer, case.format)
+        declared = target.declared_for(case)
         return judge(outputs, expect(case, declared, target.policies.get(case.layer), observed))
     arrays = case.arrays()
     for name, number in asked.carried.items():

@@ -6,10 +6,9 @@ profile walks through all widths; others take one of a few, not the same ones fo
 
 from __future__ import annotations
 
-import zlib
-
 from conformance.case import Case
 from conformance.checks import large
+from conformance.drawing import number
 from conformance.spec import spec
 from conformance.target import Target
 from conformance.verdict import Verdict
@@ -26,7 +25,7 @@ def applies(layer: str) -> bool:
 
 def cases(layer: str, format: str, target: Target, examples: int) -> list[Case]:
     step = max(_STEP * 100 // examples, 1) | 1  # odd: widths of every remainder modulo a power of two are among them
-    first = zlib.crc32(f"{layer} {format}".encode()) % step
+    first = number(f"{layer} {format}") % step
     return _walk(layer, format, WIDTHS[first::step])
 
 

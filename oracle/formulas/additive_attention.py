@@ -3,9 +3,13 @@
 Source: the document, lines 1466-1506; with a query, Bahdanau et al. 2015, appendix A.1.2.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from oracle.formulas._attention import dense, softmax_rows, weighted
 from oracle.formulas._shapes import require_shape
 from oracle.formulas.linear import linear
+from oracle.formulas.linear import stepwise as linear_stepwise
 from oracle.scalar import Scalar, dot, stored, tanh
 from oracle.tensor import Tensor, tensor
 
@@ -24,9 +28,23 @@ def additive_attention(
     input h (*, S, n), value x (*, S, Ev), weight W (d, n), bias b (d) or None, v (d); with a query
     q (*, m) also weight_query U (d, m). Returns output (*, Ev) and weights (*, S).
     """
+    return written(linear, input, value, weight, bias, v, query, weight_query)
+
+
+def written(
+    layer: Callable[..., Tensor],
+    input: Tensor,
+    value: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    v: Tensor,
+    query: Tensor | None = None,
+    weight_query: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """The same, its projection of the input written as ``layer``."""
     if (query is None) != (weight_query is None):
         raise ValueError("query and weight_query come together")
-    states = linear(input, weight, bias)
+    states = layer(input, weight, bias)
     require_shape("v", v, weight.shape[0])
     require_shape("value", value, *input.shape[:-1], value.shape[-1])
     asked = None if query is None or weight_query is None else linear(query, weight_query)
@@ -52,3 +70,7 @@ def additive_attention(
         return tensor((*x.shape[:-2], x.shape[-1]), lambda *index: x[*index[:-1], 0, index[-1]])
 
     return {"output": only_query(pooled), "weights": only_query(weights)}
+
+
+# The same numbers in another order of operations.
+stepwise = partial(written, linear_stepwise)

@@ -1,8 +1,8 @@
 """Linear layer. Source: the document, Linear Layer, Mathematics, lines 71-79."""
 
 from oracle.formulas._shapes import require_rank, require_shape
-from oracle.scalar import dot, stored
-from oracle.tensor import Tensor, tensor
+from oracle.scalar import Scalar, dot, stored
+from oracle.tensor import Tensor, key, tensor
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -17,9 +17,22 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     require_shape("input", input, *input.shape[:-1], ins)
     require_shape("bias", bias, outs)
 
-    def y(*index: int) -> object:
+    def y(*index: int) -> Scalar:
         *batch, o = index
         bias_term = () if bias is None else (bias[o],)
         return stored(dot(input[*batch, ...], weight[o, ...], *bias_term))
 
     return tensor((*input.shape[:-1], outs), y)
+
+
+def stepwise(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The same numbers, the bias added to a product that has been stored."""
+    product = linear(input, weight)
+    if bias is None:
+        return product
+    require_shape("bias", bias, weight.shape[0])
+
+    def y(*index: int) -> Scalar:
+        return stored(product[key(index)] + bias[index[-1]])
+
+    return tensor(product.shape, y)

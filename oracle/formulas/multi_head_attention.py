@@ -21,6 +21,7 @@ from oracle.formulas._attention import (
 from oracle.formulas._shapes import require_at_least, require_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
 from oracle.formulas.linear import linear
+from oracle.formulas.linear import stepwise as linear_stepwise
 from oracle.scalar import Scalar, stored, total
 from oracle.tensor import Tensor, tensor
 
@@ -87,8 +88,12 @@ def written(
     behind_mask: str = "skipped",
     recomputed: bool = False,
     weigh: Callable[[Row], Row] = softmax_row,
+    layer: Callable[..., Tensor] = linear,
 ) -> dict[str, Tensor]:
-    """The same, where ``weigh`` makes of the scores of a query the weights of the keys, or they are ``recomputed``."""
+    """The same, where ``weigh`` makes of the scores of a query the weights of the keys, or they are ``recomputed``.
+
+    ``layer`` writes the packed projection.
+    """
     require_at_least(1, num_heads=(num_heads,))
     require_rank("query", query, 3, 3)
     require_rank("key", key, 3, 3)
@@ -115,7 +120,7 @@ def written(
         weight = tensor((width, width), lambda o, i: in_proj_weight[part * width + o, i])
         packed = in_proj_bias
         bias = None if packed is None else tensor([width], lambda o: packed[part * width + o])
-        projected = linear(x, weight, bias)
+        projected = layer(x, weight, bias)
         shape = (samples, num_heads, x.shape[1], size)
         return tensor(shape, lambda n, h, i, e: projected[n, i, h * size + e])
 
@@ -152,8 +157,9 @@ def written(
     return outputs
 
 
-# The same numbers in another order of operations.
-recomputed = partial(written, recomputed=True)
+# The same numbers in other orders of operations.
+stepwise = partial(written, layer=linear_stepwise)
+recomputed = partial(written, layer=linear_stepwise, recomputed=True)
 
 
 def _inverted(mask: Scalar | bool) -> Scalar | bool:

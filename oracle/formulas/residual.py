@@ -3,8 +3,12 @@
 Source: the document, line 18, names skip connections; He et al., Deep Residual Learning (2016), equations 1 and 2.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from oracle.formulas._shapes import require_shape
 from oracle.formulas.linear import linear
+from oracle.formulas.linear import stepwise as linear_stepwise
 from oracle.formulas.relu import relu
 from oracle.scalar import Scalar, dot, stored
 from oracle.tensor import Tensor, key, tensor
@@ -26,17 +30,24 @@ def residual(input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, 
     return tensor(input.shape, y)
 
 
-def stepwise(input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, bias_2: Tensor) -> Tensor:
-    """The same numbers, the input added to what the layers have stored."""
+def written(
+    layer: Callable[..., Tensor], input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, bias_2: Tensor
+) -> Tensor:
+    """The same numbers, the input added to what two linear layers, written as ``layer``, have stored."""
     entering = tensor(input.shape, lambda *index: stored(input[key(index)]))  # so is the derivative of this use
-    hidden = relu(linear(entering, weight_1, bias_1))
+    hidden = relu(layer(entering, weight_1, bias_1))
     _require_fitting(input, hidden, weight_2, bias_2)
-    change = linear(hidden, weight_2, bias_2)
+    change = layer(hidden, weight_2, bias_2)
 
     def y(*index: int) -> Scalar:
         return stored(change[key(index)] + input[key(index)])
 
     return tensor(input.shape, y)
+
+
+# The same numbers in other orders of operations.
+layered = partial(written, linear)
+stepwise = partial(written, linear_stepwise)
 
 
 def _require_fitting(input: Tensor, hidden: Tensor, weight_2: Tensor, bias_2: Tensor) -> None:

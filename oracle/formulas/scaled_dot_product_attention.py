@@ -20,7 +20,7 @@ from oracle.formulas._attention import (
 )
 from oracle.formulas._shapes import require_rank
 from oracle.formulas._softmax import Row, softmax_row
-from oracle.scalar import Scalar, absolute, constant, sqrt
+from oracle.scalar import Scalar, absolute, constant, sqrt, stored
 from oracle.tensor import Tensor, tensor
 
 
@@ -75,15 +75,17 @@ def written(
     behind_mask: str = "skipped",
     split: bool = False,
     recomputed: bool = False,
+    repeated: bool = False,
     weigh: Callable[[Row], Row] = softmax_row,
 ) -> Tensor:
     """With the scale on the query, or ``split``: its root on query and key, which may round where the scale doesn't.
 
+    ``repeated``: a head that serves several is copied for each, and the derivative of every copy is stored.
     ``weigh`` makes of the scores of a query the weights of the keys.
     """
     if enable_gqa:
         require_rank("query", query, 3)
-        key, value = (_shared(x, query.shape[-3]) for x in (key, value))
+        key, value = (_shared(x, query.shape[-3], repeated) for x in (key, value))
     require_fitting(query, key, value)
     mask = whole_mask(attn_mask, is_causal, causal_alignment, query, key)
     factor = _factor(scale, query)
@@ -91,8 +93,6 @@ def written(
         root = sqrt(absolute(factor))
         key, factor = scaled(key, root), -root if scale is not None and scale < 0 else root
     query = scaled(query, factor)
-    if enable_gqa:
-        key, value = _shared(key, query.shape[-3]), _shared(value, query.shape[-3])
 
     rows = softmax_rows(
         mask.shape,
@@ -108,8 +108,8 @@ def written(
 
 
 # The same numbers in other orders of operations.
-split_scale = partial(written, split=True)
-recomputed = partial(written, split=True, recomputed=True)
+split_scale = partial(written, split=True, repeated=True)
+recomputed = partial(written, split=True, recomputed=True, repeated=True)
 
 
 def _factor(scale: float | Fraction | None, query: Tensor) -> Scalar:
@@ -136,8 +136,8 @@ def whole_mask(attn_mask: Tensor | None, is_causal: bool, causal_alignment: str,
     return tensor((*outer, length, keys), at)
 
 
-def _shared(x: Tensor, heads: int) -> Tensor:
-    """The tensor (*, G, S, E) with each head repeated in place until there are ``heads``."""
+def _shared(x: Tensor, heads: int, repeated: bool) -> Tensor:
+    """The tensor (*, G, S, E) with each head in place of as many as make ``heads``, or ``repeated`` for them."""
     require_rank("key or value", x, 3)
     *batch, groups, length, width = x.shape
     if heads % groups != 0:
@@ -146,7 +146,8 @@ def _shared(x: Tensor, heads: int) -> Tensor:
 
     def at(*index: int) -> Scalar:
         *outer, h, s, e = index
-        return x[*outer, h // sharing, s, e]
+        element = x[*outer, h // sharing, s, e]
+        return stored(element) if repeated else element
 
     return tensor((*batch, heads, length, width), at)
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from conformance.case import Case
 from conformance.target import Declared, Target, Unavailable
 from conformance.targets.torch._deviations import KNOWN
 from conformance.targets.torch._layouts import LAYOUTS
@@ -100,6 +102,11 @@ class Torch(Target):
             reason=reason,
         )
 
+    def declared_for(self, case: Case) -> Declared:
+        changes = BY_CASE.get(case.layer)
+        declared = super().declared_for(case)
+        return replace(declared, **changes(case)) if changes else declared
+
     def seed(self, seed: int) -> None:
         torch.default_generator.manual_seed(seed)  # torch.manual_seed also formats the stack for every absent device
         if self.device == "cuda":
@@ -148,13 +155,14 @@ def _collected(name: str) -> dict[str, Any]:
     return found
 
 
-# Each file of this package offers the layers of one family, the order of operations they use where it is
-# not the formula's, where their kernels on the CPU compute less accurately than in float64, and the conventions
-# they follow.
+# Each file of this package offers the layers of one family, the order of operations they use where it is not the
+# formula's, in all cases or by the case, where their kernels on the CPU compute less accurately than in float64, and
+# the conventions they follow.
 LAYERS: dict[str, Callable[..., Any]] = _collected("LAYERS")
 ALGORITHMS: dict[Any, str] = _collected("ALGORITHMS")
 BACKWARD: dict[Any, str] = _collected("BACKWARD")
 SCATTERED: dict[Any, frozenset[str]] = _collected("SCATTERED")
+BY_CASE: dict[str, Callable[[Case], Mapping[str, Any]]] = _collected("BY_CASE")
 ARITHMETIC: dict[Any, Mapping[str, Any]] = _collected("ARITHMETIC")
 POLICIES: dict[str, Mapping[str, Any]] = _collected("POLICIES")
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from conformance.case import Case
+
 
 def _offset(x: Tensor) -> Tensor:
     block = x.new_empty(x.numel() + 3)
@@ -37,3 +39,15 @@ LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "channels_last": _channels_last,
     "expanded": _expanded,
 }
+
+
+def sides(case: Case, name: str) -> tuple[int, ...]:
+    """The shape of one of the tensors, () for one that is absent."""
+    return tuple(getattr(case.tensors[name], "shape", ()))
+
+
+def is_contiguous(case: Case, name: str) -> bool:
+    """Whether a tensor's elements are certain to lie in memory one behind the other, in their order."""
+    return case.layout(name) not in ("stepped", "expanded") and (
+        case.layout(name) in ("contiguous", "offset") or len(sides(case, name)) < 2
+    )

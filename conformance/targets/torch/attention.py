@@ -149,7 +149,13 @@ _FUSED = ("scaled_dot_product_attention", "local_attention", "multi_head_attenti
 
 # √scale on both query and key, where the fused kernel cannot serve: aten/src/ATen/native/transformers/attention.cpp
 # (_scaled_dot_product_attention_math). It rounds wherever the fused kernel does.
-ALGORITHMS = {"scaled_dot_product_attention": "split_scale", "local_attention": "split_scale"}
+#
+# The packed projection is of an input that was transposed, (L, N, E): Linear.cpp stores it before the bias is added.
+ALGORITHMS = {
+    "scaled_dot_product_attention": "split_scale",
+    "local_attention": "split_scale",
+    "multi_head_attention": "stepwise",
+}
 
 # The fused kernel's derivatives recompute the weights from the logarithm of their sum:
 # aten/src/ATen/native/cpu/FlashAttentionKernel.cpp (cpu_flash_attention_backward).

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from conformance.case import Case
+from conformance.targets.torch._layouts import is_contiguous, sides
 from conformance.targets.torch._modules import called
 
 
@@ -28,4 +33,24 @@ def residual(input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, 
 
 LAYERS = {"linear": linear, "custom_linear": custom_linear, "residual": residual}
 
-ALGORITHMS = {"residual": "stepwise", "custom_linear": "stepwise"}
+ALGORITHMS = {"residual": "layered", "custom_linear": "stepwise"}
+
+
+def _stepwise(*names: str) -> Callable[[Case], dict[str, Any]]:
+    """The product is stored before the bias is added, unless the input is a matrix, or these tensors are contiguous.
+
+    aten/src/ATen/native/Linear.cpp (linear).
+    """
+
+    def declared(case: Case) -> dict[str, Any]:
+        apart = len(sides(case, "input")) != 2 and not all(is_contiguous(case, name) for name in names)
+        return {"algorithm": "stepwise"} if apart else {}
+
+    return declared
+
+
+BY_CASE = {
+    "linear": _stepwise("input", "bias"),
+    "residual": _stepwise("input", "bias_1", "bias_2"),
+    "additive_attention": _stepwise("input", "bias"),
+}
