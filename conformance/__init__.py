@@ -1,6 +1,7 @@
 """A property-based conformance suite for neural-network layers."""
 
 from conformance.case import Arguments, Case, Related, Upstream
+from conformance.checking import check, conforms, target_of
 from conformance.run import examine
 from conformance.target import Declared, Deviation, Target, Unavailable, Unsupported
 from conformance.targets import load
@@ -23,6 +24,9 @@ __all__ = [
     "Upstream",
     "Values",
     "Verdict",
+    "check",
+    "conforms",
     "examine",
     "load",
+    "target_of",
 ]

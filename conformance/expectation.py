@@ -249,4 +249,10 @@ def _around(expected: Expected, parts: list[tuple[float, float, float]] | None, 
         return expected
     high, low, _ = np.array(parts, dtype=np.float64).reshape(-1, 3).T.reshape(3, *expected.shape)
     bound = expected.bound + np.abs(high - expected.high) if undecided else expected.bound
-    return replace(expected, high=high, low=low, bound=bound)
+    lost = np.isnan(high) & ~np.isnan(expected.high)  # in a ball that grew beyond all numbers: nothing is certain
+    return replace(
+        expected,
+        high=np.where(lost, expected.high, high),
+        low=np.where(lost, 0.0, low),
+        bound=np.where(lost, np.inf, bound),
+    )

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +13,7 @@ from _pytest._code.code import ExceptionInfo, TerminalRepr
 
 from conformance import checks
 from conformance import spec as specs
+from conformance.checking import lenient
 from conformance.report import failure_text, item_data, note_lines, report_data, summary_lines, time_lines
 from conformance.run import KERNEL, PROFILES, Nonconforming, Tally, run
 from conformance.target import Target, Unavailable, one_line, said
@@ -98,7 +97,7 @@ def _given(config: pytest.Config) -> str:
 def _target(config: pytest.Config) -> Target:
     if _TARGET not in config.stash:
         try:
-            with _lenient():
+            with lenient():
                 config.stash[_TARGET] = _loaded(config)
         except (UnknownTarget, Unavailable) as error:
             raise pytest.UsageError(one_line(error)) from error
@@ -122,14 +121,6 @@ def _loaded(config: pytest.Config) -> Target:
     if wanted and not set(wanted) & set(offered):
         raise pytest.UsageError(f"the target {target.name} has no {', '.join(wanted)}; it has: {', '.join(offered)}")
     return target
-
-
-@contextmanager
-def _lenient() -> Iterator[None]:
-    """What a target warns of is no failure, whatever filters hold for other tests."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        yield
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -167,7 +158,7 @@ class LayerItem(pytest.Item):
         random = option("hypothesis_seed", None) is not None
         tally = Tally()
         try:
-            with _lenient():
+            with lenient():
                 run(_target(self.config), *self.asked, examples, random, tally, option("profile") == KERNEL)
         finally:  # an interrupted item has its tally too
             self.user_properties.append(("conformance", item_data(*self.asked, tally)))
@@ -179,7 +170,7 @@ class LayerItem(pytest.Item):
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         if isinstance(excinfo.value, Nonconforming):
             layer, format, check = self.asked
-            return failure_text(excinfo.value, f"{layer} in {format} ({check})", _given(self.config))
+            return failure_text(excinfo.value, f"{layer} in {format} ({check})", f"load({_given(self.config)!r})")
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

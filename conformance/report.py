@@ -67,7 +67,7 @@ def _finite(x: float | None) -> float | str | None:
 def failure_text(failure: Nonconforming, item: str, target: str) -> str:
     """A failure as a person wants to read it: what, where, by how much, and how to see it again.
 
-    ``target`` is the name that loads the target.
+    ``target`` is Python that makes the target.
     """
     verdict = failure.verdict
     outcome = "was not judged" if verdict.status is Status.CRASHED else "does not conform"
@@ -98,7 +98,10 @@ def _traceback(error: BaseException) -> list[str]:
 
 
 def program(failure: Nonconforming, target: str) -> str:
-    """Python that puts the failing case to the target again and prints the verdict."""
+    """Python that puts the failing case to the target again and prints the verdict.
+
+    ``target`` is what makes the target, such as ``load('torch-cpu')``.
+    """
     case = failure.case
     assert case is not None, "there is no case to put"
     return "\n".join(
@@ -117,7 +120,7 @@ def program(failure: Nonconforming, target: str) -> str:
             *([f"    relation={case.relation!r},"] if case.relation else []),
             *(["    steps=(", *(f"        {step!r}," for step in case.steps), "    ),"] if case.steps else []),
             ")",
-            f"print(examine(load({target!r}), case, {failure.kind!r}))",
+            f"print(examine({target}, case, {failure.kind!r}))",
         ]
     )
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments, Case
 from conformance.layouts import LAYOUTS, PLAIN
-from conformance.values import LATTICE, REGIMES, Indices, Recipe, TensorArgument, Values
+from conformance.values import CLOSE, LATTICE, REGIMES, Indices, Recipe, TensorArgument, Values
 
 # Multiply-adds of one example: about as long to judge (1 µs each) as Hypothesis takes to draw it.
 BUDGET = 1500
@@ -69,7 +69,7 @@ Shape = tuple[int, ...]
 seeds = st.integers(0, 2**16)
 # Regimes for one purpose: variances, recurrent weights, thresholds, rows without spread, masks.
 _PARTICULAR = ("positive", "spread", "small", "steep", "constant", "mask", "ignored", "additive_mask", "few")
-GENERAL = tuple(name for name in REGIMES if name not in _PARTICULAR)
+GENERAL = tuple(name for name in (*REGIMES, *CLOSE) if name not in _PARTICULAR)
 _FAMILIES = (LATTICE, GENERAL)
 
 

@@ -50,8 +50,8 @@ class Declared:
 
     ``compute`` names the format in which it computes; ``operands`` the format to which factors of products are rounded
     first; ``units`` the accuracy of elementary functions, in units of u, where it differs from the standard table;
-    ``flush`` says that subnormal results may become zero; ``algorithm`` names an alternative order of operations that
-    the formula's file offers, ``backward`` the one whose derivatives are computed, where that is
+    ``flush`` says that results which are subnormal in ``compute`` may become zero; ``algorithm`` names another order
+    of operations that the formula's file offers, ``backward`` the one whose derivatives are computed, where that is
     another. Contributions to the derivatives towards the tensors ``scattered`` are added one by one to a stored number.
     ``undeclared`` says why nothing is promised for derivatives, which are then not judged. ``normwise``
     says that errors of products are small against the norms of their factors, but not element by element (Winograd's

@@ -53,9 +53,10 @@ def _gaussian(random: RandomState, size: int) -> Array:
     return random.standard_normal(size)
 
 
-def _offset(random: RandomState, size: int) -> Array:
+def _offset(random: RandomState, size: int, kind: Format) -> Array:
     mean = 10.0 ** random.randint(0, 4) * random.choice([-1.0, 1.0])
-    return np.asarray(mean + random.standard_normal(size) * 10.0 ** random.randint(-3, 1))
+    spread = 10.0 ** random.randint(-3, 1)
+    return np.asarray(mean + random.standard_normal(size) * max(spread, 4.0 * kind.unit * abs(mean)))
 
 
 def _wide(random: RandomState, size: int) -> Array:
@@ -66,8 +67,8 @@ def _sparse(random: RandomState, size: int) -> Array:
     return random.standard_normal(size) * (random.random_sample(size) < 0.2)
 
 
-def _near_ties(random: RandomState, size: int) -> Array:
-    return 1.0 + random.randint(-2, 3, size) * 2.0**-20
+def _near_ties(random: RandomState, size: int, kind: Format) -> Array:
+    return 1.0 + random.randint(-2, 3, size) * max(2.0**-20, 4.0 * kind.unit)
 
 
 def _positive(random: RandomState, size: int) -> Array:
@@ -105,7 +106,7 @@ def _additive_mask(random: RandomState, size: int) -> Array:
 def _few(random: RandomState, size: int) -> Array:
     found = np.zeros(size)
     if size:
-        places = [0, size - 1, random.randint(size)]
+        places = [0, size - 1, *random.randint(size, size=4)]
         found[places] = random.randint(1, 5, len(places))
     return found
 
@@ -118,10 +119,8 @@ REGIMES: dict[str, Callable[[RandomState, int], Array]] = {
     "one_hot": _one_hot,
     "quarters": _quarters,
     "gaussian": _gaussian,
-    "offset": _offset,
     "wide": _wide,
     "sparse": _sparse,
-    "near_ties": _near_ties,
     "positive": _positive,
     "spread": _spread,
     "small": _small,
@@ -133,10 +132,13 @@ REGIMES: dict[str, Callable[[RandomState, int], Array]] = {
     "few": _few,
 }
 
+# Those whose numbers lie so close to each other that a narrow format could not tell them apart.
+CLOSE: dict[str, Callable[[RandomState, int, Format], Array]] = {"offset": _offset, "near_ties": _near_ties}
+
 
 @dataclass(frozen=True)
 class Values:
-    """Floating-point numbers or booleans: ``regime`` names a row of ``REGIMES``."""
+    """Floating-point numbers or booleans: ``regime`` names a row of ``REGIMES`` or ``CLOSE``."""
 
     shape: Shape
     regime: str = "ramp"
@@ -145,7 +147,11 @@ class Values:
     def array(self, format: str) -> Array:
         """The numbers, rounded to the format (binary64, or bool for a mask)."""
         size = int(np.prod(self.shape))
-        values = REGIMES[self.regime](RandomState(self.seed), size)
+        random = RandomState(self.seed)
+        if self.regime in CLOSE:
+            values = CLOSE[self.regime](random, size, FORMATS[format])
+        else:
+            values = REGIMES[self.regime](random, size)
         values = values if values.dtype == bool else rounded(values, format)
         return values.reshape(self.shape)
 
@@ -224,6 +230,7 @@ SPECIALS: dict[str, Callable[[Format], float]] = {
     "nan": lambda kind: math.nan,
     "inf": lambda kind: math.inf,
     "-inf": lambda kind: -math.inf,
+    "0": lambda kind: 0.0,
     "-0": lambda kind: -0.0,
     "largest": lambda kind: kind.largest,
     "-largest": lambda kind: -kind.largest,

@@ -89,8 +89,14 @@ def judge(actual: list[Actual], expected: list[Expected]) -> Verdict:
 
 
 def _vacuous(expected: Expected) -> int:
-    """How many elements have a bound above the largest value of their output: it says nothing about them."""
-    signal = np.nanmax(np.abs(expected.high), initial=0.0)
+    """How many elements have a bound above the largest value of their output: it says nothing about them.
+
+    What underflow leaves hides nothing: it is below the middle, on a logarithmic scale, of 1 and the smallest normal
+    number.
+    """
+    if expected.choices is not None:
+        return 0
+    signal = np.nanmax(np.abs(expected.high), initial=FORMATS[expected.format].smallest_normal ** 0.5)
     return int(np.count_nonzero(~(expected.bound <= signal) & ~np.isnan(expected.high)))
 
 

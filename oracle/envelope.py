@@ -78,7 +78,8 @@ class EnvelopeArithmetic(Differentiable):
     """Errors of an implementation that computes in ``compute`` and rounds to ``storage`` at what is ``stored``.
 
     ``operands`` is the format to which factors of a dot product are rounded first (tf32 tensor cores), ``units`` the
-    accuracy of elementary functions in units of u, and ``flush`` says that subnormal results may become zero.
+    accuracy of elementary functions in units of u, and ``flush`` says that results may become zero where they
+    are subnormal in ``compute``.
     """
 
     def __init__(
@@ -101,11 +102,10 @@ class EnvelopeArithmetic(Differentiable):
         # arithmetic instead, so its centre owes nothing.
         centre = 0.0 if compute == float64 else float64.unit
         self._unit = compute.unit + centre
-        self._flush = flush
         self._tiny = compute.smallest_normal if flush else _half_step(compute)
         self._flushed = compute.smallest_normal if flush else 0.0  # else additions do not underflow
         self._storage_unit = self.storage.unit + centre
-        self._storage_tiny = self.storage.smallest_normal if flush else _half_step(self.storage)
+        self._storage_tiny = max(_half_step(self.storage), self._flushed)
         self.number = cast("type[Envelope]", type("Envelope", (Envelope,), {"rules": self, "__slots__": ()}))
 
     # Making numbers
@@ -141,7 +141,7 @@ class EnvelopeArithmetic(Differentiable):
 
     def _least(self, kind: Format) -> float:
         """The smallest positive result that surely stays what it is."""
-        return kind.smallest_normal if self._flush else kind.smallest
+        return max(kind.smallest, self._flushed)
 
     def _kept(self, x: float, kind: Format) -> bool:
         """Whether a result is what an implementation gives that rounds it to this format."""
@@ -243,7 +243,7 @@ class EnvelopeArithmetic(Differentiable):
 
     def _narrowed(self, xs: Sequence[float], bounds: Sequence[float]) -> list[float]:
         narrow = self.operands
-        tiny = narrow.smallest_normal if self._flush else _half_step(narrow)
+        tiny = max(_half_step(narrow), self._flushed)
 
         def error(x: float, e: float) -> float:
             size = abs(float(x)) + e

@@ -158,9 +158,10 @@ class Outcomes(Arithmetic):
 
     def _tiny(self, x: float, kind: Format) -> float:
         """The absolute error of a result near zero."""
-        if abs(x) >= 2.0 * kind.smallest_normal:
+        if abs(x) >= 2.0 * max(kind.smallest_normal, self.compute.smallest_normal):
             return 0.0
-        return kind.smallest_normal if self.flush else max(kind.smallest / 2, float64.smallest)
+        flushed = self.compute.smallest_normal if self.flush else 0.0
+        return max(flushed, kind.smallest / 2, float64.smallest)
 
     def _function(self, low: float, high: float, units: float, nan: bool = False, finite: bool = True) -> Outcome:
         """A result between two real ones, with an error in units; ``finite``: of finite operands."""
@@ -199,7 +200,7 @@ class Outcomes(Arithmetic):
         """The product before it is rounded, and whether it need not be."""
         if a.low == a.high and b.low == b.high and not (a.nan or b.nan):
             x, y = a.low, b.low
-            product = x * y
+            product = _product(x, y)
             if math.isfinite(product):
                 idle = a.idle or b.idle
                 if self._is_product(product, x, y):
@@ -208,7 +209,7 @@ class Outcomes(Arithmetic):
             if math.isfinite(x) and math.isfinite(y):
                 return self.number(*_real(product, product)), False
         nan = a.nan or b.nan or (_holds_zero(a) and _holds_infinity(b)) or (_holds_zero(b) and _holds_infinity(a))
-        ends = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
+        ends = [_product(x, y) for x in (a.low, a.high) for y in (b.low, b.high)]
         if (_holds_zero(a) and _holds_real(b)) or (_holds_zero(b) and _holds_real(a)):
             ends.append(0.0)
         low, high = _hull(ends)
@@ -421,6 +422,14 @@ def _holds_real(x: Outcome) -> bool:
 def _overflow(kind: Format) -> float:
     """What and all beyond which may become infinite: of binary64 the largest number, known only in binary64."""
     return min(kind.overflow, float64.largest)
+
+
+def _product(x: float, y: float) -> float:
+    """x y, which keeps its sign where it underflows."""
+    product = x * y
+    if product == 0.0 and x != 0.0 and y != 0.0:
+        return math.copysign(float64.smallest, product)
+    return product
 
 
 def _real(low: float, high: float) -> tuple[float, float]:

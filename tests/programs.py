@@ -181,7 +181,7 @@ class Honest(Fast):
         self.number = cast("type[Float]", type("Honest", (Float,), members))
 
     def _landed(self, value: float, kind: Format) -> float:
-        if self.flush and 0.0 < abs(value) < kind.smallest_normal and self.random.random() < 0.5:
+        if self.flush and 0.0 < abs(value) < self.compute.smallest_normal and self.random.random() < 0.5:
             return 0.0
         return value
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import conformance
 from conformance import Case, Indices, Literal, Values
-from conformance.values import REGIMES, rounded
+from conformance.values import CLOSE, REGIMES, rounded
 from oracle.formats import FORMATS
 
 CASE = Case(
@@ -34,7 +34,7 @@ def test_tuples_of_tensors_survive_json() -> None:
 
 
 @given(
-    st.sampled_from(sorted(REGIMES)),
+    st.sampled_from(sorted({*REGIMES, *CLOSE})),
     st.integers(0, 2**16),
     st.sampled_from(["float64", "float32", "bfloat16", "float16"]),
 )

@@ -208,7 +208,7 @@ def test_the_report_of_an_infinite_result_is_json(pytester: pytest.Pytester) -> 
 def test_infinite_parameters_survive_print_and_json(value: float) -> None:
     parameters = {"max_norm": 1.0, "norm_type": value, "scale_grad_by_freq": False, "padding_idx": None}
     case = Case("embedding", "float32", {"input": Indices((2,), 3), "weight": Values((3, 2))}, parameters)
-    text = program(Nonconforming("forward", case, Verdict(Status.FAIL)), "oracle-float32")
+    text = program(Nonconforming("forward", case, Verdict(Status.FAIL)), "load('oracle-float32')")
     assert printed(text).startswith("Verdict(status=<Status.")
     again = Case.from_json(strictly(json.dumps(case.to_json(), allow_nan=False)))
     assert repr(again) == repr(case)
@@ -273,8 +273,8 @@ def test_known_deviations_are_shown_with_link_and_reproducer_and_the_stale_are_n
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--target=nosuch"], "unknown target 'nosuch'; known: oracle-"),
-        (["--target="], "unknown target ''; known: oracle-"),
+        (["--target=nosuch"], "unknown target 'nosuch'; known: jax"),
+        (["--target="], "unknown target ''; known: jax"),
         (["--target=missing/kernels.py"], "there is no such file"),
         (["--target=json"], "the target json has no layer; name its functions like these: "),
         (["--layer=liner"], "unknown layer 'liner'; known: "),

@@ -233,12 +233,36 @@ def linear(input, weight, bias=None):
     base = load("torch-cpu")
     assert offered(target) == ["linear"]
     for name, value in vars(Target).items():
-        if not callable(value) and name[0] != "_" and name not in ("name", "loaded_as"):
+        if not callable(value) and name[0] != "_" and name not in ("name", "loaded_as", "known"):
             assert getattr(target, name) == getattr(base, name), name
     assert target.declared("linear", "float32") == base.declared("linear", "float32")
     for check in ("forward", "gradient"):
         tally = run(target, "linear", "float32", check, 20)
         assert tally.counts[Status.PASS] == 20
+
+
+def test_what_belongs_to_the_layers_of_another_target_is_not_taken_with_it(write: Write) -> None:
+    target = load(
+        write('extends = "torch-cpu"\n\ndef linear(input, weight, bias=None):\n    return input @ weight.T\n')
+    )
+    assert (target.known, target.session("linear")) == ((), None)
+    strided = Case("linear", "bfloat16", {**CASE.tensors, "input": Values((2, 3, 3))}, {}, {"input": "stepped"})
+    assert target.declared_for(strided).algorithm == load("torch-cpu").declared_for(strided).algorithm == "stepwise"
+
+
+def test_an_arithmetic_of_its_own_is_that_of_every_case(write: Write) -> None:
+    source = """
+from conformance import Declared
+
+extends = "torch-cpu"
+
+def declared(layer, format):
+    return Declared("float32", reason="mine")
+"""
+    target = load(write(source + "\ndef linear(input, weight, bias=None):\n    return input @ weight.T\n"))
+    assert target.declared_for(CASE).reason == "mine"
+    by_case = source + "\ndef declared_for(case):\n    return Declared(case.format, reason='by case')\n"
+    assert load(write(by_case)).declared_for(CASE).reason == "by case"
 
 
 def test_what_a_file_defines_goes_before_what_it_extends(write: Write) -> None:
@@ -372,6 +396,18 @@ def test_an_entry_point_that_does_not_load_says_why(monkeypatch: pytest.MonkeyPa
         load("a")
     with pytest.raises(Unavailable, match="target 'b' does not load: ModuleNotFoundError: No module named 'nosuch_at'"):
         load("b")
+
+
+def test_an_installed_package_registers_its_targets(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("def relu(input):\n    return input * (input > 0)\n", "quick_kernels/__init__.py")
+    write("Metadata-Version: 2.1\nName: quick-kernels\nVersion: 1.0\n", "quick_kernels-1.0.dist-info/METADATA")
+    entries = "[conformance.targets]\nquick = quick_kernels\ntorch-quick = quick_kernels\ntorch-cpu = quick_kernels\n"
+    folder = Path(write(entries, "quick_kernels-1.0.dist-info/entry_points.txt")).parents[1]
+    monkeypatch.syspath_prepend(folder)
+    for name in ("quick", "torch-quick"):
+        assert name in names()
+        assert offered(load(name)) == ["relu"]
+    assert load("torch-cpu").layer("linear"), "a target of the suite keeps its name"
 
 
 def test_a_package_that_raises_is_no_unknown_module(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
         "weight_k": (context, width),
         "weight_v": (context, value_width),
     }
-    return call(draw(gentle(shapes, "weight_q", "weight_k")))
+    return call(draw(gentle(shapes, "input", "context", "weight_q", "weight_k")))
 
 
 def refusals(call: Arguments) -> Iterator[Refusal]:

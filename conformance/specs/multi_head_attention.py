@@ -11,7 +11,7 @@ from conformance.specs._mistakes_attention import MULTI_HEAD_ATTENTION
 from conformance.specs._refusals import completed, mis_sized, shape_of, slip, with_tensors
 from conformance.specs._relations_scaled_attention import of_multi_head_attention
 from conformance.strategies import call, seeds, sides
-from conformance.values import Values
+from conformance.values import Special, Values
 
 
 @st.composite
@@ -29,7 +29,7 @@ def arguments(draw: st.DrawFn, budget: int = 64) -> Arguments:
         "out_proj_weight": (width, width),
         "out_proj_bias": (width,) if biased else None,
     }
-    tensors = draw(gentle(shapes, "in_proj_weight", "in_proj_bias"))
+    tensors = draw(gentle(shapes, "query", "key", "in_proj_weight", "in_proj_bias"))
     # torch deprecates masks of two kinds in one call
     kind = draw(st.sampled_from(("ignored", "additive_mask")))
     per_head = (samples * heads, queries, keys)
@@ -37,14 +37,32 @@ def arguments(draw: st.DrawFn, budget: int = 64) -> Arguments:
         "key_padding_mask": draw(st.sampled_from((None, (samples, keys)))),
         "attn_mask": draw(st.sampled_from((None, (queries, keys), per_head))),
     }
+    # through a query without keys all derivatives are NaN, and say nothing: mostly one key is left to all
+    left = draw(st.sampled_from((0, keys - 1, keys // 2, 0, keys - 1, keys // 2, None)))
     for name, shape in masks.items():
-        tensors[name] = shape and Values(shape, kind, draw(seeds))
+        mask = shape and Values(shape, kind, draw(seeds))
+        tensors[name] = mask if mask is None or left is None else _leaving(mask, left)
+    padding = tensors["key_padding_mask"]
+    if isinstance(padding, Special) and draw(st.booleans()):
+        tensors["key_padding_mask"] = _behind(padding, draw(st.integers(1, keys)))
     return call(
         tensors,
         num_heads=heads,
         need_weights=draw(st.booleans()),
         average_attn_weights=draw(st.booleans()),
     )
+
+
+def _leaving(mask: Values, key: int) -> Special:
+    """The mask, but it hides this key from no query."""
+    *rows, _ = mask.shape
+    return Special(mask, (*(0 for _ in rows), key), (*rows, 1), "0" if mask.regime == "additive_mask" else "false")
+
+
+def _behind(mask: Special, keys: int) -> Special:
+    """The mask, but all sequences end with the same key: it hides what comes behind so many."""
+    samples, length = mask.shape
+    return Special(mask, (0, keys), (samples, length - keys), "-inf" if mask.regime == "additive_mask" else "true")
 
 
 def refusals(call: Arguments) -> Iterator[Refusal]:

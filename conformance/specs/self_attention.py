@@ -22,7 +22,7 @@ def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
         "weight_k": (features, width),
         "weight_v": (features, value_width),
     }
-    return call(draw(gentle(shapes, "weight_q", "weight_k")))
+    return call(draw(gentle(shapes, "input", "weight_q", "weight_k")))
 
 
 def refusals(call: Arguments) -> Iterator[Refusal]:

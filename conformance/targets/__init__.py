@@ -14,9 +14,9 @@ import pkgutil
 import symtable
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,6 +24,15 @@ from typing import Any
 from conformance.target import Target, Unavailable, require_formats, said
 
 _GROUP = "conformance.targets"
+
+# What a plain module may define beside its layers.
+OFFERS = {
+    "extends",
+    *(name for name in vars(Target) if not name.startswith("_") and name not in ("name", "layer", "loaded_as")),
+}
+
+# Of these, what says something of its layers alone.
+_OF_LAYERS = {"known", "session"}
 
 
 class UnknownTarget(Exception):
@@ -43,17 +52,31 @@ def load(name: str) -> Target:
     return target
 
 
+def offering(name: str, offers: Mapping[str, Any]) -> Target:
+    """The target that a file with these definitions is.
+
+    Raises ``UnknownTarget`` for an unknown one that it extends, ``Unavailable`` where it cannot run here.
+    """
+    with _loading(name):
+        module = ModuleType(name)
+        vars(module).update(offers)
+        target = _Functions(module, name, ())
+        require_formats(target)
+    return target
+
+
 def _load(name: str, extended_by: tuple[str, ...]) -> Target:
     if name in extended_by:
         raise UnknownTarget(f"target {name!r} extends itself: {' → '.join((*extended_by, name))}")
     stem, _, variant = name.partition("-")
-    if stem not in _built_in():
-        return _target(_foreign(name), name, extended_by)
-    module = _our_own(stem, name)
-    if variant not in module.VARIANTS:
-        raise UnknownTarget(_unknown(name))
-    built: Target = module.target(variant)
-    return built
+    if stem in _built_in():
+        module = _our_own(stem, name)
+        if variant in module.VARIANTS:
+            built: Target = module.target(variant)
+            return built
+        if name not in _registered():
+            raise UnknownTarget(_unknown(name))
+    return _target(_foreign(name), name, extended_by)
 
 
 @contextmanager
@@ -81,9 +104,8 @@ def _our_own(stem: str, name: str) -> ModuleType:
 
 def _foreign(name: str) -> Any:
     """What an entry point, a module, a file or an attribute of these holds."""
-    for entry in entry_points(group=_GROUP):
-        if entry.name == name:
-            return entry.load()
+    if name in _registered():
+        return _registered()[name].load()
     path, _, attribute = name.partition(":")
     module = _from_file(Path(path)) if path.endswith(".py") else _from_name(path, name)
     if not attribute:
@@ -93,13 +115,18 @@ def _foreign(name: str) -> Any:
     return getattr(module, attribute)
 
 
+def _registered() -> dict[str, EntryPoint]:
+    """The targets of other packages that are installed here, by name."""
+    return {entry.name: entry for entry in entry_points(group=_GROUP)}
+
+
 def _built_in() -> list[str]:
     return [module.name for module in pkgutil.iter_modules(__path__)]
 
 
 def names() -> list[str]:
     """All targets known by name; one whose library is missing is listed with what it needs."""
-    found = [entry.name for entry in entry_points(group=_GROUP)]
+    found = list(_registered())
     for stem in _built_in():
         try:
             with _loading(stem):
@@ -162,7 +189,8 @@ def _target(found: Any, name: str, extended_by: tuple[str, ...]) -> Target:
 class _Functions(Target):
     """A plain module: its functions named like the layers, and any attribute of ``Target`` that it defines.
 
-    ``extends = "torch-cpu"`` takes all those attributes from another target, but none of its layers. A function is
+    ``extends = "torch-cpu"`` takes all those attributes from another target, but none of its layers, nor what belongs
+    to these: the modules that live over several calls, the known deviations. A function is
     anything that can be called: defined, made by assignment, imported from the module's own package. What it imports
     from elsewhere counts only where ``__all__`` lists it: a library's softmax, for use inside, is not an offer.
     """
@@ -172,10 +200,16 @@ class _Functions(Target):
         self.name = name
         self._module = module
         self._imported = _imported(module)
-        for attribute, default in vars(Target).items():
-            if not attribute.startswith("_") and attribute not in ("name", "layer"):
-                own = self._offer(attribute) if callable(default) else self._constant(attribute)
-                setattr(self, attribute, getattr(base, attribute) if own is None else own)
+        own = {
+            attribute: self._offer(attribute) if callable(default) else self._constant(attribute)
+            for attribute, default in vars(Target).items()
+            if attribute in OFFERS
+        }
+        # by case, the other target knows its own arithmetic alone
+        by_itself = _OF_LAYERS if own["declared"] is None else {*_OF_LAYERS, "declared_for"}
+        for attribute, found in own.items():
+            inherited = getattr(self if attribute in by_itself else base, attribute)
+            setattr(self, attribute, inherited if found is None else found)
 
     def layer(self, name: str) -> Callable[..., Any] | None:
         return self._offer(name)

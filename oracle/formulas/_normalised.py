@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -42,6 +42,12 @@ def squares_about(mean: Scalar, xs: Sequence[Scalar]) -> Scalar:
     return beside(dot(deviations, deviations), lambda: [dot(xs, xs)])
 
 
+def squares_about_kept(mean: Scalar, xs: Sequence[Scalar]) -> Scalar:
+    """Σ (x − m)² about the mean m as it is stored: Σ (x − μ)² + n (m − μ)²."""
+    missed = stored(mean) - mean
+    return squares_about(mean, xs) + missed * missed * len(xs)
+
+
 def squares_collected(mean: Scalar, xs: Sequence[Scalar]) -> Scalar:
     """The same, with its derivative written as 2 ȳ x − 2 ȳ μ, which rounds x ȳ and μ ȳ where they cancel."""
 
@@ -55,6 +61,21 @@ def squares_collected(mean: Scalar, xs: Sequence[Scalar]) -> Scalar:
 def population_variance(squares: Scalar, count: int) -> Scalar:
     """σ² = Σ (x − μ)² / n."""
     return squares / count
+
+
+def mean_by_reciprocal(xs: Sequence[Scalar]) -> Scalar:
+    """μ = Σ x · (1 / n), which rounds 1 / n, as compilers write a division by a constant."""
+    return total(xs) * constant(Fraction(1, len(xs)))
+
+
+def variance_by_reciprocal(squares: Scalar, count: int) -> Scalar:
+    """σ² = Σ (x − μ)² · (1 / n), which rounds 1 / n."""
+    return squares * constant(Fraction(1, count))
+
+
+def stored_variance(squares: Scalar, count: int) -> Scalar:
+    """The same, divided in the storage format, which may not hold n."""
+    return stored(squares / stored(constant(count)))
 
 
 def inverse_deviation(variance: Scalar, eps: float | Fraction) -> Scalar:
@@ -78,6 +99,11 @@ def as_folded_first(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | N
     return _affine(as_folded(x, mean, inverse, None, None), weight, bias)
 
 
+def as_sloped(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+    """y = (x − μ) a + β with a = γ / √(σ² + ε)."""
+    return _affine(x - mean, inverse if weight is None else inverse * weight, bias)
+
+
 def _affine(normalised: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
     if weight is not None:
         return dot([normalised], [weight], *(() if bias is None else (bias,)))
@@ -90,8 +116,11 @@ def _computed(x: Scalar) -> Scalar:
 
 @dataclass(frozen=True)
 class Writing:
-    """A way to write a normalisation: its mean, its sum of squares about the mean, the variance that n values have with
-    that sum, 1 / √(σ² + ε), its affine map, and whether it keeps the statistics as they are computed or ``stored``.
+    """A way to write a normalisation.
+
+    Its mean, its sum of squares about the mean, its affine map, whether it keeps the statistics as they are computed or
+    ``stored``, the variance that n values have with that sum, the ``unbiased`` one, given n − 1, of running statistics,
+    and 1 / √(σ² + ε).
     """
 
     mean: Callable[[Sequence[Scalar]], Scalar] = mean_of
@@ -99,11 +128,17 @@ class Writing:
     affine: AffineMap = as_documented
     kept: Callable[[Scalar], Scalar] = _computed
     variance: Callable[[Scalar, int], Scalar] = population_variance
+    unbiased: Callable[[Scalar, int], Scalar] = population_variance
     inverse: Callable[[Scalar, float | Fraction], Scalar] = inverse_deviation
 
 
 DOCUMENTED = Writing()
 FOLDED = Writing(mean=welford_mean, affine=as_folded)
+# One slope and one offset per channel; the variance is about the mean as it is kept.
+KEPT = Writing(squares=squares_about_kept, affine=as_folded)
+IN_STORAGE = replace(KEPT, variance=stored_variance, unbiased=stored_variance)
+# As compilers have them: products with 1 / n, and one slope for each element.
+SLOPED = Writing(mean=mean_by_reciprocal, variance=variance_by_reciprocal, affine=as_sloped)
 COLLECTED = Writing(welford_mean, squares_collected, as_folded, stored)  # for derivatives: a ȳ + b x + c
 
 

@@ -21,16 +21,18 @@ Product: TypeAlias = tuple[Row, Row, Row]  # a vector, a row of weights, and its
 def summed(*products: Product, rest: Sequence[Scalar] = ()) -> Scalar:
     """Σ (w · x + b) over the products, and the terms ``rest``.
 
-    An implementation takes one of two ways: all terms in one sum, in any order; or each product on its own, as one
-    matrix product for all time steps gives it, which is stored, before its bias is added or after.
+    An implementation takes one of three ways: all terms in one sum, in any order; the same, of biases whose sum has
+    been stored; or each product on its own, as one matrix product for all time steps gives it, which is stored, before
+    its bias is added or after.
     """
     xs = [x for vector, _, _ in products for x in vector]
     ws = [w for _, row, _ in products for w in row]
     biases = [b for _, _, bias in products for b in bias]
     together = dot(xs, ws, *biases, *rest)
+    merged = dot(xs, ws, stored(total(biases)), *rest) if len(biases) > 1 else together
     apart = total([*(_biased(stored(dot(x, w)), b) for x, w, b in products), *rest])
     # the bound of the larger error; the values, and so the derivatives, are the same
-    return stored(with_derivative_of(largest([together, apart]), lambda: together))
+    return stored(with_derivative_of(largest([together, merged, apart]), lambda: together))
 
 
 def _biased(product: Scalar, bias: Row) -> Scalar:

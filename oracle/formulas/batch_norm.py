@@ -7,11 +7,10 @@ None for a cumulative average.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
-from oracle.formulas._normalised import DOCUMENTED, Writing, as_folded, at, moved
+from oracle.formulas._normalised import DOCUMENTED, IN_STORAGE, KEPT, SLOPED, Writing, at, moved
 from oracle.formulas._shapes import require_per_channel, require_rank
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, indices, tensor
@@ -102,10 +101,12 @@ def written(
     if running_mean is not None:
         outputs["running_mean"] = updated(running_mean, batch_mean)
     if running_var is not None:
-        unbiased = tensor([channels], lambda c: squares[c] / (count - 1))
+        unbiased = tensor([channels], lambda c: writing.unbiased(squares[c], count - 1))
         outputs["running_var"] = updated(running_var, unbiased)
     return outputs
 
 
-# The same numbers, computed as y = a x + b with one slope and one offset per channel.
-folded = partial(written, replace(DOCUMENTED, affine=as_folded))
+# The same numbers in other orders of operations.
+folded = partial(written, KEPT)
+folded_in_storage = partial(written, IN_STORAGE)
+sloped = partial(written, SLOPED)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from oracle.formulas._normalised import DOCUMENTED, Writing, as_folded, at, mean_of, moved
+from oracle.formulas._normalised import DOCUMENTED, IN_STORAGE, KEPT, SLOPED, Writing, at, mean_of, moved, welford_mean
 from oracle.formulas._shapes import require_per_channel, require_rank
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, tensor
@@ -104,10 +104,13 @@ def written(
     if running_mean is not None:
         outputs["running_mean"] = updated(running_mean, own_mean)
     if running_var is not None:
-        unbiased = per_instance(lambda n, c: squares[n, c] / (count - 1))
+        unbiased = per_instance(lambda n, c: writing.unbiased(squares[n, c], count - 1))
         outputs["running_var"] = updated(running_var, unbiased)
     return outputs
 
 
-# The same numbers, computed as y = a x + b, one slope and offset per sample and channel.
-folded = partial(written, replace(DOCUMENTED, affine=as_folded))
+# The same numbers in other orders of operations.
+folded = partial(written, KEPT)
+folded_in_storage = partial(written, IN_STORAGE)
+welford = partial(written, replace(DOCUMENTED, mean=welford_mean))
+sloped = partial(written, SLOPED)

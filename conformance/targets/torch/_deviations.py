@@ -81,6 +81,30 @@ def _scores_are_blank(case: Case) -> bool:
     return bool(((blank | ignored).all(axis=-1) & blank.any(axis=-1)).any())
 
 
+@np.errstate(all="ignore")
+def _stored_scores_overflow(case: Case) -> bool:
+    """Whether a score of multi_head_attention may overflow the format, where it is stored, in a row with a mask."""
+    if not case.parameters["need_weights"]:
+        return False
+    scores, ignored = _scores_of_heads(case)
+    scale = (sides(case, "query")[-1] / case.parameters["num_heads"]) ** -0.5
+    largest = np.finfo("float32" if case.format == "bfloat16" else case.format).max  # nearly that of bfloat16
+    overflows = ~(scores * scale < largest)
+    return bool((overflows.any(axis=-1) & ignored.any(axis=-1)).any())
+
+
+@np.errstate(all="ignore")
+def _sums_of_values_overflow(case: Case) -> bool:
+    """Whether the sum of a fused attention's values, where they are finite, may overflow."""
+    if case.parameters.get("need_weights"):
+        return False
+    value = _magnitudes(case)["value"]
+    if case.layer == "multi_head_attention":
+        value = value @ abs(_magnitudes(case)["in_proj_weight"][-value.shape[-1] :]).T
+    sums = np.where(np.isfinite(value), value, 0.0).sum(axis=-2)
+    return bool(np.isinf(sums).any())
+
+
 def _ignores(mask: Any) -> Any:
     return mask if mask.dtype == bool else np.isneginf(mask)
 
@@ -231,6 +255,18 @@ KNOWN: tuple[Deviation, ...] = (
         _sees_no_key_without_weights,
     ),
     Deviation(
+        "multi_head_attention",
+        "with need_weights=True a score that overflows where it is stored makes its row NaN, also the weights of keys "
+        "that a mask leaves out: F.multi_head_attention_forward (softmax)",
+        "import torch\n"
+        "x = torch.tensor([[[1.0], [300.0]]]).half()\n"
+        "layer = torch.nn.MultiheadAttention(1, 1, bias=False, batch_first=True).half()\n"
+        "layer.in_proj_weight = torch.nn.Parameter(torch.ones(3, 1).half())\n"
+        "print(layer(x, x, x, torch.tensor([[True, False]]))[1][0, 1].tolist())  # of the second query\n"
+        "# [nan, nan]",
+        _stored_scores_overflow,
+    ),
+    Deviation(
         "group_norm",
         "in channels_last the variance is E[x²] - E[x]², which cancels where the mean is large against the spread: "
         "group_norm_kernel.cpp (GroupNormKernelImplChannelsLastInternal)",
@@ -245,8 +281,9 @@ KNOWN: tuple[Deviation, ...] = (
     ),
     Deviation(
         "group_norm",
-        "in channels_last the derivative towards the bias alone ends the process: that towards the weight is written "
-        "too, for which there is no memory: group_norm_kernel.cpp (GroupNormBackwardKernelImplChannelsLastInternal)",
+        "in channels_last derivatives without that towards the input, as of a frozen layer below, end the process: "
+        "it is written too, for which there is no memory: group_norm_kernel.cpp "
+        "(GroupNormBackwardKernelImplChannelsLastInternal)",
         "import os, subprocess, sys\n"
         "program = '''\n"
         "import torch\n"
@@ -258,7 +295,9 @@ KNOWN: tuple[Deviation, ...] = (
         "print(subprocess.run([sys.executable, '-c', program], env=garbage, stderr=-3).returncode)\n"
         "# -11",
         lambda case: (
-            case.upstream is not None and case.upstream.wanted == ("bias",) and case.layout("input") == "channels_last"
+            case.upstream is not None
+            and "input" not in case.upstream.wanted
+            and case.layout("input") == "channels_last"
         ),
         "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cpu/group_norm_kernel.cpp",
         lethal=True,
@@ -337,6 +376,21 @@ KNOWN: tuple[Deviation, ...] = (
     *(
         Deviation(
             layer,
+            "values near the largest number overflow: the fused kernel divides by the sum of the exponentials after it "
+            "has added up their products with the values (cpu_flash_attention)",
+            "import torch\n"
+            "x, value = torch.zeros(1, 1, 2, 1), torch.full((1, 1, 2, 1), torch.finfo().max)\n"
+            "print(torch.nn.functional.scaled_dot_product_attention(x, x, value).flatten().tolist())\n"
+            "# [inf, inf]",
+            _sums_of_values_overflow,
+            _FLASH,
+            "special",
+        )
+        for layer in ("scaled_dot_product_attention", "local_attention", "multi_head_attention")
+    ),
+    *(
+        Deviation(
+            layer,
             "in half precision, where a tensor is not contiguous, the sum for the weight's derivative is made of "
             "stored differences and products: Normalization.cpp (batch_norm_backward_cpu_template)",
             "import torch\n"
@@ -368,6 +422,18 @@ KNOWN: tuple[Deviation, ...] = (
         "# [nan, nan]",
         lambda case: case.format == "bfloat16" and _sides(case)[-3] // case.parameters["groups"] % 2 == 1,
         check="special",
+    ),
+    Deviation(
+        "batch_norm",
+        "of an empty batch only the first weight and the first bias are used, whatever their number: Normalization.cpp "
+        "(_batch_norm_impl_index)",
+        "import torch\n"
+        "mean, variance = torch.zeros(2), torch.ones(2)\n"
+        "print(torch.nn.functional.batch_norm(torch.ones(0, 2), mean, variance, torch.ones(3)).shape)\n"
+        "# torch.Size([0, 2])",
+        lambda case: _slip(case, "weight is", "bias is", "running_mean is", "running_var is") and 0 in _sides(case),
+        "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Normalization.cpp",
+        check="refusal",
     ),
     Deviation(
         "linear",

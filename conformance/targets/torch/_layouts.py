@@ -43,7 +43,7 @@ LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
 
 def sides(case: Case, name: str) -> tuple[int, ...]:
     """The shape of one of the tensors, () for one that is absent."""
-    return tuple(getattr(case.tensors[name], "shape", ()))
+    return tuple(getattr(case.tensors.get(name), "shape", ()))
 
 
 def is_contiguous(case: Case, name: str) -> bool:

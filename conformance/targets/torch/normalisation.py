@@ -119,7 +119,13 @@ LAYERS = {
 # batch_norm_kernel.cpp (batch_norm_cpu_collect_linear_and_constant_terms), which instance_norm calls,
 # group_norm_kernel.cpp and layer_norm_kernel.cpp; the latter two take means by Welford's recurrence
 # (RowwiseMoments of moments_utils.h).
-ALGORITHMS = dict.fromkeys(LAYERS, "folded")
+#
+# Where the statistics are bfloat16, the variance is divided in bfloat16, by a number of values that it may not hold:
+# aten/src/ATen/native/Normalization.cpp (batch_norm_cpu_update_stats_template).
+ALGORITHMS: dict[Any, str] = {
+    **dict.fromkeys(LAYERS, "folded"),
+    **{(layer, "bfloat16"): "folded_in_storage" for layer in ("batch_norm", "instance_norm")},
+}
 
 # The derivative towards the input is a ȳ + b x + c, with one a, b and c per row or group, in the same two files
 # (LayerNormBackwardKernelImplInternal, GroupNormInputBackward).

@@ -1,0 +1,167 @@
+"""Where JAX and flax leave the permitted error, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from conformance.case import Case
+from conformance.target import Deviation
+
+
+def _shuts_out_all_keys(case: Case) -> bool:
+    """Whether a mask of numbers is minus infinity for all keys of a query."""
+    mask: Any = case.arrays()["attn_mask"]
+    return mask is not None and mask.dtype != bool and bool(np.isneginf(mask).all(axis=-1).any())
+
+
+def _hides_all_keys(case: Case) -> bool:
+    """Whether a mask of booleans leaves a query without keys."""
+    mask: Any = case.arrays()["attn_mask"]
+    return mask is not None and mask.dtype == bool and not mask.any(axis=-1).all()
+
+
+def _has_special_pixels(case: Case) -> bool:
+    """Whether infinities or NaN are among the pixels."""
+    pixels: Any = case.arrays()["input"]
+    return not np.isfinite(pixels).all()
+
+
+def _slip(case: Case, *sentences: str) -> bool:
+    """Whether the case must be refused because of one of these; the beginning of a sentence is enough."""
+    return case.refusal is not None and case.refusal.startswith(sentences)
+
+
+_NORMALIZATION = "https://github.com/google/flax/blob/main/flax/linen/normalization.py"
+_STOCHASTIC = "https://github.com/google/flax/blob/main/flax/linen/stochastic.py"
+_LINEAR = "https://github.com/google/flax/blob/main/flax/linen/linear.py"
+
+
+KNOWN: tuple[Deviation, ...] = (
+    *(
+        Deviation(
+            layer,
+            "a rate below 0 or above 1 is not refused, and scales by a number that is no probability: "
+            "stochastic.py (Dropout)",
+            "import jax\n"
+            "from flax import linen\n"
+            "dropout = linen.Dropout(-1.0, deterministic=False)\n"
+            "print(dropout.apply({}, jax.numpy.ones(2), rng=jax.random.key(0)))\n"
+            "# [0.5 0.5]",
+            lambda case: _slip(case, "p is"),
+            _STOCHASTIC,
+            check="refusal",
+        )
+        for layer in ("dropout", "dropout2d")
+    ),
+    Deviation(
+        "embedding",
+        "indices outside the table are not refused: jnp.take wraps them or fills in NaN, and a table of one row is "
+        "repeated: linear.py (Embed)",
+        "import jax\n"
+        "from flax import linen\n"
+        "table = {'params': {'embedding': jax.numpy.ones((1, 2))}}\n"
+        "print(linen.Embed(1, 2).apply(table, jax.numpy.array([1])))\n"
+        "# [[1. 1.]]",
+        lambda case: "looked up" in (case.refusal or ""),
+        _LINEAR,
+        check="refusal",
+    ),
+    Deviation(
+        "conv2d",
+        "a kernel larger than the padded input gives an empty result: lax.conv_general_dilated",
+        "import jax\n"
+        "from flax import linen\n"
+        "layer = linen.Conv(1, (1, 2), padding='VALID', use_bias=False)\n"
+        "kernel = {'params': {'kernel': jax.numpy.ones((1, 2, 1, 1))}}\n"
+        "print(layer.apply(kernel, jax.numpy.ones((1, 1, 1, 1))).shape)\n"
+        "# (1, 1, 0, 1)",
+        lambda case: _slip(case, "the kernel is larger than the padded input"),
+        "https://github.com/jax-ml/jax/blob/main/jax/_src/lax/convolution.py",
+        check="refusal",
+    ),
+    Deviation(
+        "batch_norm",
+        "the shapes of running statistics are not looked at: a single one is repeated: normalization.py (BatchNorm)",
+        "import jax\n"
+        "from flax import linen\n"
+        "layer = linen.BatchNorm(True, use_bias=False, use_scale=False)\n"
+        "statistics = {'mean': jax.numpy.zeros(1), 'var': jax.numpy.ones(1)}\n"
+        "print(layer.apply({'batch_stats': statistics}, jax.numpy.ones((1, 2))).shape)\n"
+        "# (1, 2)",
+        lambda case: _slip(case, "running_mean is", "running_var is"),
+        _NORMALIZATION,
+        check="refusal",
+    ),
+    Deviation(
+        "avg_pool2d",
+        "with count_include_pad=False the pixels are counted in jnp.ones of the default format, "
+        "to which the average is promoted: pooling.py (avg_pool)",
+        "import jax\n"
+        "jax.config.update('jax_enable_x64', True)\n"
+        "from flax import linen\n"
+        "images = jax.numpy.ones((1, 2, 2, 1), 'float32')\n"
+        "print(linen.avg_pool(images, (2, 2), count_include_pad=False).dtype)\n"
+        "# float64",
+        lambda case: not case.parameters["count_include_pad"] and case.format != "float64" and case.refusal is None,
+        "https://github.com/google/flax/blob/main/flax/linen/pooling.py",
+    ),
+    Deviation(
+        "scaled_dot_product_attention",
+        "a query that a mask of booleans leaves without keys weighs all alike, one that a mask of numbers does so is "
+        "NaN: nn/functions.py (_dot_product_attention_core)",
+        "import jax\n"
+        "one = jax.numpy.ones((1, 1, 1, 1))\n"
+        "print(jax.nn.dot_product_attention(one, one, one, bias=-jax.numpy.inf * one))\n"
+        "# [[[[nan]]]]",
+        _shuts_out_all_keys,
+        "https://github.com/jax-ml/jax/blob/main/jax/_src/nn/functions.py",
+    ),
+    Deviation(
+        "scaled_dot_product_attention",
+        "a query that a mask leaves without keys weighs all alike, those behind the mask included: "
+        "nn/functions.py (_apply_masks)",
+        "import jax\n"
+        "one = jax.numpy.ones((1, 1, 1, 1))\n"
+        "print(jax.nn.dot_product_attention(one, one, one, mask=one == 0))\n"
+        "# [[[[1.]]]]",
+        _hides_all_keys,
+        "https://github.com/jax-ml/jax/blob/main/jax/_src/nn/functions.py",
+        check="relation",
+    ),
+    Deviation(
+        "upsample_bilinear",
+        "a product with a matrix of weights, mostly zeros: an infinity or NaN makes all pixels of its rows and columns "
+        "NaN: image/scale.py (_scale_and_translate)",
+        "import jax\n"
+        "pixels = jax.numpy.array([jax.numpy.nan, 1.0])\n"
+        "print(jax.image.resize(pixels, (4,), 'linear'))\n"
+        "# [nan nan nan nan]",
+        _has_special_pixels,
+        "https://github.com/jax-ml/jax/blob/main/jax/_src/image/scale.py",
+        check="special",
+    ),
+    *(
+        Deviation(
+            layer,
+            "a size of 0, or a negative one, gives an empty result: image/scale.py (resize)",
+            f"import jax\nprint(jax.image.resize(jax.numpy.ones(1), (0,), {method!r}).shape)\n# (0,)",
+            lambda case: _slip(case, "size is", "scale_factor is"),
+            "https://github.com/jax-ml/jax/blob/main/jax/_src/image/scale.py",
+            check="refusal",
+        )
+        for layer, method in (("upsample_bilinear", "linear"), ("upsample_nearest_exact", "nearest"))
+    ),
+    Deviation(
+        "avg_pool2d",
+        "padding may be more than half of the kernel: windows of padding alone are averaged: pooling.py (avg_pool)",
+        "import jax\n"
+        "from flax import linen\n"
+        "print(linen.avg_pool(jax.numpy.ones((1, 1, 1, 1)), (1, 1), padding=((0, 0), (1, 1))).shape)\n"
+        "# (1, 1, 3, 1)",
+        lambda case: _slip(case, "padding is more than half of the kernel"),
+        "https://github.com/google/flax/blob/main/flax/linen/pooling.py",
+        check="refusal",
+    ),
+)

@@ -1,0 +1,77 @@
+"""The command ``conformance``: a target is begun, the layers are listed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conformance import checks, spec
+from conformance.__main__ import main
+from conformance.checking import lenient
+from conformance.run import run
+from conformance.targets import load
+from conformance.verdict import Status
+
+ROOT = Path(__file__).parents[1]
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What is said of a command line that asks for what cannot be done."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_new_target_passes_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    main(["new-target", "mylib"])
+    target = load("mylib.py")
+    offered = [layer for layer in spec.names() if target.layer(layer)]
+    assert offered == ["linear", "relu"]
+    for layer in offered:
+        for kind in (kind for kind in checks.names() if checks.check(kind).applies(layer)):
+            with lenient():
+                tally = run(target, layer, "float32", kind, 10)
+            assert tally.failure is None, f"{layer}, {kind}"
+            assert kind in ("gradient", "typical") or tally.counts[Status.PASS], f"{layer}, {kind}"
+
+
+def test_a_new_target_is_clean_code_that_bears_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "my_lib.py"
+    main(["new-target", str(path)])
+    assert capsys.readouterr().out == f"wrote {path}; run it: pytest --pyargs conformance --target={path}\n"
+    assert path.read_text().startswith('"""Layers of my_lib under test. Run them with: pytest --target=my_lib.py\n')
+    for command in (["check"], ["format", "--check"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "--config", str(ROOT / "pyproject.toml")]
+        subprocess.run([*ruff, str(path)], check=True, capture_output=True)
+
+
+def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("precious")
+    assert f"{path} exists already" in refused(capsys, "new-target", str(path))
+    assert path.read_text() == "precious"
+    assert "cannot be written: No such file or directory" in refused(capsys, "new-target", str(tmp_path / "no" / "x"))
+
+
+def test_layers_are_listed_as_a_target_offers_them(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["layers", "dropout", "max_pool2d", "kaiming_normal"])
+    lines = capsys.readouterr().out.splitlines()
+    assert "dropout(input, *, p=0.5)" in lines, "the mask is the layer's own"
+    pooled = "kernel_size, stride=None, padding=(0, 0), dilation=(1, 1), ceil_mode=False"
+    assert f"max_pool2d(input, *, {pooled})" in lines
+    assert "kaiming_normal(tensor, *, a=0.0, mode='fan_in', nonlinearity='leaky_relu')" in lines
+    assert "    y = x m / (1 − p); zeros for p = 1." in lines
+
+
+def test_an_unknown_layer_lists_the_known(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "unknown layer 'liner'; known: additive_attention, " in refused(capsys, "layers", "liner")
+
+
+def test_the_module_is_a_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "conformance", "layers", "relu"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("relu(input)\n    y = ")

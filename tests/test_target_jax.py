@@ -1,0 +1,56 @@
+"""The target jax: what it knows of JAX and flax is so, and functions over JAX's arrays can be held to a layer."""
+
+import contextlib
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from conformance import Case, Deviation, Status, Unavailable, Values, check, examine, load, target_of
+
+try:
+    JAX = load("jax")
+except Unavailable as unavailable:
+    pytest.skip(str(unavailable), allow_module_level=True)
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+KNOWN = JAX.known
+
+
+@pytest.mark.parametrize("deviation", KNOWN, ids=lambda deviation: f"{deviation.layer}: {deviation.reason[:40]}")
+def test_a_reproducer_prints_what_its_last_comment_says(deviation: Deviation) -> None:
+    program, _, said = deviation.reproducer.rpartition("\n# ")
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        exec(program, {})
+    assert output.getvalue().strip() == said
+
+
+def layer_norm(input: Any, weight: Any, bias: Any, *, normalized_shape: Sequence[int], eps: float) -> Any:
+    """nn.LayerNorm with its default variance, E[x²] − E[x]²."""
+    axes = tuple(range(-len(normalized_shape), 0))
+    module = nn.LayerNorm(
+        eps, use_bias=bias is not None, use_scale=weight is not None, reduction_axes=axes, feature_axes=axes
+    )
+    given = {"scale": weight, "bias": bias}
+    return module.apply({"params": {name: x for name, x in given.items() if x is not None}}, input)
+
+
+def test_the_default_variance_of_flax_is_further_off_than_rounding_explains() -> None:
+    case = Case(
+        "layer_norm",
+        "float32",
+        {"input": Values((4, 16), "offset"), "weight": None, "bias": None},
+        {"normalized_shape": (16,), "eps": 1e-5},
+    )
+    assert examine(target_of(layer_norm, layer="layer_norm", extends="jax"), case).status is Status.FAIL
+    assert examine(JAX, case).status is Status.PASS
+
+
+def test_a_function_over_arrays_of_jax_is_held_to_its_values_and_derivatives() -> None:
+    kinds = {"checks": ["forward", "gradient", "worked"], "formats": ["float32"]}
+    check(lambda x: jnp.maximum(x, 0), layer="relu", extends="jax", **kinds)
+    with pytest.raises(AssertionError, match=r"tanh in float32 \(forward\) does not conform"):
+        check(lambda x: x / (1 + abs(x)), layer="tanh", extends="jax", **kinds)
