@@ -5,7 +5,6 @@ import io
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -349,8 +348,9 @@ def test_the_table_fits_80_columns(pytester: pytest.Pytester) -> None:
 
 
 def test_an_interruption_leaves_what_was_found_so_far(pytester: pytest.Pytester) -> None:
-    source = f"""
+    source = """
         import os
+        import signal
         import numpy as np
 
         calls = []
@@ -361,7 +361,8 @@ def test_an_interruption_leaves_what_was_found_so_far(pytester: pytest.Pytester)
         def sigmoid(input):
             calls.append(input)
             if len(calls) > 5:
-                os.kill(os.getpid(), {signal.SIGINT:d})
+                signal.signal(signal.SIGINT, signal.default_int_handler)  # where a shell has it ignored
+                os.kill(os.getpid(), signal.SIGINT)
             return (1 / (1 + np.exp(-input.astype(np.float64)))).astype(input.dtype)
     """
     report = pytester.path / "report.json"
