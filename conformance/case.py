@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+import numpy as np
+
 from conformance.layouts import PLAIN, readable
 from conformance.values import Array, Indices, Literal, Recipe, Special, TensorArgument, Values, leaves
 
@@ -77,6 +79,15 @@ class Case:
     def layout(self, name: str) -> str:
         """The layout of a tensor."""
         return self.layouts.get(name, PLAIN)
+
+    def slips(self, *sentences: str) -> bool:
+        """Whether it must be refused because of one of these; the beginning of a sentence is enough."""
+        return self.refusal is not None and self.refusal.startswith(sentences)
+
+    def is_finite(self, name: str) -> bool:
+        """Whether neither infinities nor NaN are among the numbers of a tensor."""
+        array: Any = self.arrays()[name]
+        return bool(np.isfinite(array).all())
 
     def _array(self, name: str, argument: TensorArgument) -> Array | None | Sequence[Array]:
         if argument is None:

@@ -118,12 +118,12 @@ def _items(target: Target, layer: str, checks: Sequence[str] | None) -> list[tup
     for kind in checks or ():
         if kind not in questions.names():
             raise ValueError(f"unknown check {kind!r}; known: {', '.join(questions.names())}")
-    asked = {kind: questions.check(kind) for kind in checks or questions.names()}
+    asked = {format: questions.asked(layer, format) for format in target.formats}
     return [
         (format, kind)
-        for format in target.formats
-        for kind, check in asked.items()
-        if check.applies(layer) and format in getattr(check, "FORMATS", target.formats)
+        for format, applying in asked.items()
+        for kind in dict.fromkeys(checks or applying)
+        if kind in applying
     ]
 
 

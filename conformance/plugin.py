@@ -139,10 +139,8 @@ class SpecFile(pytest.File):
             return
         target = _target(self.config)
         for format in _listed(self.config, "format") or target.formats:
-            for check in checks.names():
-                asked = checks.check(check)
-                if asked.applies(layer) and format in getattr(asked, "FORMATS", target.formats):
-                    yield LayerItem.from_parent(self, name=f"{layer}-{format}-{check}", asked=(layer, format, check))
+            for check in checks.asked(layer, format):
+                yield LayerItem.from_parent(self, name=f"{layer}-{format}-{check}", asked=(layer, format, check))
 
 
 class LayerItem(pytest.Item):

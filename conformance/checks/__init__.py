@@ -38,6 +38,12 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 
 
+def asked(layer: str, format: str) -> list[str]:
+    """The checks that have a meaning for the layer in the format, in alphabetical order."""
+    applying = [name for name in names() if check(name).applies(layer)]
+    return [name for name in applying if format in getattr(check(name), "FORMATS", (format,))]
+
+
 def check(name: str) -> Check:
     """The check of this name. Raises ``KeyError`` for an unknown one."""
     if name not in names():

@@ -104,8 +104,9 @@ def _our_own(stem: str, name: str) -> ModuleType:
 
 def _foreign(name: str) -> Any:
     """What an entry point, a module, a file or an attribute of these holds."""
-    if name in _registered():
-        return _registered()[name].load()
+    entry = _registered().get(name)
+    if entry is not None:
+        return entry.load()
     path, _, attribute = name.partition(":")
     module = _from_file(Path(path)) if path.endswith(".py") else _from_name(path, name)
     if not attribute:

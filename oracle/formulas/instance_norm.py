@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
-from oracle.formulas._normalised import DOCUMENTED, IN_STORAGE, KEPT, SLOPED, Writing, at, mean_of, moved, welford_mean
+from oracle.formulas._normalised import DOCUMENTED, IN_STORAGE, KEPT, SLOPED, Writing, at, mean_of, moved
 from oracle.formulas._shapes import require_per_channel, require_rank
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, tensor
@@ -112,5 +111,4 @@ def written(
 # The same numbers in other orders of operations.
 folded = partial(written, KEPT)
 folded_in_storage = partial(written, IN_STORAGE)
-welford = partial(written, replace(DOCUMENTED, mean=welford_mean))
 sloped = partial(written, SLOPED)

@@ -17,7 +17,6 @@ from oracle.formulas._normalised import (
     Writing,
     as_folded_first,
     at,
-    welford_mean,
 )
 from oracle.formulas._shapes import require_shape
 from oracle.scalar import Scalar, stored
@@ -78,5 +77,4 @@ def written(
 # The same numbers in other orders of operations.
 folded = partial(written, FOLDED)
 collected = partial(written, replace(COLLECTED, affine=as_folded_first))
-welford = partial(written, replace(DOCUMENTED, mean=welford_mean))
 sloped = partial(written, SLOPED)

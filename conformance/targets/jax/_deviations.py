@@ -22,17 +22,6 @@ def _hides_all_keys(case: Case) -> bool:
     return mask is not None and mask.dtype == bool and not mask.any(axis=-1).all()
 
 
-def _has_special_pixels(case: Case) -> bool:
-    """Whether infinities or NaN are among the pixels."""
-    pixels: Any = case.arrays()["input"]
-    return not np.isfinite(pixels).all()
-
-
-def _slip(case: Case, *sentences: str) -> bool:
-    """Whether the case must be refused because of one of these; the beginning of a sentence is enough."""
-    return case.refusal is not None and case.refusal.startswith(sentences)
-
-
 _NORMALIZATION = "https://github.com/google/flax/blob/main/flax/linen/normalization.py"
 _STOCHASTIC = "https://github.com/google/flax/blob/main/flax/linen/stochastic.py"
 _LINEAR = "https://github.com/google/flax/blob/main/flax/linen/linear.py"
@@ -49,7 +38,7 @@ KNOWN: tuple[Deviation, ...] = (
             "dropout = linen.Dropout(-1.0, deterministic=False)\n"
             "print(dropout.apply({}, jax.numpy.ones(2), rng=jax.random.key(0)))\n"
             "# [0.5 0.5]",
-            lambda case: _slip(case, "p is"),
+            lambda case: case.slips("p is"),
             _STOCHASTIC,
             check="refusal",
         )
@@ -77,7 +66,7 @@ KNOWN: tuple[Deviation, ...] = (
         "kernel = {'params': {'kernel': jax.numpy.ones((1, 2, 1, 1))}}\n"
         "print(layer.apply(kernel, jax.numpy.ones((1, 1, 1, 1))).shape)\n"
         "# (1, 1, 0, 1)",
-        lambda case: _slip(case, "the kernel is larger than the padded input"),
+        lambda case: case.slips("the kernel is larger than the padded input"),
         "https://github.com/jax-ml/jax/blob/main/jax/_src/lax/convolution.py",
         check="refusal",
     ),
@@ -90,7 +79,7 @@ KNOWN: tuple[Deviation, ...] = (
         "statistics = {'mean': jax.numpy.zeros(1), 'var': jax.numpy.ones(1)}\n"
         "print(layer.apply({'batch_stats': statistics}, jax.numpy.ones((1, 2))).shape)\n"
         "# (1, 2)",
-        lambda case: _slip(case, "running_mean is", "running_var is"),
+        lambda case: case.slips("running_mean is", "running_var is"),
         _NORMALIZATION,
         check="refusal",
     ),
@@ -138,7 +127,7 @@ KNOWN: tuple[Deviation, ...] = (
         "pixels = jax.numpy.array([jax.numpy.nan, 1.0])\n"
         "print(jax.image.resize(pixels, (4,), 'linear'))\n"
         "# [nan nan nan nan]",
-        _has_special_pixels,
+        lambda case: not case.is_finite("input"),
         "https://github.com/jax-ml/jax/blob/main/jax/_src/image/scale.py",
         check="special",
     ),
@@ -147,7 +136,7 @@ KNOWN: tuple[Deviation, ...] = (
             layer,
             "a size of 0, or a negative one, gives an empty result: image/scale.py (resize)",
             f"import jax\nprint(jax.image.resize(jax.numpy.ones(1), (0,), {method!r}).shape)\n# (0,)",
-            lambda case: _slip(case, "size is", "scale_factor is"),
+            lambda case: case.slips("size is", "scale_factor is"),
             "https://github.com/jax-ml/jax/blob/main/jax/_src/image/scale.py",
             check="refusal",
         )
@@ -160,7 +149,7 @@ KNOWN: tuple[Deviation, ...] = (
         "from flax import linen\n"
         "print(linen.avg_pool(jax.numpy.ones((1, 1, 1, 1)), (1, 1), padding=((0, 0), (1, 1))).shape)\n"
         "# (1, 1, 3, 1)",
-        lambda case: _slip(case, "padding is more than half of the kernel"),
+        lambda case: case.slips("padding is more than half of the kernel"),
         "https://github.com/google/flax/blob/main/flax/linen/pooling.py",
         check="refusal",
     ),

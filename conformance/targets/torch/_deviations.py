@@ -139,12 +139,6 @@ def _weights_in_half_precision(case: Case) -> bool:
     return sum(outputs) > 128 and not (case.layout("input") == "channels_last" and channels > 3)
 
 
-def _special_in(case: Case, name: str) -> bool:
-    """Whether infinities or NaN are among the numbers of a tensor."""
-    array: Any = case.arrays()[name]
-    return not np.isfinite(array).all()
-
-
 def _sides(case: Case) -> tuple[int, ...]:
     """The shape of the input."""
     return sides(case, "input")
@@ -160,11 +154,6 @@ _IDENTITY = (
 _DROPOUT = "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Dropout.cpp"
 
 
-def _slip(case: Case, *sentences: str) -> bool:
-    """Whether the case must be refused because of one of these; the beginning of a sentence is enough."""
-    return case.refusal is not None and case.refusal.startswith(sentences)
-
-
 def _weights_unchecked(module: str) -> Deviation:
     """A recurrent layer that does not look at the shapes of its weights."""
     return Deviation(
@@ -176,7 +165,7 @@ def _weights_unchecked(module: str) -> Deviation:
         "layer.bias_ih_l0 = torch.nn.Parameter(torch.ones(1))\n"
         "with torch.no_grad():\n"
         "    print(layer(torch.ones(1, 1, 1))[0])  # numbers",
-        lambda case: _slip(case, "W_ih has", "W_hh has", "b_ih has", "b_hh has"),
+        lambda case: case.slips("W_ih has", "W_hh has", "b_ih has", "b_hh has"),
         "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/RNN.cpp",
         check="refusal",
     )
@@ -431,7 +420,7 @@ KNOWN: tuple[Deviation, ...] = (
         "mean, variance = torch.zeros(2), torch.ones(2)\n"
         "print(torch.nn.functional.batch_norm(torch.ones(0, 2), mean, variance, torch.ones(3)).shape)\n"
         "# torch.Size([0, 2])",
-        lambda case: _slip(case, "weight is", "bias is", "running_mean is", "running_var is") and 0 in _sides(case),
+        lambda case: case.slips("weight is", "bias is", "running_mean is", "running_var is") and 0 in _sides(case),
         "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Normalization.cpp",
         check="refusal",
     ),
@@ -439,7 +428,7 @@ KNOWN: tuple[Deviation, ...] = (
         "linear",
         "a bias of a single element is expanded to all outputs: addmm expands what it adds",
         "import torch\nprint(torch.nn.functional.linear(torch.ones(1, 2), torch.ones(3, 2), torch.ones(1)))  # 3 3 3",
-        lambda case: _slip(case, "bias is a single one"),
+        lambda case: case.slips("bias is a single one"),
         check="refusal",
     ),
     Deviation(
@@ -448,7 +437,7 @@ KNOWN: tuple[Deviation, ...] = (
         "which is not called",
         "import torch\n"
         "print(torch.nn.functional.conv2d(torch.ones(0, 1, 3, 3), torch.ones(1, 1, 2, 2), dilation=0).shape)",
-        lambda case: _slip(case, "dilation is 0") and 0 in _sides(case),
+        lambda case: case.slips("dilation is 0") and 0 in _sides(case),
         _CONVOLUTION,
         check="refusal",
     ),
@@ -459,7 +448,7 @@ KNOWN: tuple[Deviation, ...] = (
         "import torch\n"
         "x = torch.ones(0, 1, 3, 3)\n"
         "print(torch.nn.functional.conv_transpose2d(x, torch.ones(1, 1, 2, 2), output_padding=1).shape)",
-        lambda case: _slip(case, "dilation is 0", "output_padding reaches") and 0 in _sides(case),
+        lambda case: case.slips("dilation is 0", "output_padding reaches") and 0 in _sides(case),
         _CONVOLUTION,
         check="refusal",
     ),
@@ -470,7 +459,7 @@ KNOWN: tuple[Deviation, ...] = (
         "import torch\n"
         "x, weight = torch.ones(1, 2, 3, 3), torch.ones(2, 1, 1, 1)\n"
         "print(torch.nn.functional.conv_transpose2d(x, weight, groups=2, dilation=0).shape)",
-        lambda case: (_slip(case, "dilation is 0") and (case.parameters["groups"] > 1 or case.format == "bfloat16")),
+        lambda case: (case.slips("dilation is 0") and (case.parameters["groups"] > 1 or case.format == "bfloat16")),
         _CONVOLUTION,
         check="refusal",
     ),
@@ -487,7 +476,7 @@ KNOWN: tuple[Deviation, ...] = (
         lambda case: (
             case.parameters["stride"][1] > 1
             and sides(case, "weight")[-1] > case.parameters["stride"][1]
-            and _special_in(case, "weight")
+            and not case.is_finite("weight")
         ),
         check="special",
     ),
@@ -496,7 +485,7 @@ KNOWN: tuple[Deviation, ...] = (
         "a negative max_norm turns the rows around instead of being refused: Embedding.cpp (embedding_renorm_cpu_)",
         "import torch\n"
         "print(torch.nn.functional.embedding(torch.tensor([0]), torch.ones(1, 2), max_norm=-1.0))  # -0.7 -0.7",
-        lambda case: _slip(case, "max_norm is negative"),
+        lambda case: case.slips("max_norm is negative"),
         "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Embedding.cpp",
         check="refusal",
     ),
@@ -508,7 +497,7 @@ KNOWN: tuple[Deviation, ...] = (
         "x = torch.eye(2).reshape(1, 1, 2, 2)\n"
         "attention = torch.nn.functional.scaled_dot_product_attention\n"
         "print(attention(x, x, x, torch.ones(2, 2) > 0, is_causal=True))  # 1 0, 0.5 0.5",
-        lambda case: _slip(case, "attn_mask and is_causal") and len(sides(case, "query")) == 4,
+        lambda case: case.slips("attn_mask and is_causal") and len(sides(case, "query")) == 4,
         _FLASH,
         check="refusal",
     ),
@@ -520,7 +509,7 @@ KNOWN: tuple[Deviation, ...] = (
             "import torch\n"
             "attention = torch.nn.functional.scaled_dot_product_attention\n"
             "print(attention(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 1, 2), torch.ones(1, 1, 0, 2)))  # numbers",
-            lambda case: (_slip(case, "value is") and (len(sides(case, "query")) == 4 or 0 in sides(case, "value"))),
+            lambda case: (case.slips("value is") and (len(sides(case, "query")) == 4 or 0 in sides(case, "value"))),
             _FLASH,
             check="refusal",
         )
@@ -533,7 +522,7 @@ KNOWN: tuple[Deviation, ...] = (
         "layer, x = torch.nn.MultiheadAttention(2, 1), torch.ones(1, 1, 2)\n"
         "layer.out_proj.bias = torch.nn.Parameter(torch.ones(1))\n"
         "print(layer(x, x, x)[0])  # numbers",
-        lambda case: _slip(case, "out_proj_bias is a single one"),
+        lambda case: case.slips("out_proj_bias is a single one"),
         check="refusal",
     ),
     Deviation(
@@ -544,7 +533,7 @@ KNOWN: tuple[Deviation, ...] = (
         "layer, x, y, z = torch.nn.MultiheadAttention(2, 1), *torch.ones(3, 1, 1, 2)\n"
         "layer.in_proj_bias = torch.nn.Parameter(torch.ones(5))\n"
         "print(layer(x, y, z)[0])  # numbers",
-        lambda case: _slip(case, "in_proj_bias is one too short") and sides(case, "query")[-1] == 2,
+        lambda case: case.slips("in_proj_bias is one too short") and sides(case, "query")[-1] == 2,
         check="refusal",
     ),
     *map(_weights_unchecked, ("RNN", "LSTM", "GRU")),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from conformance.case import Case
+from conformance.layouts import EXPANDED, PLAIN
 
 
 def _offset(x: Tensor) -> Tensor:
@@ -48,6 +49,6 @@ def sides(case: Case, name: str) -> tuple[int, ...]:
 
 def is_contiguous(case: Case, name: str) -> bool:
     """Whether a tensor's elements are certain to lie in memory one behind the other, in their order."""
-    return case.layout(name) not in ("stepped", "expanded") and (
-        case.layout(name) in ("contiguous", "offset") or len(sides(case, name)) < 2
+    return case.layout(name) not in ("stepped", EXPANDED) and (
+        case.layout(name) in (PLAIN, "offset") or len(sides(case, name)) < 2
     )
