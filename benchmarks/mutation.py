@@ -132,7 +132,7 @@ def examined(implementation: Implementation, profile: str, seed: int = 0) -> Fou
 def _asked(implementation: Implementation) -> Iterator[tuple[str, str]]:
     """Formats and checks."""
     for format in implementation.formats:
-        for check in checks.asked(implementation.layer, format):
+        for check in checks.asked(implementation.layer):
             yield format, check
 
 

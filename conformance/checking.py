@@ -118,13 +118,9 @@ def _items(target: Target, layer: str, checks: Sequence[str] | None) -> list[tup
     for kind in checks or ():
         if kind not in questions.names():
             raise ValueError(f"unknown check {kind!r}; known: {', '.join(questions.names())}")
-    asked = {format: questions.asked(layer, format) for format in target.formats}
-    return [
-        (format, kind)
-        for format, applying in asked.items()
-        for kind in dict.fromkeys(checks or applying)
-        if kind in applying
-    ]
+    applying = questions.asked(layer)
+    chosen = [kind for kind in dict.fromkeys(checks or applying) if kind in applying]
+    return [(format, kind) for format in target.formats for kind in chosen]
 
 
 def _judged(target: Target, layer: str, format: str, kind: str, examples: int) -> Tally:

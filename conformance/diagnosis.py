@@ -145,7 +145,7 @@ def _by_outputs(target: Target, case: Case) -> Judgement | None:
     answer = ask(target, case)
     if isinstance(answer, Verdict):
         return None
-    if case.format in special.FORMATS and not all(np.all(np.isfinite(output.values)) for output in answer):
+    if not all(np.all(np.isfinite(output.values)) for output in answer):
         return _by_outcomes(target, case)  # a bound is infinite where a number may be
 
     def by(declared: Declared, policies: Policies, observed: Observed, change: Change) -> Verdict:

@@ -139,7 +139,7 @@ class SpecFile(pytest.File):
             return
         target = _target(self.config)
         for format in _listed(self.config, "format") or target.formats:
-            for check in checks.asked(layer, format):
+            for check in checks.asked(layer):
                 yield LayerItem.from_parent(self, name=f"{layer}-{format}-{check}", asked=(layer, format, check))
 
 

@@ -89,6 +89,7 @@ class Asker:
         self.number = case.relation.number if case.relation else 0
         self.policies = target.policies.get(case.layer, {})
         self.precision = FORMATS[case.format].precision
+        self.smallest = FORMATS[case.format].smallest
 
     def __call__(self, **changes: Any) -> list[Array]:
         """The outputs. Raises ``Settled`` where there are none, or none of the formula's shapes and the format."""

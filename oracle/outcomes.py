@@ -119,7 +119,7 @@ class Outcomes(Arithmetic):
     def lift(self, value: float) -> Outcome:
         if math.isnan(value):
             return self._nan()
-        if self.flush and 0.0 < abs(value) < self.compute.smallest_normal:
+        if self._flushes(value):
             return self.number(min(value, 0.0), max(value, 0.0))
         return self.number(value, value)
 
@@ -203,7 +203,7 @@ class Outcomes(Arithmetic):
             product = _product(x, y)
             if math.isfinite(product):
                 idle = a.idle or b.idle
-                if self._is_product(product, x, y):
+                if self._is_product(product, x, y) and not self._flushes(product):
                     return self.number(product, product, idle=idle), True
                 return self.number(*self._underflown(product, product), idle=idle), False
             if math.isfinite(x) and math.isfinite(y):
@@ -225,6 +225,10 @@ class Outcomes(Arithmetic):
         if low >= high and (math.isinf(low) or low == 0.0):
             return self.number(low, high, nan, idle), True
         return self.number(*self._underflown(low, high), nan, idle), False
+
+    def _flushes(self, x: float) -> bool:
+        """Whether a result may become zero instead."""
+        return self.flush and 0.0 < abs(x) < self.compute.smallest_normal
 
     def _is_product(self, product: float, x: float, y: float) -> bool:
         if x == 0.0 or y == 0.0:
@@ -298,9 +302,16 @@ class Outcomes(Arithmetic):
         if kind != self.compute:  # the terms are not numbers of the format
             tiny = len(terms) * kind.smallest
             low, high = low - tiny, high + tiny
-        if self.flush and low < self.compute.smallest_normal and high > -self.compute.smallest_normal:
-            low, high = min(low, 0.0), max(high, 0.0)
+        lost = self._lost(lows, highs)
+        low = max(low - lost, 0.0) if min(lows, default=0.0) >= 0.0 else low - lost
+        high = min(high + lost, 0.0) if max(highs, default=0.0) <= 0.0 else high + lost
         return self.number(low, high, nan)
+
+    def _lost(self, lows: Sequence[float], highs: Sequence[float]) -> float:
+        """What partial sums that become zero may take from a sum of such terms: nothing if none can be so small."""
+        least = min((abs(x) for x in (*lows, *highs) if x != 0.0), default=_INF)
+        safe = 2.0**self.compute.precision * self.compute.smallest_normal  # of this, the last bit is not subnormal
+        return (len(lows) - 1) * self.compute.smallest_normal if self.flush and least < safe else 0.0
 
     # Elementary functions, all but the last two growing with their argument
 

@@ -4,7 +4,6 @@
 what to ask, a strategy that draws cases or a list of them, the longer the more ``examples`` of a strategy would be
 drawn; ``examine(target, case)`` asks the target and judges the answer.
 Where one case costs as much as several examples, ``COST`` says how many: that many times fewer are drawn.
-``FORMATS`` names the formats in which a check has a meaning, where it has none in others.
 A check may also have ``kernel(layer, format, target)``: what to ask in the kernel profile.
 """
 
@@ -38,10 +37,9 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 
 
-def asked(layer: str, format: str) -> list[str]:
-    """The checks that have a meaning for the layer in the format, in alphabetical order."""
-    applying = [name for name in names() if check(name).applies(layer)]
-    return [name for name in applying if format in getattr(check(name), "FORMATS", (format,))]
+def asked(layer: str) -> list[str]:
+    """The checks that have a meaning for the layer, in alphabetical order."""
+    return [name for name in names() if check(name).applies(layer)]
 
 
 def check(name: str) -> Check:

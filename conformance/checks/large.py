@@ -54,10 +54,6 @@ _SPARSE = "few"
 Answer: TypeAlias = tuple[list[Actual], list[Actual]]
 
 
-# Half precision is judged at the sizes of the other checks.
-FORMATS = ("float64", "float32")
-
-
 def applies(layer: str) -> bool:
     return spec(layer).large is not None
 

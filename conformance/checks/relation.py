@@ -24,9 +24,6 @@ from conformance.verdict import Verdict
 _CASES = 40
 _FEWEST = 2
 
-# Half precision is judged by the formula.
-FORMATS = ("float64", "float32")
-
 
 def applies(layer: str) -> bool:
     return bool(spec(layer).relations)

@@ -37,10 +37,6 @@ _PARTICULAR = {
 }
 
 
-# In half precision partial sums and products may be stored on the way, which the sets of outcomes do not model.
-FORMATS = ("float64", "float32")
-
-
 def applies(layer: str) -> bool:
     return layer in names()
 

@@ -14,8 +14,11 @@ def _identical(ask: Asker) -> list[Equation]:
 
 
 def _alike(ask: Asker) -> list[Equation]:
-    """The same mask, for the seed is that of the case: times a power of two and another sign, which round nothing."""
-    return [Equation("output", ask(input=-2.0 * ask.tensors["input"])[0], -2.0 * ask()[0])]
+    """The same mask, for the seed is that of the case: times a power of two and another sign, which round nothing.
+
+    But subnormal results: these by half the smallest number, and twice that.
+    """
+    return [Equation("output", ask(input=-2.0 * ask.tensors["input"])[0], -2.0 * ask()[0], 1.5 * ask.smallest)]
 
 
 def of_dropout(arguments: Drawn) -> Mapping[str, Relation]:

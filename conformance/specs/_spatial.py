@@ -58,10 +58,10 @@ def resampling(draw: st.DrawFn, budget: int = BUDGET) -> tuple[Shape, dict[str, 
         (side,) = draw(sides(1, room, most=min(9, room)))
         if by_factor:
             factor = draw(st.sampled_from([factor for factor in _FACTORS if 1 <= side * factor <= max(room, side)]))
-            return (side, factor), max(int(side * factor), 1)
+            return (side, factor), max(side, int(side * factor))
         special = [side, 2 * side, side + 1, max(side - 1, 1), max(side // 2, 1), 1]
         output = draw(st.sampled_from(special) | st.integers(1, min(room, 3 * side)))
-        return (side, output), output
+        return (side, output), max(side, output)
 
     (height, vertical), (width, horizontal), work = both(draw, axis, budget // 8)
     shape = (*draw(images(work, batched=True)), height, width)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeAlias
 
-from oracle.scalar import Scalar, beside, constant, dot, sqrt, stored, total, with_derivative_of
+from oracle.scalar import Scalar, beside, constant, detached, differential, dot, sqrt, stored, total, with_derivative_of
 from oracle.tensor import Tensor
 
 # How x becomes y: from x, the mean, 1 / standard deviation, weight and bias (None: absent).
@@ -83,6 +83,24 @@ def inverse_deviation(variance: Scalar, eps: float | Fraction) -> Scalar:
     return 1.0 / sqrt(variance + constant(eps))
 
 
+def inverse_deviation_kept(variance: Scalar, eps: float | Fraction) -> Scalar:
+    """The same number r; it is kept for its derivative −r³ / 2."""
+    return _with_kept_derivative(inverse_deviation(variance, eps), variance)
+
+
+def inverse_deviation_stepwise(variance: Scalar, eps: float | Fraction) -> Scalar:
+    """The same, stored after every step."""
+    return _with_kept_derivative(1.0 / stored(sqrt(stored(variance + constant(eps)))), variance)
+
+
+def _with_kept_derivative(inverse: Scalar, variance: Scalar) -> Scalar:
+    def derived() -> Scalar:
+        kept = detached(stored(inverse))
+        return constant(Fraction(-1, 2)) * kept * kept * kept * differential(variance)
+
+    return with_derivative_of(inverse, derived)
+
+
 def as_documented(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
     """y = (x − μ) / √(σ² + ε) γ + β: the mean is subtracted first."""
     return _affine((x - mean) * inverse, weight, bias)
@@ -102,6 +120,13 @@ def as_folded_first(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | N
 def as_sloped(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
     """y = (x − μ) a + β with a = γ / √(σ² + ε)."""
     return _affine(x - mean, inverse if weight is None else inverse * weight, bias)
+
+
+def as_stepwise(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+    """y = (x − μ) / √(σ² + ε) γ + β, stored after every step."""
+    normalised = stored(stored(x - mean) * inverse)
+    scaled = normalised if weight is None else stored(normalised * weight)
+    return scaled if bias is None else scaled + bias
 
 
 def _affine(normalised: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
@@ -135,11 +160,15 @@ class Writing:
 DOCUMENTED = Writing()
 FOLDED = Writing(mean=welford_mean, affine=as_folded)
 # One slope and one offset per channel; the variance is about the mean as it is kept.
-KEPT = Writing(squares=squares_about_kept, affine=as_folded)
+KEPT = Writing(squares=squares_about_kept, affine=as_folded, inverse=inverse_deviation_kept)
 IN_STORAGE = replace(KEPT, variance=stored_variance, unbiased=stored_variance)
+# The same statistics in kernels for any strides.
+STEPWISE = replace(KEPT, affine=as_stepwise, inverse=inverse_deviation_stepwise)
+STEPWISE_IN_STORAGE = replace(IN_STORAGE, affine=as_stepwise, inverse=inverse_deviation_stepwise)
 # As compilers have them: products with 1 / n, and one slope for each element.
 SLOPED = Writing(mean=mean_by_reciprocal, variance=variance_by_reciprocal, affine=as_sloped)
-COLLECTED = Writing(welford_mean, squares_collected, as_folded, stored)  # for derivatives: a ȳ + b x + c
+# for derivatives: a ȳ + b x + c
+COLLECTED = Writing(welford_mean, squares_collected, as_folded, stored, inverse=inverse_deviation_kept)
 
 
 def moved(running: Scalar, observed: Scalar, momentum: float | Fraction) -> Scalar:

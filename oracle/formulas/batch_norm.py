@@ -10,7 +10,17 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import partial
 
-from oracle.formulas._normalised import DOCUMENTED, IN_STORAGE, KEPT, SLOPED, Writing, at, moved
+from oracle.formulas._normalised import (
+    DOCUMENTED,
+    IN_STORAGE,
+    KEPT,
+    SLOPED,
+    STEPWISE,
+    STEPWISE_IN_STORAGE,
+    Writing,
+    at,
+    moved,
+)
 from oracle.formulas._shapes import require_per_channel, require_rank
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, indices, tensor
@@ -110,3 +120,5 @@ def written(
 folded = partial(written, KEPT)
 folded_in_storage = partial(written, IN_STORAGE)
 sloped = partial(written, SLOPED)
+stepwise = partial(written, STEPWISE)
+stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)

@@ -3,7 +3,7 @@
 Source: the document, Attention Mechanism, line 1333; Vaswani et al. 2017, section 3.2.3.
 """
 
-from oracle.formulas._attention import inverse_root, require_fitting, rounded, scaled, score, softmax_rows, weighted
+from oracle.formulas._attention import inverse_root, require_fitting, scaled_score, score, softmax_rows, weighted
 from oracle.formulas._shapes import require_rank
 from oracle.formulas.linear import linear
 from oracle.scalar import Scalar, beside, stored
@@ -18,14 +18,15 @@ def cross_attention(input: Tensor, context: Tensor, weight_q: Tensor, weight_k: 
     """
     for name, weight in (("weight_q", weight_q), ("weight_k", weight_k), ("weight_v", weight_v)):
         require_rank(name, weight, 2, 2)
-    projected = linear(input, weight_q.swapped(0, 1))
-    query = rounded(scaled(projected, inverse_root(weight_q.shape[-1])))
+    query = linear(input, weight_q.swapped(0, 1))
     key, value = (linear(context, weight.swapped(0, 1)) for weight in (weight_k, weight_v))
     require_fitting(query, key, value)
     shape = (*query.shape[:-1], key.shape[-2])
 
-    def scaled_score(*place: int) -> Scalar:
-        # an implementation that scales the product may have overflowed before
-        return beside(score(query, key, *place), lambda: [stored(score(projected, key, *place))])
+    scaled = scaled_score(query, inverse_root(weight_q.shape[-1]), key)
 
-    return weighted(softmax_rows(shape, scaled_score), value)
+    def found(*place: int) -> Scalar:
+        # an implementation that scales the product may have overflowed before
+        return beside(scaled(*place), lambda: [stored(score(query, key, *place))])
+
+    return weighted(softmax_rows(shape, found), value)

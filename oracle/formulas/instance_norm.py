@@ -11,7 +11,18 @@ import math
 from collections.abc import Callable
 from functools import partial
 
-from oracle.formulas._normalised import DOCUMENTED, IN_STORAGE, KEPT, SLOPED, Writing, at, mean_of, moved
+from oracle.formulas._normalised import (
+    DOCUMENTED,
+    IN_STORAGE,
+    KEPT,
+    SLOPED,
+    STEPWISE,
+    STEPWISE_IN_STORAGE,
+    Writing,
+    at,
+    mean_of,
+    moved,
+)
 from oracle.formulas._shapes import require_per_channel, require_rank
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, tensor
@@ -112,3 +123,5 @@ def written(
 folded = partial(written, KEPT)
 folded_in_storage = partial(written, IN_STORAGE)
 sloped = partial(written, SLOPED)
+stepwise = partial(written, STEPWISE)
+stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)

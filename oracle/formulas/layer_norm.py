@@ -75,6 +75,6 @@ def written(
 
 
 # The same numbers in other orders of operations.
-folded = partial(written, FOLDED)
+folded = partial(written, replace(FOLDED, affine=as_folded_first))
 collected = partial(written, replace(COLLECTED, affine=as_folded_first))
 sloped = partial(written, SLOPED)

@@ -12,9 +12,7 @@ from functools import partial
 from oracle.formulas._attention import (
     dense,
     inverse_root,
-    rounded,
-    scaled,
-    score,
+    scaled_score,
     softmax_rows,
     weighted,
 )
@@ -125,7 +123,6 @@ def written(
         return tensor(shape, lambda n, h, i, e: projected[n, i, h * size + e])
 
     q, k, v = (heads(x, part) for part, x in enumerate((query, key, value)))
-    q = rounded(scaled(q, inverse_root(size)))
 
     def masks(*place: int) -> list[Scalar | bool]:
         n, h, i, j = place
@@ -141,7 +138,7 @@ def written(
     shape = (samples, num_heads, length, key.shape[1])
     rows = softmax_rows(
         shape,
-        lambda *place: score(q, k, *place),
+        scaled_score(q, inverse_root(size), k),
         masks,
         fully_masked,
         recomputed=recomputed,

@@ -11,9 +11,11 @@ from fractions import Fraction
 from functools import partial
 
 from oracle.formulas._attention import (
+    computed,
     inverse_root,
     require_fitting,
     scaled,
+    scaled_score,
     score,
     softmax_rows,
     weighted,
@@ -78,7 +80,7 @@ def written(
     repeated: bool = False,
     weigh: Callable[[Row], Row] = softmax_row,
 ) -> Tensor:
-    """With the scale on the query, or ``split``: its root on query and key, which may round where the scale doesn't.
+    """With the scale on query or product, or ``split``: its root on query and key, which may be rounded.
 
     ``repeated``: a head that serves several is copied for each, and the derivative of every copy is stored.
     ``weigh`` makes of the scores of a query the weights of the keys.
@@ -89,14 +91,16 @@ def written(
     require_fitting(query, key, value)
     mask = whole_mask(attn_mask, is_causal, causal_alignment, query, key)
     factor = _factor(scale, query)
+    scores: Callable[..., Scalar]
     if split:
         root = sqrt(absolute(factor))
-        key, factor = scaled(key, root), -root if scale is not None and scale < 0 else root
-    query = scaled(query, factor)
-
+        signed = -root if scale is not None and scale < 0 else root
+        scores = partial(score, scaled(query, signed), scaled(key, root))
+    else:
+        scores = scaled_score(query, factor, key, computed)
     rows = softmax_rows(
         mask.shape,
-        lambda *place: score(query, key, *place),
+        scores,
         lambda *place: [mask[place]],
         fully_masked,
         fused=True,

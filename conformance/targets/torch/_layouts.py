@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from conformance.case import Case
-from conformance.layouts import EXPANDED, PLAIN
 
 
 def _offset(x: Tensor) -> Tensor:
@@ -48,7 +47,10 @@ def sides(case: Case, name: str) -> tuple[int, ...]:
 
 
 def is_contiguous(case: Case, name: str) -> bool:
-    """Whether a tensor's elements are certain to lie in memory one behind the other, in their order."""
-    return case.layout(name) not in ("stepped", EXPANDED) and (
-        case.layout(name) in (PLAIN, "offset") or len(sides(case, name)) < 2
-    )
+    """Whether a tensor's elements lie in memory one behind the other, in their order."""
+    return laid_out(sides(case, name), case.layout(name)).is_contiguous()
+
+
+def laid_out(shape: tuple[int, ...], layout: str) -> Tensor:
+    """A tensor without numbers, of this shape and layout."""
+    return LAYOUTS[layout](torch.empty(shape, device="meta"))

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from conformance.case import Case
 from conformance.target import Unsupported
+from conformance.targets.torch._layouts import is_contiguous, laid_out, sides
 from conformance.targets.torch._modules import called
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)  # by the number of sides after (N, C)
@@ -126,6 +128,31 @@ ALGORITHMS: dict[Any, str] = {
     **dict.fromkeys(LAYERS, "folded"),
     **{(layer, "bfloat16"): "folded_in_storage" for layer in ("batch_norm", "instance_norm")},
 }
+
+
+_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the number of dimensions
+
+
+def _stepwise(case: Case) -> dict[str, Any]:
+    """In half precision, every step is stored where a tensor is not contiguous.
+
+    aten/src/ATen/native/Normalization.cpp (batch_norm_cpu_transform_input_template, batch_norm_backward_cpu_template).
+    """
+    if case.format not in ("bfloat16", "float16"):
+        return {}
+    writing = "stepwise_in_storage" if case.format == "bfloat16" else "stepwise"
+    if case.upstream is not None:
+        cotangent = laid_out(sides(case, "input"), case.upstream.layout)
+        return {} if is_contiguous(case, "input") and cotangent.is_contiguous() else {"backward": writing}
+    if case.layer == "instance_norm":  # makes the input contiguous
+        return {}
+    input = laid_out(sides(case, "input"), case.layout("input"))
+    images = input.dim() in _LAST and input.is_contiguous(memory_format=_LAST[input.dim()])
+    whole = (images or input.is_contiguous()) and is_contiguous(case, "weight") and is_contiguous(case, "bias")
+    return {} if whole else {"algorithm": writing}
+
+
+BY_CASE = {"batch_norm": _stepwise, "instance_norm": _stepwise}
 
 # The derivative towards the input is a ȳ + b x + c, with one a, b and c per row or group, in the same two files
 # (LayerNormBackwardKernelImplInternal, GroupNormInputBackward).
