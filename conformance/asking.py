@@ -43,8 +43,7 @@ def ask_gradients(
     assert upstream is not None, "the case asks for no derivatives"
 
     def call(function: Callable[..., Any], tensors: list[Any]) -> tuple[list[Actual], list[Actual | None]]:
-        names = list(case.tensors)
-        places = [names.index(name) for name in upstream.wanted]
+        places = [case.names.index(name) for name in upstream.wanted]
         leaves = [leaf for place in places for leaf in _leaves(tensors[place])]
 
         def of_leaves(*leaves: Any) -> Any:
@@ -76,7 +75,7 @@ def _asked(target: Target, case: Case, call: Callable[[Callable[..., Any], list[
     if function is None:
         return Verdict(Status.UNSUPPORTED, reason=f"{target.name} has no {case.layer}")
     try:
-        tensors = [_native(target, array, case.format, case.layout(name)) for name, array in case.arrays().items()]
+        tensors = _tensors(target, case)
         target.seed(zlib.crc32(repr(case).encode()))
         return call(function, tensors)
     except Unsupported as reason:
@@ -85,6 +84,22 @@ def _asked(target: Target, case: Case, call: Callable[[Callable[..., Any], list[
         return settled.verdict
     except _Aside as aside:
         raise aside.error from None
+
+
+def _tensors(target: Target, case: Case) -> list[Any]:
+    """The library's own arrays. One array that is several tensors, as in self-attention, is one there too.
+
+    But not where derivatives are taken, which would be those towards all of them.
+    """
+    found: list[Any] = []
+    made: dict[tuple[int, str], Any] = {}
+    arrays = case.arrays()
+    for name, array in arrays.items():
+        known = id(array), case.layout(name)
+        if known not in made or case.upstream is not None:
+            made[known] = _native(target, array, case.format, case.layout(name))
+        found.append(made[known])
+    return found
 
 
 class _Settled(Exception):

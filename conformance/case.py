@@ -72,6 +72,11 @@ class Case:
         return {name: self._array(name, argument) for name, argument in self.tensors.items()}
 
     @property
+    def names(self) -> list[str]:
+        """The tensors, in the formula's order."""
+        return list(self.tensors)
+
+    @property
     def elements(self) -> int:
         """How many there are in the tensors."""
         return sum(math.prod(leaf.shape) for argument in self.tensors.values() for leaf in leaves(argument))

@@ -192,8 +192,8 @@ def _misfit(law: Mask | Constant | _Draws, actual: Actual) -> Verdict | None:
 def _independent(events: Array, low: float, high: float, name: str) -> Verdict:
     """Independent events of one probability, which lies between ``low`` and ``high``.
 
-    Tested are their number, and for each axis the number of disjoint pairs of neighbours along it in which both happen
-    or neither does. Both are binomial.
+    Tested are their number, and the number of disjoint pairs in which both happen or neither does: of neighbours along
+    each axis, and, for short counters, of those a power of two apart in memory. All are binomial.
     """
     verdicts = [_binomial(events, low, high, name)]
     alike = [p * p + (1.0 - p) * (1.0 - p) for p in (low, high, min(max(low, 0.5), high))]
@@ -201,6 +201,13 @@ def _independent(events: Array, low: float, high: float, name: str) -> Verdict:
         pairs = np.moveaxis(events, axis, 0)[: side - side % 2]
         what = f"pairs of neighbours along axis {axis} alike in being {name}"
         verdicts.append(_binomial(pairs[::2] == pairs[1::2], min(alike), max(alike), what))
+    for exponent in range(1, events.size.bit_length() - 1):
+        apart = 2**exponent
+        first, second = np.swapaxes(
+            events.ravel()[: events.size // (2 * apart) * 2 * apart].reshape(-1, 2, apart), 0, 1
+        )
+        what = f"pairs of elements {apart} apart alike in being {name}"
+        verdicts.append(_binomial(first == second, min(alike), max(alike), what))
     return _worst(verdicts)
 
 

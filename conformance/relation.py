@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from numpy.random import RandomState
 
-from conformance.asking import ask
-from conformance.case import Arguments, Case
+from conformance.asking import ask, ask_gradients
+from conformance.case import Arguments, Case, Upstream
 from conformance.expectation import Places, expect
 from conformance.target import Target
 from conformance.values import Array
@@ -67,6 +67,10 @@ class _Derived(Case):
 
     held: Mapping[str, Given] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def names(self) -> list[str]:
+        return list(self.held)
+
     def arrays(self) -> dict[str, Given]:
         return dict(self.held)
 
@@ -100,6 +104,28 @@ class Asker:
         for reason in _misfits(case, answer):
             raise Settled(Verdict(Status.FAIL, math.inf, reason))
         return [output.values for output in answer]
+
+    def derivative(self, name: str, **changes: Any) -> Array:
+        """The derivative towards a tensor, of the sum of the outputs times small integers.
+
+        Raises ``Settled`` where there is none.
+        """
+        declared = self._target.declared_for(self._case)
+        if declared.undeclared:
+            raise Settled(Verdict(Status.UNSUPPORTED, reason=declared.undeclared))
+        case = replace(self._changed(changes), upstream=Upstream((name,), "integers", self.number))
+        answer = ask_gradients(self._target, case, ())
+        if isinstance(answer, Verdict):
+            raise Settled(answer)
+        (found,) = answer[1]
+        if found is None:
+            raise Settled(Verdict(Status.FAIL, math.inf, f"there is no derivative towards {name}"))
+        return found.values
+
+    def again(self, number: int) -> Asker:
+        """The same call, with another seed for what is random."""
+        assert self._case.relation is not None
+        return Asker(self._target, replace(self._case, relation=replace(self._case.relation, number=number)))
 
     def bounds(self, places: Places | None = None, **changes: Any) -> list[Array]:
         """How far each element of the outputs may be from the truth; with ``places`` these elements alone."""
@@ -150,10 +176,12 @@ class Asker:
         return np.asarray(np.sum(lost, axis=0))
 
     def _changed(self, changes: Mapping[str, Any]) -> Case:
-        held = {name: _plain(changes.get(name, array)) for name, array in self.tensors.items()}
-        others = {name: value for name, value in changes.items() if name not in held}
+        given = {name: changes.get(name, array) for name, array in self.tensors.items()}
+        plain = {id(array): _plain(array) for array in given.values()}  # what is one array stays one
+        held = {name: plain[id(array)] for name, array in given.items()}
+        parameters = {**self.parameters, **{name: value for name, value in changes.items() if name not in held}}
         case = self._case
-        return _Derived(case.layer, case.format, {}, {**case.parameters, **others}, case.layouts, held=held)
+        return _Derived(case.layer, case.format, {}, parameters, case.layouts, relation=case.relation, held=held)
 
 
 def _plain(array: Given) -> Given:

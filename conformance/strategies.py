@@ -100,9 +100,9 @@ def sides(draw: st.DrawFn, count: int, budget: int = BUDGET, *, most: int = 6, l
 
 
 def longest(offered: Sequence[int], budget: int) -> st.SearchStrategy[int]:
-    """One of these sides; of a budget for large calls more often one of the longest."""
+    """One of these sides; of a budget for large calls more often one of the longest, and the longest itself."""
     some = st.sampled_from(offered)
-    return some | st.sampled_from(offered[-8:]) if budget > BUDGET else some
+    return some | st.sampled_from(offered[-8:]) | st.just(offered[-1]) if budget > BUDGET else some
 
 
 @st.composite
@@ -116,7 +116,9 @@ def shared(draw: st.DrawFn, budget: int, own: int) -> tuple[int, int]:
     """What leading dimensions may spend, and what that leaves: ``own`` and all, or any share of a large budget."""
     if budget <= BUDGET:
         return own, budget
-    first = 2 ** draw(st.integers(0, budget.bit_length() - 4))
+    first: int = draw(
+        st.sampled_from((own, budget)) | st.integers(0, budget.bit_length() - 1).map(lambda bits: 2**bits)
+    )
     return first, budget // first
 
 

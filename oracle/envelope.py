@@ -154,6 +154,8 @@ class EnvelopeArithmetic(Differentiable):
         spread = a.bound + bound(b)
         if spread == 0.0 and self._sum_is_exact(a, b, centre):
             return self.make(centre, 0.0)
+        if math.isinf(centre) and spread < math.inf and (math.isinf(a) or math.isinf(b)):
+            return self.lift(centre)  # an infinity of the formula's own, not one that overflowed
         return self.make(centre, spread + self._unit * (abs(centre) + spread) + self._flushed)
 
     def multiply(self, a: Envelope, b: float) -> Envelope:
@@ -205,7 +207,7 @@ class EnvelopeArithmetic(Differentiable):
         if self.storage == self.compute or len(terms) < 2:
             return found
         spread = _fsum(map(_bound_of, terms))
-        magnitude = math.fsum(map(abs, map(float, terms))) + spread
+        magnitude = _fsum(map(abs, map(float, terms))) + spread
         if spread == 0.0 and self._exact_in_any_order(terms, magnitude, self.storage):
             return found
         error = (len(terms) - 1) * (self._storage_unit * magnitude + self._storage_tiny)
@@ -302,8 +304,8 @@ class EnvelopeArithmetic(Differentiable):
         return self.make(centre, spread + units * self._unit * (abs(centre) + spread) + self._tiny)
 
     def exp(self, x: Scalar) -> Envelope:
-        if x.bound == 0.0 and x == 0.0:
-            return self.lift(1.0)
+        if x.bound == 0.0 and (x == 0.0 or x == -math.inf):
+            return self.lift(math.exp(x))
         centre = ieee(math.exp, float(x))
         return self._function("exp", centre, centre * ieee(math.expm1, x.bound))
 

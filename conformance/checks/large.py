@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
@@ -25,6 +26,7 @@ from conformance.case import Case, Upstream
 from conformance.checks.gradient import present, towards
 from conformance.drawing import listed
 from conformance.expectation import affordable, expect, expect_gradients
+from conformance.layouts import EXPANDED
 from conformance.spec import spec
 from conformance.strategies import arranged, seeds
 from conformance.suspects import Index, suspects
@@ -32,12 +34,15 @@ from conformance.target import Target
 from conformance.values import Array, leaves
 from conformance.verdict import Actual, Expected, Status, Verdict, judge
 
-# Cases of an item in the default profile, the fewest, and of how many drawn ones each is the first that has its shapes;
-# a side above those that others have.
-_CASES = 20
-_FEWEST_CASES = 3
-_DRAWS = 4
+# Cases of an item in the default profile, the fewest, and of how many drawn ones each is chosen; a side above those
+# that others have.
+_CASES = 40
+_FEWEST_CASES = 4
+_DRAWS = 12
 _USUAL = 64
+
+# Sides that kernels tell apart: powers of two at which vectors, tiles, blocks of threads and short indices end.
+_CLASSES = (0, 1, _USUAL, 2**8, 2**10, 2**12, 2**15, 2**16)
 
 # Multiply-adds of one call: in the kernel profile enough for more outputs than float32 can count.
 _BUDGET = 2**17
@@ -47,8 +52,12 @@ _KERNEL = 2**26
 _WORK = 2**14
 _FEWEST = 4
 
-# Nearly all of these numbers are zero.
+# Nearly all of these numbers are zero; all but one, for a case of so many elements.
 _SPARSE = "few"
+_SPARSEST = "one_hot"
+_DEAR = 2**15
+
+Pair: TypeAlias = tuple[Hashable, Hashable]
 
 # The outputs, and of them or of the derivatives those to be judged.
 Answer: TypeAlias = tuple[list[Actual], list[Actual]]
@@ -68,21 +77,50 @@ def kernel(layer: str, format: str, target: Target) -> list[Case]:
 
 
 def _various(source: SearchStrategy[Case], count: int, about: str) -> list[Case]:
-    """Cases of different shapes, the largest last.
+    """Those drawn cases that together have most kinds of long sides, each with most kinds of all else.
 
-    A search for failures would come back to the same ones, and a large case is dear.
+    Left to chance, few would have a long side where a bug needs one, and several the same; and a large case is dear.
     """
-    found: dict[Any, Case] = {}
-    for case in listed(source, _DRAWS * count, about):
-        shapes = tuple(leaf.shape for argument in case.tensors.values() for leaf in leaves(argument))
-        if any(side > _USUAL for shape in shapes for side in shape):
-            # more than one case of a shape only where one of them has derivatives
-            found.setdefault((shapes, case.upstream is None), case)
-    if not found:
-        return []
-    drawn = list(found.values())
-    most = max(drawn, key=lambda case: case.elements)
-    return [*(case for case in drawn[:count] if case is not most), most]
+    pool = [(case, _traits(case)) for case in listed(source, _DRAWS * count, about)]
+    chosen: list[Case] = []
+    seen: set[Pair] = set()
+    while len(chosen) < count and pool:
+        gains = [len(pairs - seen) for _, pairs in pool]
+        case, pairs = pool.pop(gains.index(max(gains)))
+        if max(gains) == 0:
+            break
+        chosen.append(case)
+        seen |= pairs
+    return sorted(chosen, key=lambda case: case.elements)
+
+
+def _traits(case: Case) -> set[Pair]:
+    """What makes a large case a kind of its own: each long side, or large number of elements, with each other trait.
+
+    Sides of one length, as that of a weight and that of its bias, are one side.
+    """
+    traits: set[Hashable] = {("upstream", case.upstream and case.upstream.layout)}
+    traits |= {(name, _kind(value)) for name, value in case.parameters.items()}
+    places: dict[int, set[tuple[str, int | None]]] = defaultdict(set)
+    for name, argument in case.tensors.items():
+        sides = leaves(argument)[0].shape if leaves(argument) else ()
+        traits.add((name, argument is None, len(sides), case.layout(name)))
+        for axis, side in [*enumerate(sides), (None, math.prod(sides))]:
+            places[side].add((name, axis))
+    long = {(frozenset(those), _class(side)) for side, those in places.items() if side > _USUAL}
+    traits |= {(place, _class(side)) for side, those in places.items() if side <= _USUAL for place in those}
+    return {(one, other) for one in long for other in traits | long}
+
+
+def _class(side: int) -> int:
+    return sum(side > limit for limit in _CLASSES)
+
+
+def _kind(value: Any) -> Hashable:
+    """Of numbers what they are not: more than one, different along two axes."""
+    if isinstance(value, (tuple, list)):
+        return tuple(map(_kind, value)), len(set(value))
+    return value > 1 if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
 
 
 @st.composite
@@ -93,7 +131,9 @@ def _drawn(draw: st.DrawFn, layer: str, format: str, target: Target, budget: int
     able = towards(case)
     if not able or draw(st.booleans()):
         return case
-    return replace(case, upstream=Upstream(tuple(able), _SPARSE, draw(seeds)))
+    regime = _SPARSE if case.elements < _DEAR else _SPARSEST
+    layout = draw(st.sampled_from([name for name in target.layouts if name != EXPANDED or case.elements < _DEAR]))
+    return replace(case, upstream=Upstream(tuple(able), regime, draw(seeds), layout))
 
 
 def examine(target: Target, case: Case) -> Verdict:

@@ -78,7 +78,8 @@ def _special(draw: st.DrawFn, base: Values | Special) -> Special:
         if kind == "part" and axis == chosen:
             length = draw(st.integers(1, side))
             return draw(st.sampled_from((0, side - length))), length
-        begin = draw(st.integers(0, side - 1))
+        # the end of an axis is where vectors and tiles have their remainders
+        begin = draw(st.integers(0, side - 1) | st.just(side - 1))
         return begin, draw(st.integers(1, side - begin)) if kind == "box" else 1
 
     box = [extent(axis, side) for axis, side in enumerate(base.shape)]

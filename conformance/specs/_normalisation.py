@@ -32,7 +32,7 @@ def extents(draw: st.DrawFn, least: int, most: int, budget: int = _BUDGET) -> Sh
 
 def largest(budget: int) -> int:
     """The elements of a large example."""
-    return min(budget // 16, _MOST)
+    return min(budget, _MOST)
 
 
 @st.composite

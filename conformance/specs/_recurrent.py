@@ -45,7 +45,8 @@ def recurrent(
     room = budget // (column * steps * batch) - hidden
     inputs = draw(st.integers(1, 4) | longest([side for side in SIDES if side <= room] or [1], budget))
     states = (units, batch, projected or hidden) if begins else None
-    cells = {"c_0": (units, batch, hidden) if begins else None} if cell else {}
+    alone = cell and draw(st.integers(0, 7)) == 7  # of two states one
+    cells = {"c_0": (units, batch, hidden) if begins != alone else None} if cell else {}
     sequence = (batch, steps, inputs) if batch_first else (steps, batch, inputs)
     tensors = draw(filled({"input": sequence, "h_0": states, **cells}))
     regime, seed = draw(st.sampled_from(_REGIMES)), draw(seeds)

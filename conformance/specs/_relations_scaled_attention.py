@@ -103,12 +103,21 @@ def _scaled(ask: Asker) -> list[Equation]:
     return [Equation("output", many(scale=0.25)[0], many(query=0.25 * query, scale=1.0)[0], permitted)]
 
 
+def _of_itself(ask: Asker) -> list[Equation]:
+    """One array for query, key and value, or three."""
+    query = ask.tensors["query"]
+    copies = {name: query.copy() for name in KEYS}
+    permitted = [2.0 * bound for bound in ask.bounds(**copies)]
+    return matched(ask(**dict.fromkeys(KEYS, query)), ask(**copies), permitted)
+
+
 def of_scaled_dot_product_attention(arguments: Drawn) -> Mapping[str, Relation]:
     """The relations of ``scaled_dot_product_attention``."""
     samples = with_axis(gentle(arguments(FEW)), *SAMPLES)
     plain, masked = samples.map(_plain), samples.map(_masked)
     return {
         **of_keys(plain, SAMPLES, KEYS),
+        "of itself": Relation("query, key and value may be one array", plain, _of_itself),
         "equal queries": queried(gentle(arguments(FEW))),
         "equal values": constant_values(plain),
         "masked keys permuted": related(
@@ -207,6 +216,7 @@ def of_multi_head_attention(arguments: Drawn) -> Mapping[str, Relation]:
     plain = masked.map(unmasked)
     return {
         **of_keys(plain, SAMPLES, KEYS),
+        "of itself": Relation("query, key and value may be one array", plain, _of_itself),
         "equal masked samples": repeats(masked, _MASKED_SAMPLES),
         "equal queries": repeats(plain, {"query": 1}, (1,)),
         "weights asked for": related(

@@ -17,8 +17,11 @@ def rows(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
     rank = draw(st.integers(1, 4))
     shape = draw(sides(rank, budget // 2, most=5))
     tensors = draw(filled({"input": shape}))
-    if draw(st.booleans()):
-        tensors = {"input": Values(shape, "steep", draw(seeds))}
+    # in a large row without a finite score, the NaN would reach derivatives whose cotangent is zero
+    infinite = "additive_mask" if budget <= BUDGET else "steep"
+    kind = draw(st.sampled_from((None, None, None, None, "steep", "steep", "steep", infinite)))
+    if kind:
+        tensors = {"input": Values(shape, kind, draw(seeds))}
     return call(tensors, dim=draw(st.integers(-rank, rank - 1)))
 
 

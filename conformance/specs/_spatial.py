@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import Refusal
 from conformance.specs._refusals import shape_of, slip, with_parameters, without_axes
-from conformance.strategies import BUDGET, Shape, sides
+from conformance.strategies import BUDGET, SIDES, Shape, sides
 
 # Windows along one axis, times their taps, that an ordinary example may spend on its first axis; of a large budget, the
 # share that it may.
@@ -21,18 +21,32 @@ _SHARE = 24
 def both(draw: st.DrawFn, axis: Callable[[int], tuple[Any, int]], budget: int = BUDGET) -> tuple[Any, Any, int]:
     """Height and width, drawn by ``axis(room)``, which gives an axis and its work; and the work left for the rest.
 
-    Either may come first, since the first has more room.
+    Either may come first, since the first has more room. At times both are the same, as they are in most networks; of a
+    large budget at times all is left to the rest.
     """
     swapped = draw(st.booleans())
-    room = max(_ROOM, budget // _SHARE)
+    rest_alone = budget > BUDGET and draw(st.integers(0, 3)) == 3
+    room = 1 if rest_alone else max(_ROOM, budget // _SHARE)
     first, work = axis(room)
-    second, more = axis(max(room * 4 // work, 2))
+    square = work * work <= budget and draw(st.integers(0, 5)) == 5
+    second, more = (first, work) if square else axis(max(room * 4 // work, 2))
     return *((second, first) if swapped else (first, second)), max(budget // (work * more), 1)
 
 
+def taps(draw: st.DrawFn, room: int, budget: int) -> int:
+    """The side of a kernel: up to five pixels; of a large budget at times a long one."""
+    long = [side for side in SIDES if 5 < side <= room // 4] if budget > BUDGET else []
+    few = st.integers(1, min(5, room))
+    return draw(few | st.sampled_from(long) if long else few)
+
+
 def reach(draw: st.DrawFn, least: int, kernel: int, stride: int, room: int) -> int:
-    """The size of an axis: ``least`` pixels for one window, a stride for each more, and what no window reaches."""
-    (windows,) = draw(sides(1, max(room // kernel, 1), most=min(5, max(room // kernel, 1))))
+    """The size of an axis: ``least`` pixels for one window, a stride for each more, and what no window reaches.
+
+    There are few windows, or as many as there is room for.
+    """
+    most = max(room // kernel, 1)
+    (windows,) = draw(sides(1, most if draw(st.booleans()) else min(most, 5), most=min(5, most)))
     missed: int = draw(st.sampled_from([0, stride - 1, *range(stride)]))
     return least + (windows - 1) * stride + missed
 
@@ -80,7 +94,7 @@ def pooling(draw: st.DrawFn, budget: int = BUDGET, *, dilated: bool = False) -> 
     whole_windows = draw(st.sampled_from([False, False, True]))
 
     def axis(room: int) -> tuple[Any, int]:
-        kernel = draw(st.integers(1, min(5, room)))
+        kernel = taps(draw, room, budget)
         stride = kernel if whole_windows else draw(st.integers(1, 5))
         dilation = draw(st.integers(1, 3)) if dilated else 1
         padding = draw(st.integers(0, kernel // 2))

@@ -15,18 +15,21 @@ Widths = Callable[[int, int], Arguments]
 ROWS = 2
 
 
-def over(shapes: Callable[[int], Mapping[str, Shape | None]], **parameters: Any) -> Widths:
-    """Calls with tensors of the shapes for a width: Gaussian, or small integers, where a sum must be exact."""
-    return reduced(shapes, lambda width: parameters)
+def over(shapes: Callable[[int], Mapping[str, Shape | None]], *hard: str, **parameters: Any) -> Widths:
+    """Calls with tensors of the shapes for a width: Gaussian, or small integers, where a sum must be exact.
+
+    A third of all are in the regime ``hard`` of the layer, if it has one.
+    """
+    return reduced(shapes, lambda width: parameters, *hard)
 
 
 def reduced(
-    shapes: Callable[[int], Mapping[str, Shape | None]], parameters: Callable[[int], Mapping[str, Any]]
+    shapes: Callable[[int], Mapping[str, Shape | None]], parameters: Callable[[int], Mapping[str, Any]], *hard: str
 ) -> Widths:
     """The same where the parameters depend on the width."""
 
     def arguments(width: int, seed: int) -> Arguments:
-        regime = ("gaussian", "integers")[seed % 3 == 0]
+        regime = ("integers", "gaussian", *(hard or ("gaussian",)))[seed % 3]
         tensors = {
             name: None if shape is None else Values(shape, regime, 100 * seed + k)
             for k, (name, shape) in enumerate(shapes(width).items())

@@ -22,6 +22,8 @@ def arguments(draw: st.DrawFn, budget: int = 300) -> Arguments:
     training = draw(st.booleans())
     if training and samples * prod(places) == 1:
         samples = 2  # the variance of a single value is refused
+    if not training and draw(st.integers(0, 7)) == 7:
+        samples = 0
     running = draw(st.sampled_from(((channels,), None))) if training else (channels,)
     shapes = {
         "input": (samples, channels, *places),
@@ -57,12 +59,13 @@ SPEC = Spec(
     large=lambda budget: arguments(largest(budget)),
     widths=over(
         lambda width: {
-            "input": (width + 1, ROWS),
+            "input": (width + 1, ROWS) if width % 2 else (1, ROWS, width),
             "running_mean": None,
             "running_var": None,
             "weight": (ROWS,),
             "bias": (ROWS,),
         },
+        "offset",
         training=True,
         momentum=0.1,
         eps=1e-5,

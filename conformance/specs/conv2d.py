@@ -18,7 +18,7 @@ from conformance.specs._refusals import (
     without_axes,
 )
 from conformance.specs._relations_convolution import of_convolution
-from conformance.specs._spatial import both, reach
+from conformance.specs._spatial import both, reach, taps
 from conformance.specs._sums import affordable, gaussian
 from conformance.specs._widths import ROWS, over
 from conformance.strategies import BUDGET, Shape, call, filled, optional, sides
@@ -31,7 +31,7 @@ def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
     kind = draw(st.sampled_from(["pair", "pair", "pair", "same", "valid"]))
 
     def axis(room: int) -> tuple[Any, int]:
-        kernel = draw(st.integers(1, min(5, room)))
+        kernel = taps(draw, room, budget)
         stride = 1 if kind == "same" else draw(st.integers(1, 4))
         dilation = draw(st.integers(1, 3))
         whole = dilation * (kernel - 1)
@@ -42,7 +42,7 @@ def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
         least = max(1, whole + 1 - padding - after, source)
         size = reach(draw, least, kernel, stride, room)
         windows = (size + padding + after - whole - 1) // stride + 1
-        return (size, kernel, stride, padding, dilation), max(kernel, 2) * windows
+        return (size, kernel, stride, padding, dilation), (kernel if budget > BUDGET else max(kernel, 2)) * windows
 
     vertical, horizontal, room = both(draw, axis, budget)
     size, kernel, stride, padding, dilation = zip(vertical, horizontal, strict=True)

@@ -18,7 +18,7 @@ from conformance.specs._refusals import (
     without_axes,
 )
 from conformance.specs._relations_convolution import of_transposed_convolution
-from conformance.specs._spatial import both
+from conformance.specs._spatial import both, taps
 from conformance.specs._sums import affordable, gaussian
 from conformance.specs._widths import ROWS, over
 from conformance.strategies import BUDGET, Shape, call, filled, optional, sides
@@ -28,7 +28,7 @@ from conformance.values import Values
 @st.composite
 def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
     def axis(room: int) -> tuple[Any, int]:
-        kernel = draw(st.integers(1, min(5, room)))
+        kernel = taps(draw, room, budget)
         stride = draw(st.integers(1, 4))
         dilation = draw(st.integers(1, 3))
         extra = draw(st.integers(0, max(stride, dilation) - 1))

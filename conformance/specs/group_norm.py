@@ -37,7 +37,9 @@ SPEC = Spec(
     arguments(),
     refusals=refusals,
     large=lambda budget: arguments(largest(budget)),
-    widths=over(lambda width: {"input": (ROWS, 2, width), "weight": (2,), "bias": (2,)}, num_groups=1, eps=1e-5),
+    widths=over(
+        lambda width: {"input": (ROWS, 2, width), "weight": (2,), "bias": (2,)}, "offset", num_groups=1, eps=1e-5
+    ),
     relations=of_group_norm(arguments),
     mistakes=GROUP_NORM,
 )

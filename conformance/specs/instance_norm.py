@@ -58,6 +58,7 @@ SPEC = Spec(
             "weight": (1,),
             "bias": (1,),
         },
+        "offset",
         use_input_stats=True,
         momentum=0.1,
         eps=1e-5,

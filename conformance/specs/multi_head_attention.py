@@ -19,6 +19,8 @@ def arguments(draw: st.DrawFn, budget: int = 64) -> Arguments:
     heads, size = draw(sides(2, 8, most=4))
     width = heads * size
     samples, queries, keys = draw(sides(3, budget // heads, most=5))
+    if draw(st.integers(0, 3)) == 3:
+        queries = keys = min(queries, keys)
     biased = draw(st.booleans())
     shapes = {
         "query": (samples, queries, width),

@@ -21,6 +21,8 @@ def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
     batch, (queries, keys, width, value_width) = draw(extents(4, budget))
     if draw(st.booleans()):
         value_width = width  # fused kernels ask for equal widths
+    if draw(st.integers(0, 3)) == 3:
+        queries = keys = min(queries, keys)
     shared = batch
     grouped = draw(st.booleans())
     if grouped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,12 @@ def _weights_in_half_precision(case: Case) -> bool:
     *_, channels, height, width = _sides(case)
     outputs = size or [int(side * factor) for side, factor in zip((height, width), factors, strict=True)]
     return sum(outputs) > 128 and not (case.layout("input") == "channels_last" and channels > 3)
+
+
+def _values_in_all(case: Case) -> int:
+    """How many values share the statistics of batch_norm or instance_norm."""
+    samples, _, *places = _sides(case)
+    return math.prod(places) * (samples if case.layer == "batch_norm" else 1)
 
 
 def _sides(case: Case) -> tuple[int, ...]:
@@ -354,6 +361,28 @@ KNOWN: tuple[Deviation, ...] = (
             "special",
         )
         for layer in ("scaled_dot_product_attention", "local_attention", "multi_head_attention")
+    ),
+    *(
+        Deviation(
+            layer,
+            "in float16, where a tensor is not contiguous, more than 65504 values that share a variance are infinitely "
+            "many: terms of the derivative are zero or NaN: Normalization.cpp (batch_norm_backward_cpu_template)",
+            "import torch\n"
+            "x = torch.arange(70000.0).remainder(7).half().reshape(1, 1, 2, 35000).requires_grad_()\n"
+            "g = x.detach() - 3\n"
+            "for y in (g, g.mT.contiguous().mT):  # the same numbers, other derivatives\n"
+            "    z = torch.nn.functional.batch_norm(x, None, None, training=True)\n"
+            "    print([round(d, 1) for d in torch.autograd.grad(z, x, y)[0].flatten()[:3].tolist()])\n"
+            "# [0.0, 0.0, 0.0]\n"
+            "# [nan, nan, nan]",
+            lambda case: (
+                case.format == "float16"
+                and case.upstream is not None
+                and _values_in_all(case) > 65504
+            ),
+            "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Normalization.cpp",
+        )
+        for layer in ("batch_norm", "instance_norm")
     ),
     Deviation(
         "conv2d",

@@ -55,20 +55,25 @@ def lstm(
     bidirectional: bool = False,
     proj_size: int = 0,
 ) -> tuple[Tensor, ...]:
-    """nn.LSTM: output, h_n and c_n."""
+    """nn.LSTM: output, h_n and c_n. It takes both initial states or none: zeros for one that is absent."""
+    hidden = weights[0].shape[0] // 4
     module = _module(
         nn.LSTM,
         weights,
-        hidden=weights[0].shape[0] // 4,
+        hidden=hidden,
         num_layers=num_layers,
         bias=bias,
         batch_first=batch_first,
         bidirectional=bidirectional,
         proj_size=proj_size,
     )
-    if (h_0 is None) != (c_0 is None):
-        raise Unsupported("nn.LSTM takes both initial states or none")
-    output, (h_n, c_n) = module(input, None if h_0 is None else (h_0, c_0))
+    states = None
+    if h_0 is not None or c_0 is not None:
+        units, batch = num_layers * (1 + bidirectional), input.shape[0 if batch_first else 1]
+        h_0 = input.new_zeros(units, batch, proj_size or hidden) if h_0 is None else h_0
+        c_0 = input.new_zeros(units, batch, hidden) if c_0 is None else c_0
+        states = h_0, c_0
+    output, (h_n, c_n) = module(input, states)
     return output, h_n, c_n
 
 
