@@ -241,7 +241,7 @@ def pads_not_counted(tensors: list[Any], parameters: dict[str, Any]) -> tuple[li
 
 AVERAGE_POOLING: dict[str, Bug] = {
     "batch in two": tiled(0, 2),
-    "height for width": tiled(-1),
+    "height for width": tiled(-1, 8),
     "stride": when(strided, last_lost),
     "padding": called(pads_not_counted),
     "sum of pixels": called(lambda tensors, parameters: (tensors, {**parameters, "divisor_override": None})),
@@ -445,7 +445,36 @@ def dropped_by_sign(input: Tensor, *, p: float) -> Tensor:
     return torch.nn.functional.dropout(input.flatten(), p).reshape(input.shape)
 
 
-RANDOM: dict[str, Bug] = {"nothing dropped": tiled(-1), "same mask": replaced(dropped_by_sign)}
+def derived_by_output(honest: Function) -> Function:
+    """The derivative takes the mask from the zeros of the output."""
+
+    def planted(input: Tensor, *, p: float) -> Tensor:
+        found = honest(input, p=p)
+        if found.requires_grad:
+            found.register_hook(lambda upstream: torch.where(found.detach() == 0, 0.0, upstream))
+        return found
+
+    return planted
+
+
+def last_kept(honest: Function) -> Function:
+    """The last element is never dropped."""
+
+    def planted(input: Tensor, *, p: float) -> Tensor:
+        found = honest(input, p=p).clone()
+        if found.numel() and p < 1.0:
+            found[(-1,) * found.dim()] = input[(-1,) * input.dim()] / (1.0 - p)
+        return found
+
+    return planted
+
+
+RANDOM: dict[str, Bug] = {
+    "nothing dropped": tiled(-1),
+    "same derivative": derived_by_output,
+    "any element": last_kept,
+    "same mask": replaced(dropped_by_sign),
+}
 
 
 # Tables and codes
@@ -609,6 +638,16 @@ def masks_of_the_first(tensors: list[Any], parameters: dict[str, Any]) -> tuple[
     return tensors, parameters
 
 
+def scaled_in_place(honest: Function) -> Function:
+    """The query is scaled where it stands, though it may be the key."""
+
+    def planted(query: Tensor, key: Tensor, *rest: Any, **parameters: Any) -> Any:
+        same = query.numel() > 0 and query.data_ptr() == key.data_ptr()
+        return honest(query, 0.5 * key if same else key, *rest, **parameters)
+
+    return planted
+
+
 ATTENTION: dict[str, dict[str, Bug]] = {
     "dot_product_attention": {
         **keys_of(1, 2),
@@ -617,6 +656,7 @@ ATTENTION: dict[str, dict[str, Bug]] = {
     },
     "scaled_dot_product_attention": {
         **keys_of(1, 2),
+        "of itself": scaled_in_place,
         "equal queries": wrapped(-2),
         "equal values": spoilt(scaled(0.99)),
         "masked keys permuted": with_tensor(3, end_unmasked),
@@ -653,6 +693,7 @@ ATTENTION: dict[str, dict[str, Bug]] = {
     "additive_attention": {**keys_of(0, 1), "no query": shifted_by_a_query},
     "multi_head_attention": {
         **keys_of(1, 2),
+        "of itself": scaled_in_place,
         "equal masked samples": called(masks_of_the_first),
         "equal queries": wrapped(1),
         "weights asked for": when(lambda *tensors, **parameters: parameters["need_weights"], scaled(1.01)),

@@ -375,11 +375,7 @@ KNOWN: tuple[Deviation, ...] = (
             "    print([round(d, 1) for d in torch.autograd.grad(z, x, y)[0].flatten()[:3].tolist()])\n"
             "# [0.0, 0.0, 0.0]\n"
             "# [nan, nan, nan]",
-            lambda case: (
-                case.format == "float16"
-                and case.upstream is not None
-                and _values_in_all(case) > 65504
-            ),
+            lambda case: (case.format == "float16" and case.upstream is not None and _values_in_all(case) > 65504),
             "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Normalization.cpp",
         )
         for layer in ("batch_norm", "instance_norm")
