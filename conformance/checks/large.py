@@ -45,7 +45,7 @@ _USUAL = 64
 _CLASSES = (0, 1, _USUAL, 2**8, 2**10, 2**12, 2**15, 2**16)
 
 # Multiply-adds of one call: in the kernel profile enough for more outputs than float32 can count.
-_BUDGET = 2**17
+_BUDGET = 2**18
 _KERNEL = 2**26
 
 # Terms of sums that may be evaluated to judge one case, and the suspects that are judged at any cost.
