@@ -68,7 +68,7 @@ SIDES = (
 Shape = tuple[int, ...]
 seeds = st.integers(0, 2**16)
 # Regimes for one purpose: variances, recurrent weights, thresholds, rows without spread, masks.
-_PARTICULAR = ("positive", "spread", "small", "steep", "constant", "mask", "ignored", "additive_mask", "few")
+_PARTICULAR = ("positive", "spread", "small", "steep", "constant", "mask", "ignored", "additive_mask", "few", "ends")
 GENERAL = tuple(name for name in (*REGIMES, *CLOSE) if name not in _PARTICULAR)
 _FAMILIES = (LATTICE, GENERAL)
 
@@ -116,9 +116,8 @@ def shared(draw: st.DrawFn, budget: int, own: int) -> tuple[int, int]:
     """What leading dimensions may spend, and what that leaves: ``own`` and all, or any share of a large budget."""
     if budget <= BUDGET:
         return own, budget
-    first: int = draw(
-        st.sampled_from((own, budget)) | st.integers(0, budget.bit_length() - 1).map(lambda bits: 2**bits)
-    )
+    shares = [2**bits for bits in range(budget.bit_length())]
+    first = draw(st.sampled_from((1, budget)) | st.sampled_from(shares))
     return first, budget // first
 
 

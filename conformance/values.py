@@ -111,6 +111,12 @@ def _few(random: RandomState, size: int) -> Array:
     return found
 
 
+def _ends(random: RandomState, size: int) -> Array:
+    found = np.zeros(size)
+    found[[0, size - 1] if size else []] = random.randint(1, 5)
+    return found
+
+
 # Regimes whose small integers make every sum exact, the plainest first: Hypothesis shrinks towards the beginning.
 LATTICE = ("ramp", "integers", "one_hot", "quarters")
 REGIMES: dict[str, Callable[[RandomState, int], Array]] = {
@@ -130,6 +136,7 @@ REGIMES: dict[str, Callable[[RandomState, int], Array]] = {
     "ignored": _ignored,
     "additive_mask": _additive_mask,
     "few": _few,
+    "ends": _ends,
 }
 
 # Those whose numbers lie so close to each other that a narrow format could not tell them apart.

@@ -303,8 +303,10 @@ class Outcomes(Arithmetic):
             tiny = len(terms) * kind.smallest
             low, high = low - tiny, high + tiny
         lost = self._lost(lows, highs)
-        low = max(low - lost, 0.0) if min(lows, default=0.0) >= 0.0 else low - lost
-        high = min(high + lost, 0.0) if max(highs, default=0.0) <= 0.0 else high + lost
+        if max(highs, default=0.0) > 0.0:
+            low = max(low - lost, 0.0) if min(lows) >= 0.0 else low - lost
+        if min(lows, default=0.0) < 0.0:
+            high = min(high + lost, 0.0) if max(highs) <= 0.0 else high + lost
         return self.number(low, high, nan)
 
     def _lost(self, lows: Sequence[float], highs: Sequence[float]) -> float:

@@ -147,6 +147,14 @@ def test_the_kernel_profile_has_more_elements_than_float32_counts() -> None:
     assert max(map(prod, shapes)) > 2**24
 
 
+@pytest.mark.parametrize("format", ["float64", "float32", "bfloat16", "float16"])
+@pytest.mark.parametrize(("name", "axis"), [("input", 0), ("input", -1), ("weight", 0)])
+def test_every_axis_is_beyond_short_indices_in_some_case(name: str, axis: int, format: str) -> None:
+    source: Any = check("large")
+    shapes = [case.tensors[name].shape for case in source.cases("linear", format, load("torch-cpu"), 100)]
+    assert max(shape[axis] for shape in shapes) > 2**16 - 2
+
+
 @pytest.mark.parametrize("layer", LAYERS)
 def test_honest_torch_passes_large_calls(layer: str) -> None:
     tally = asked(load("torch-cpu"), layer, "large", "default")

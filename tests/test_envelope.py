@@ -497,3 +497,15 @@ def test_every_operation_is_tried_with_and_without_errors_in_its_operands(name: 
 
     check()
     assert tally["bounded"] > 0
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_an_infinity_of_the_formulas_own_is_exact(sign: float) -> None:
+    with EnvelopeArithmetic(float32) as envelope:
+        rounded = envelope.constant(Fraction(1, 3))
+        found = envelope.lift(sign * math.inf) + rounded
+        assert (float(found), found.bound) == (sign * math.inf, 0.0)
+        power = envelope.exp(envelope.lift(-math.inf) - rounded)
+        assert (float(power), power.bound) == (0.0, 0.0)
+        overflowed = envelope.lift(float32.largest) + envelope.lift(float32.largest)
+        assert (overflowed - rounded).bound == math.inf

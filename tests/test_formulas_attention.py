@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from torch.nn import functional
 
+from conformance import Case, Status, Upstream, Values, examine, load
 from oracle.envelope import EnvelopeArithmetic
 from oracle.evaluate import evaluate, lifted
 from oracle.exact import Exact
@@ -342,3 +343,18 @@ def test_what_does_not_fit_is_refused(parameters: dict[str, Any], message: str) 
     rest = {k: v for k, v in parameters.items() if k != "attn_mask"}
     with pytest.raises(ValueError, match=message):
         elements("scaled_dot_product_attention", ROW | mask, **rest)
+
+
+def test_derivatives_of_the_scores_may_be_scaled_before_they_are_summed() -> None:
+    """They cancel in the sum over two keys that are nearly the same: by 5 digits, which the scale has rounded."""
+    tensors = {
+        "input": Values((1, 1)),
+        "context": Values((2, 1), "near_ties"),
+        **{name: Values((1, 2)) for name in ("weight_k", "weight_v")},
+        "weight_q": Values((1, 2), "sparse"),
+    }
+    names = ("input", "context", "weight_q", "weight_k", "weight_v")
+    case = Case("cross_attention", "float64", {name: tensors[name] for name in names}, upstream=Upstream(names))
+    verdict = examine(load("torch-cpu"), case, "gradient")
+    assert verdict.status is Status.PASS
+    assert verdict.ratio < 0.5

@@ -266,3 +266,14 @@ def test_the_distribution_functions_are_those_of_scipy() -> None:
     x = np.linspace(-3.0, 3.0, 601)
     assert np.array_equal(uniform().share(x), stats.uniform(-1.0, 2.0).cdf(x))
     assert np.array_equal(normal().share(x), stats.norm.cdf(x))
+
+
+@pytest.mark.parametrize("period", [64, 1024])
+def test_a_mask_that_repeats_after_a_power_of_two_is_not_independent(period: int) -> None:
+    law = Mask((4, 32, 33), "float32", 0.5, lambda output: output != 0.0)
+    mask = RandomState(0).random_sample(4 * 32 * 33) < 0.5
+    assert judge([Actual(mask.reshape(law.shape) * 2.0, "float32")], {"output": law}).status is Status.PASS
+    repeated = mask[np.arange(mask.size) % period].reshape(law.shape) * 2.0
+    verdict = judge([Actual(repeated, "float32")], {"output": law})
+    assert verdict.status is Status.FAIL
+    assert re.search("elements [0-9]+ apart", verdict.reason)

@@ -174,3 +174,19 @@ def test_that_binary64_overflows_is_not_taken_for_certain() -> None:
     assert math.inf in found
     assert math.nan not in found
     assert 0.0 not in found
+
+
+def test_flushing_permits_zero_for_every_subnormal_partial_sum() -> None:
+    least = float32.smallest_normal
+    with Outcomes(float32, flush=True) as flushing:
+        x = flushing.lift(least)
+        one, quarter, three = (flushing.exactly(factor) for factor in (1.0, 0.25, 3.0))
+        found = flushing.dot([x, x], [quarter, three])
+        assert 3.25 * least in found
+        assert 3.0 * least in found  # the first product has become zero
+        assert 4.5 * least not in found
+        positive = flushing.dot([x, x], [quarter, quarter])
+        assert 0.0 in positive
+        assert -least not in positive
+        ordinary = flushing.dot([one, one], [quarter, three])
+        assert (ordinary.low, ordinary.high) == (3.25, 3.25)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias, cast
@@ -42,7 +41,7 @@ _DRAWS = 12
 _USUAL = 64
 
 # Sides that kernels tell apart: powers of two at which vectors, tiles, blocks of threads and short indices end.
-_CLASSES = (0, 1, _USUAL, 2**8, 2**10, 2**12, 2**15, 2**16)
+_CLASSES = (2**8, 2**10, 2**12, 2**15, 2**16)
 
 # Multiply-adds of one call: in the kernel profile enough for more outputs than float32 can count.
 _BUDGET = 2**18
@@ -52,10 +51,10 @@ _KERNEL = 2**26
 _WORK = 2**14
 _FEWEST = 4
 
-# Nearly all of these numbers are zero; all but one, for a case of so many elements.
+# Nearly all of these numbers are zero; all but two, for a case of so many elements.
 _SPARSE = "few"
-_SPARSEST = "one_hot"
-_DEAR = 2**15
+_SPARSEST = "ends"
+_DEAR = 2**16
 
 Pair: TypeAlias = tuple[Hashable, Hashable]
 
@@ -101,14 +100,15 @@ def _traits(case: Case) -> set[Pair]:
     """
     traits: set[Hashable] = {("upstream", case.upstream and case.upstream.layout)}
     traits |= {(name, _kind(value)) for name, value in case.parameters.items()}
-    places: dict[int, set[tuple[str, int | None]]] = defaultdict(set)
+    first: dict[int, tuple[str, int | None]] = {}  # place of a side
     for name, argument in case.tensors.items():
         sides = leaves(argument)[0].shape if leaves(argument) else ()
         traits.add((name, argument is None, len(sides), case.layout(name)))
         for axis, side in [*enumerate(sides), (None, math.prod(sides))]:
-            places[side].add((name, axis))
-    long = {(frozenset(those), _class(side)) for side, those in places.items() if side > _USUAL}
-    traits |= {(place, _class(side)) for side, those in places.items() if side <= _USUAL for place in those}
+            first.setdefault(side, (name, axis))
+            if side <= 1:
+                traits.add((name, axis, side))
+    long = {(place, _class(side)) for side, place in first.items() if side > _USUAL}
     return {(one, other) for one in long for other in traits | long}
 
 

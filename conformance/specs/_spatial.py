@@ -104,7 +104,7 @@ def pooling(draw: st.DrawFn, budget: int = BUDGET, *, dilated: bool = False) -> 
         size = reach(draw, least, kernel, stride, room)
         return (size, kernel, stride, padding, dilation), kernel * ((size + 2 * padding) // stride + 1)
 
-    vertical, horizontal, work = both(draw, axis, budget // 3)
+    vertical, horizontal, work = both(draw, axis, budget // 3 if budget <= BUDGET else budget)
     size, kernel, stride, padding, dilation = zip(vertical, horizontal, strict=True)
     parameters = {
         "kernel_size": kernel,
