@@ -31,6 +31,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -115,7 +116,7 @@ def examined(implementation: Implementation, profile: str, seed: int = 0) -> Fou
     hypothesis.core.global_force_seed = seed or None  # without one, the cases that everyone gets
     target = Implemented(implementation)
     begin, cases = time.perf_counter(), 0
-    for format, check in _asked(implementation):
+    for format, check in product(implementation.formats, checks.asked(implementation.layer)):
         tally = _First()
         reason = None
         try:
@@ -127,13 +128,6 @@ def examined(implementation: Implementation, profile: str, seed: int = 0) -> Fou
         if reason is not None:
             return Found(check, format, reason, cases, time.perf_counter() - begin)
     return Found(cases=cases, seconds=time.perf_counter() - begin)
-
-
-def _asked(implementation: Implementation) -> Iterator[tuple[str, str]]:
-    """Formats and checks."""
-    for format in implementation.formats:
-        for check in checks.asked(implementation.layer):
-            yield format, check
 
 
 @dataclass(frozen=True)

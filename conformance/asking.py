@@ -43,7 +43,8 @@ def ask_gradients(
     assert upstream is not None, "the case asks for no derivatives"
 
     def call(function: Callable[..., Any], tensors: list[Any]) -> tuple[list[Actual], list[Actual | None]]:
-        places = [case.names.index(name) for name in upstream.wanted]
+        names = case.names
+        places = [names.index(name) for name in upstream.wanted]
         leaves = [leaf for place in places for leaf in _leaves(tensors[place])]
 
         def of_leaves(*leaves: Any) -> Any:
@@ -93,8 +94,7 @@ def _tensors(target: Target, case: Case) -> list[Any]:
     """
     found: list[Any] = []
     made: dict[tuple[int, str], Any] = {}
-    arrays = case.arrays()
-    for name, array in arrays.items():
+    for name, array in case.arrays().items():
         known = id(array), case.layout(name)
         if known not in made or case.upstream is not None:
             made[known] = _native(target, array, case.format, case.layout(name))

@@ -5,7 +5,7 @@ A kernel that reads storage order for logical order, or forgets an offset, is ri
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 
@@ -59,6 +59,11 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "channels_last": _channels_last,
     EXPANDED: _expanded,
 }
+
+
+def ordered(layouts: Collection[str]) -> list[str]:
+    """These layouts, the plainest first."""
+    return [name for name in LAYOUTS if name in layouts]
 
 
 def readable(array: Array, layout: str) -> Array:

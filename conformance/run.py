@@ -16,7 +16,7 @@ from hypothesis.errors import Flaky
 
 from conformance.asking import spent
 from conformance.case import Case
-from conformance.checks import Check, check
+from conformance.checks import check
 from conformance.diagnosis import diagnosis
 from conformance.drawing import drawn
 from conformance.target import Deviation, Target, said
@@ -77,13 +77,21 @@ def examine(target: Target, case: Case, kind: str = "forward") -> Verdict:
     return _examine(target, case, kind)[0]
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for cyclic garbage: it would walk through all numbers of a large case, again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_uncollected()
 def _examine(target: Target, case: Case, kind: str) -> tuple[Verdict, Deviation | None]:
     asked = check(kind)
-    with _uncollected():
-        return _judged(target, case, kind, asked)
-
-
-def _judged(target: Target, case: Case, kind: str, asked: Check) -> tuple[Verdict, Deviation | None]:
     # what is known of the answers to valid calls excuses no answer to a wrong one
     checks = (None, kind) if case.refusal is None else (kind,)
     known = [deviation for deviation in target.known if deviation.layer == case.layer and deviation.check in checks]
@@ -101,18 +109,6 @@ def _judged(target: Target, case: Case, kind: str, asked: Check) -> tuple[Verdic
     except BaseException as error:  # a target may even try to leave with sys.exit
         return crashed(error), None
     return verdict, None
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No search for cyclic garbage: it would walk through all numbers of a large case, again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def crashed(error: BaseException) -> Verdict:

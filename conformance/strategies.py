@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from conformance.case import Arguments, Case
-from conformance.layouts import LAYOUTS, PLAIN
+from conformance.layouts import PLAIN, ordered
 from conformance.values import CLOSE, LATTICE, REGIMES, Indices, Recipe, TensorArgument, Values
 
 # Multiply-adds of one example: about as long to judge (1 µs each) as Hypothesis takes to draw it.
@@ -164,7 +164,7 @@ def arranged(
     found = draw(arguments)
     chosen: dict[str, str] = {}
     if draw(st.booleans()):
-        kinds = st.sampled_from([name for name in LAYOUTS if name in layouts])
+        kinds = st.sampled_from(ordered(layouts))
         chosen = {name: draw(kinds) for name, argument in found.tensors.items() if argument is not None}
     strange = {name: layout for name, layout in chosen.items() if layout != PLAIN}
     return Case(layer, format, found.tensors, found.parameters, strange)

@@ -311,9 +311,11 @@ class Outcomes(Arithmetic):
 
     def _lost(self, lows: Sequence[float], highs: Sequence[float]) -> float:
         """What partial sums that become zero may take from a sum of such terms: nothing if none can be so small."""
+        if not self.flush:
+            return 0.0
         least = min((abs(x) for x in (*lows, *highs) if x != 0.0), default=_INF)
         safe = 2.0**self.compute.precision * self.compute.smallest_normal  # of this, the last bit is not subnormal
-        return (len(lows) - 1) * self.compute.smallest_normal if self.flush and least < safe else 0.0
+        return (len(lows) - 1) * self.compute.smallest_normal if least < safe else 0.0
 
     # Elementary functions, all but the last two growing with their argument
 

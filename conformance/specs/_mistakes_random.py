@@ -128,8 +128,6 @@ def of_elements(units: Units) -> dict[str, Mistake]:
 def of_channels(units: Units, elements: Units) -> dict[str, Mistake]:
     """The mistakes of dropout of channels, whose mask ``units`` finds in the output, ``elements`` that of elements."""
     common = _common(units)
-    # what is left out leaves no NaN, so that NaN was kept
-    skipped = replace(common.pop("skipped"), observed=observed(lambda output: np.any(elements(output), axis=(2, 3))))
     return {
         "one_by_one": replace(
             instead("elements are dropped one by one, not whole channels", dropout),
@@ -138,5 +136,6 @@ def of_channels(units: Units, elements: Units) -> dict[str, Mistake]:
         ),
         "last": last_dropped(-1, "the last column"),
         **common,
-        "skipped": skipped,
+        # what is left out leaves no NaN, so that NaN was kept
+        "skipped": replace(common["skipped"], observed=observed(lambda output: np.any(elements(output), axis=(2, 3)))),
     }

@@ -57,28 +57,22 @@ def score(query: Tensor, key: Tensor, *place: int) -> Scalar:
     return dot(query[*batch, i, ...], key[*batch, j, ...])
 
 
-def scaled_score(
-    query: Tensor, factor: Scalar, key: Tensor, store: Callable[[Scalar], Scalar] = stored
-) -> Callable[..., Scalar]:
+def scaled_score(query: Tensor, factor: Scalar, key: Tensor, fused: bool = False) -> Callable[..., Scalar]:
     """The score of query i and key j times the factor, at place (*batch, i, j).
 
     An implementation may scale the queries or the product. Values are rounded most if it is the queries; derivatives,
-    which cancel in sums over the keys, if it is the product. ``store`` is what becomes of either on the way.
+    which cancel in sums over the keys, if it is the product. A ``fused`` kernel stores neither.
     """
-    queries = tensor(query.shape, lambda *index: store(query[index] * factor))
+    queries = scaled(query, factor) if fused else rounded(scaled(query, factor))
 
     def at(*place: int) -> Scalar:
         def of_product() -> Scalar:
-            return store(score(query, key, *place)) * factor
+            product = score(query, key, *place)
+            return (product if fused else stored(product)) * factor
 
         return with_derivative_of(score(queries, key, *place), of_product)
 
     return at
-
-
-def computed(x: Scalar) -> Scalar:
-    """What a fused kernel does instead of storing: nothing."""
-    return x
 
 
 def _unmasked(*place: int) -> tuple[bool, ...]:

@@ -11,7 +11,6 @@ from fractions import Fraction
 from functools import partial
 
 from oracle.formulas._attention import (
-    computed,
     inverse_root,
     require_fitting,
     scaled,
@@ -97,7 +96,7 @@ def written(
         signed = -root if scale is not None and scale < 0 else root
         scores = partial(score, scaled(query, signed), scaled(key, root))
     else:
-        scores = scaled_score(query, factor, key, computed)
+        scores = scaled_score(query, factor, key, fused=True)
     rows = softmax_rows(
         mask.shape,
         scores,
