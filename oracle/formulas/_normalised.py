@@ -7,7 +7,19 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeAlias
 
-from oracle.scalar import Scalar, beside, constant, detached, differential, dot, sqrt, stored, total, with_derivative_of
+from oracle.scalar import (
+    Scalar,
+    beside,
+    constant,
+    detached,
+    differential,
+    dot,
+    reused,
+    sqrt,
+    stored,
+    total,
+    with_derivative_of,
+)
 from oracle.tensor import Tensor
 
 # How x becomes y: from x, the mean, 1 / standard deviation, weight and bias (None: absent).
@@ -93,6 +105,11 @@ def inverse_deviation_stepwise(variance: Scalar, eps: float | Fraction) -> Scala
     return _with_kept_derivative(1.0 / stored(sqrt(stored(variance + constant(eps)))), variance)
 
 
+def inverse_deviation_of_stored_eps(variance: Scalar, eps: float | Fraction) -> Scalar:
+    """The same number for an ε that has been stored; it is kept for its derivative."""
+    return _with_kept_derivative(1.0 / sqrt(variance + stored(constant(eps))), variance)
+
+
 def _with_kept_derivative(inverse: Scalar, variance: Scalar) -> Scalar:
     def derived() -> Scalar:
         kept = detached(stored(inverse))
@@ -122,6 +139,12 @@ def as_sloped(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, b
     return _affine(x - mean, inverse if weight is None else inverse * weight, bias)
 
 
+def as_weighted(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+    """y = γ (x − μ) / √(σ² + ε) + β, multiplied from the left."""
+    deviation = x - mean if weight is None else weight * (x - mean)
+    return dot([deviation], [inverse], *(() if bias is None else (bias,)))
+
+
 def as_stepwise(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
     """y = (x − μ) / √(σ² + ε) γ + β, stored after every step."""
     normalised = stored(stored(x - mean) * inverse)
@@ -145,7 +168,8 @@ class Writing:
 
     Its mean, its sum of squares about the mean, its affine map, whether it keeps the statistics as they are computed or
     ``stored``, the variance that n values have with that sum, the ``unbiased`` one, given n − 1, of running statistics,
-    and 1 / √(σ² + ε).
+    1 / √(σ² + ε), and whether the derivatives of a channel's values towards its statistics, which they ``share``, are
+    added up in one sum or ``reused`` one by one.
     """
 
     mean: Callable[[Sequence[Scalar]], Scalar] = mean_of
@@ -155,6 +179,7 @@ class Writing:
     variance: Callable[[Scalar, int], Scalar] = population_variance
     unbiased: Callable[[Scalar, int], Scalar] = population_variance
     inverse: Callable[[Scalar, float | Fraction], Scalar] = inverse_deviation
+    share: Callable[[Scalar], Scalar] = _computed
 
 
 DOCUMENTED = Writing()
@@ -167,8 +192,15 @@ STEPWISE = replace(KEPT, affine=as_stepwise, inverse=inverse_deviation_stepwise)
 STEPWISE_IN_STORAGE = replace(IN_STORAGE, affine=as_stepwise, inverse=inverse_deviation_stepwise)
 # As compilers have them: products with 1 / n, and one slope for each element.
 SLOPED = Writing(mean=mean_by_reciprocal, variance=variance_by_reciprocal, affine=as_sloped)
+# Means by Welford's recurrence, which parallel reductions merge, and nothing else changed.
+RECURRENT = Writing(mean=welford_mean)
+WEIGHTED = replace(RECURRENT, affine=as_weighted, inverse=inverse_deviation_kept, share=reused)
 # for derivatives: a ȳ + b x + c
 COLLECTED = Writing(welford_mean, squares_collected, as_folded, stored, inverse=inverse_deviation_kept)
+# With statistics and ε in the storage format.
+RECURRENT_IN_STORAGE = replace(RECURRENT, kept=stored, inverse=inverse_deviation_of_stored_eps)
+FOLDED_IN_STORAGE = replace(RECURRENT_IN_STORAGE, affine=as_folded)
+COLLECTED_IN_STORAGE = replace(COLLECTED, inverse=inverse_deviation_of_stored_eps)
 
 
 def moved(running: Scalar, observed: Scalar, momentum: float | Fraction) -> Scalar:

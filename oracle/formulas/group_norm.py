@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from functools import partial
 
-from oracle.formulas._normalised import COLLECTED, DOCUMENTED, FOLDED, SLOPED, Writing, at
+from oracle.formulas._normalised import (
+    COLLECTED,
+    COLLECTED_IN_STORAGE,
+    DOCUMENTED,
+    FOLDED,
+    FOLDED_IN_STORAGE,
+    RECURRENT_IN_STORAGE,
+    SLOPED,
+    Writing,
+    at,
+)
 from oracle.formulas._shapes import require_at_least, require_per_channel, require_rank
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, tensor
@@ -71,3 +81,6 @@ def written(
 folded = partial(written, FOLDED)
 collected = partial(written, COLLECTED)
 sloped = partial(written, SLOPED)
+recurrent_in_storage = partial(written, RECURRENT_IN_STORAGE)
+folded_in_storage = partial(written, FOLDED_IN_STORAGE)
+collected_in_storage = partial(written, COLLECTED_IN_STORAGE)

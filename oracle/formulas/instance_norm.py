@@ -18,6 +18,7 @@ from oracle.formulas._normalised import (
     SLOPED,
     STEPWISE,
     STEPWISE_IN_STORAGE,
+    WEIGHTED,
     Writing,
     at,
     mean_of,
@@ -91,8 +92,9 @@ def written(
     def saved(own: Tensor, running: Tensor | None) -> Tensor:
         return own if use_input_stats or running is None else per_instance(lambda n, c: running[c])
 
-    mean, variance = saved(own_mean, running_mean), saved(own_variance, running_var)
-    inverse = per_instance(lambda n, c: stored(writing.inverse(variance[n, c], eps)))
+    kept_mean, variance = saved(own_mean, running_mean), saved(own_variance, running_var)
+    inverse = per_instance(lambda n, c: writing.share(stored(writing.inverse(variance[n, c], eps))))
+    mean = per_instance(lambda n, c: writing.share(kept_mean[n, c]))
 
     def repeated(x: Tensor | None) -> Tensor | None:
         """A parameter as each sample uses it: so is the derivative stored by sample."""
@@ -125,3 +127,4 @@ folded_in_storage = partial(written, IN_STORAGE)
 sloped = partial(written, SLOPED)
 stepwise = partial(written, STEPWISE)
 stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)
+weighted = partial(written, WEIGHTED)

@@ -13,6 +13,7 @@ from oracle.formulas._normalised import (
     COLLECTED,
     DOCUMENTED,
     FOLDED,
+    RECURRENT,
     SLOPED,
     Writing,
     as_folded_first,
@@ -78,3 +79,4 @@ def written(
 folded = partial(written, replace(FOLDED, affine=as_folded_first))
 collected = partial(written, replace(COLLECTED, affine=as_folded_first))
 sloped = partial(written, SLOPED)
+recurrent = partial(written, RECURRENT)

@@ -28,6 +28,11 @@ def vectorised(input: Tensor, *, dim: int = -1) -> Tensor:
     return rowwise(lambda scores: _kept_row(scores, keep), input, dim)
 
 
+def kept(input: Tensor, *, dim: int = -1) -> Tensor:
+    """The same derivatives along any dimension; nothing but y is stored."""
+    return rowwise(lambda scores: _kept_row(scores, _unchanged), input, dim)
+
+
 def _unchanged(x: Scalar) -> Scalar:
     return x
 

@@ -151,16 +151,17 @@ _FUSED = ("scaled_dot_product_attention", "local_attention", "multi_head_attenti
 # (_scaled_dot_product_attention_math). It rounds wherever the fused kernel does.
 #
 # The packed projection is of an input that was transposed, (L, N, E): Linear.cpp stores it before the bias is added.
-ALGORITHMS = {
+_ALGORITHMS = {
     "scaled_dot_product_attention": "split_scale",
     "local_attention": "split_scale",
     "multi_head_attention": "stepwise",
 }
+ALGORITHMS = {"cpu": _ALGORITHMS, "cuda": _ALGORITHMS}
 
 # The fused kernel's derivatives recompute the weights from the logarithm of their sum:
 # aten/src/ATen/native/cpu/FlashAttentionKernel.cpp (cpu_flash_attention_backward).
-BACKWARD = dict.fromkeys(_FUSED, "recomputed")
+BACKWARD = dict.fromkeys(("cpu", "cuda"), dict.fromkeys(_FUSED, "recomputed"))
 
 # The fused kernel on the CPU (aten/src/ATen/native/cpu/FlashAttentionKernel.cpp) takes Vectorized<float>::exp_u20,
 # at most 20 ulp off and zero where the result is subnormal (aten/src/ATen/cpu/vec/vec512/vec512_float.h).
-ARITHMETIC = {layer: {"units": {"exp": 40.0}, "flush": True} for layer in _FUSED}
+ARITHMETIC = {"cpu": {layer: {"units": {"exp": 40.0}, "flush": True} for layer in _FUSED}}
