@@ -185,6 +185,17 @@ def test_derivatives_are_those_of_torch(layer: str, data: st.DataObject) -> None
         assert_within_the_bound_of_the_truth(theirs, ours(), bounds, exact)
 
 
+@layers
+@often
+@given(st.data())
+def test_parts_of_a_sum_have_the_same_values(layer: str, data: st.DataObject) -> None:
+    call = data.draw(calls(layer))
+    with Exact(256):
+        whole, parts = (evaluate(layer, *call, algorithm).values() for algorithm in (None, "in_parts"))
+        for one, other in zip(whole, parts, strict=True):
+            assert all(x.overlaps(y) for x, y in zip(one.elements(), other.elements(), strict=True))
+
+
 @often
 @given(st.data())
 def test_a_reset_gate_before_the_product_is_that_of_cho_et_al(data: st.DataObject) -> None:

@@ -129,6 +129,12 @@ def as_folded(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, b
     return dot([x, -mean], [slope, slope], *(() if bias is None else (bias,)))
 
 
+def as_folded_apart(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+    """y = a x + b, with the products of the cotangent and x, and those with μ, stored before they are added up."""
+    slope = reused(inverse if weight is None else inverse * weight)
+    return dot([x, -mean], [slope, slope], *(() if bias is None else (bias,)))
+
+
 def as_folded_first(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
     """y = (a x + b) γ + β with a = 1 / √(σ² + ε), b = −a μ: folded before weight and bias are applied."""
     return _affine(as_folded(x, mean, inverse, None, None), weight, bias)
@@ -201,6 +207,7 @@ COLLECTED = Writing(welford_mean, squares_collected, as_folded, stored, inverse=
 RECURRENT_IN_STORAGE = replace(RECURRENT, kept=stored, inverse=inverse_deviation_of_stored_eps)
 FOLDED_IN_STORAGE = replace(RECURRENT_IN_STORAGE, affine=as_folded)
 COLLECTED_IN_STORAGE = replace(COLLECTED, inverse=inverse_deviation_of_stored_eps)
+COLLECTED_APART = replace(COLLECTED_IN_STORAGE, affine=as_folded_apart)
 
 
 def moved(running: Scalar, observed: Scalar, momentum: float | Fraction) -> Scalar:

@@ -9,6 +9,7 @@ from functools import partial
 
 from oracle.formulas._normalised import (
     COLLECTED,
+    COLLECTED_APART,
     COLLECTED_IN_STORAGE,
     DOCUMENTED,
     FOLDED,
@@ -84,3 +85,4 @@ sloped = partial(written, SLOPED)
 recurrent_in_storage = partial(written, RECURRENT_IN_STORAGE)
 folded_in_storage = partial(written, FOLDED_IN_STORAGE)
 collected_in_storage = partial(written, COLLECTED_IN_STORAGE)
+collected_apart = partial(written, COLLECTED_APART)

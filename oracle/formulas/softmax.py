@@ -4,11 +4,8 @@ Source: the document, lines 51 and 1498-1500, after which the weights are exp(s_
 torch.nn.functional.softmax.
 """
 
-from collections.abc import Callable
-from functools import cache
-
-from oracle.formulas._softmax import Row, powers, rowwise, softmax_row, with_kept_derivative
-from oracle.scalar import Scalar, detached, differential, dot, stored, total, with_derivative_of
+from oracle.formulas._softmax import Row, powers, productwise_row, rowwise, softmax_row, with_kept_derivative
+from oracle.scalar import stored, total
 from oracle.tensor import Tensor
 
 
@@ -42,18 +39,4 @@ def _row_of_stored(scores: Row) -> Row:
 
 def productwise(input: Tensor, *, dim: int = -1) -> Tensor:
     """The same, with the derivatives p_i − y_i Σ_j p_j of products p = ȳ y that have been stored."""
-    return rowwise(_row_of_products, input, dim)
-
-
-def _row_of_products(scores: Row) -> Row:
-    kept = softmax_row(scores)
-
-    @cache
-    def growth() -> Scalar:
-        """Zero, with the derivative of the logarithm of the sum."""
-        return dot([detached(y) for y in kept.values()], [differential(s) for s in scores.values()])
-
-    def derived(j: int) -> Callable[[], Scalar]:
-        return lambda: detached(kept[j]) * (1.0 + stored(differential(scores[j]) - growth()))
-
-    return {j: with_derivative_of(y, derived(j)) for j, y in kept.items()}
+    return rowwise(productwise_row, input, dim)

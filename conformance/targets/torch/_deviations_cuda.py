@@ -9,7 +9,7 @@ import numpy as np
 
 from conformance.case import Case
 from conformance.target import Deviation
-from conformance.targets.torch._layouts import is_contiguous, is_flat, sides
+from conformance.targets.torch._layouts import is_contiguous, is_flat, laid_out, sides
 from conformance.targets.torch.dense import may_split
 from conformance.values import leaves
 
@@ -32,10 +32,16 @@ def _bias_alone(case: Case) -> bool:
 
 def _other_norm(case: Case) -> bool:
     """Whether rows are shortened whose norm is neither a sum of absolute values nor one of squares."""
-    p, weight = case.parameters["norm_type"], _array(case, "weight")
+    p, weight = case.parameters.get("norm_type", 2.0), _array(case, "weight")
     return (
-        case.parameters["max_norm"] is not None and p not in (1.0, 2.0) and (p == math.inf or bool((weight < 0).any()))
+        case.parameters.get("max_norm") is not None and p not in (1.0, 2.0) and (p == math.inf or bool((weight < 0).any()))
     )
+
+
+def _read_as_rows(case: Case) -> bool:
+    """Whether rows are shortened of a table whose copy is transposed in memory."""
+    copied = laid_out(sides(case, "weight"), case.layout("weight")).clone()
+    return case.parameters.get("max_norm") is not None and not copied.is_contiguous()
 
 
 def _shortened_twice(case: Case) -> bool:
@@ -47,7 +53,7 @@ def _shortened_twice(case: Case) -> bool:
     rows = np.sort(indices, axis=-1).ravel()
     starts = rows[np.append(True, rows[1:] != rows[:-1])]
     repeated = len(np.unique(starts)) < len(starts) or (case.relation is not None and indices.ndim > 1)
-    return case.parameters["max_norm"] is not None and repeated
+    return case.parameters.get("max_norm") is not None and repeated
 
 
 def _array(case: Case, name: str) -> Any:
@@ -149,11 +155,31 @@ CUDA: tuple[Deviation, ...] = (
     ),
     Deviation(
         "conv_transpose2d",
-        "with a stride, infinities of the weight may give NaN beside the pixels that they reach: cuDNN multiplies taps "
-        "with zeros that stand between the pixels",
-        "",
-        lambda case: max(case.parameters["stride"]) > 1 and not case.is_finite("weight"),
+        "NaN and infinities of the weight may reach pixels beside theirs: cuDNN multiplies taps with zeros that stand "
+        "between the pixels and around them, but not in float64",
+        "import torch\n"
+        "x, weight = torch.ones(1, 1, 2, 3, device='cuda'), torch.ones(1, 1, 3, 3, device='cuda')\n"
+        "weight[..., 0, 0] = torch.nan\n"
+        "for kind in (torch.float64, torch.float16):\n"
+        "    print(torch.nn.functional.conv_transpose2d(x.to(kind), weight.to(kind))[0, 0, 1].tolist())\n"
+        "# [nan, nan, nan, 4.0, 2.0]\n"
+        "# [nan, nan, nan, nan, nan]",
+        lambda case: case.format != "float64" and not case.is_finite("weight"),
         check="special",
+    ),
+    Deviation(
+        "scaled_dot_product_attention",
+        "a mask that is the same for all keys is refused by the memory-efficient kernel, where it is expanded: "
+        "attention.cu (_efficient_attention_forward)",
+        "import torch\n"
+        "x, mask = torch.ones(1, 1, 3, 4, device='cuda'), torch.ones(3, 1, device='cuda') > 0\n"
+        "try:\n"
+        "    torch.nn.functional.scaled_dot_product_attention(x, x, x, mask)\n"
+        "except RuntimeError as error:\n"
+        "    print(error)\n"
+        "# (*bias): last dimension must be contiguous",
+        lambda case: sides(case, "attn_mask")[-1:] == (1,) and sides(case, "key")[-2] > 1,
+        "https://github.com/pytorch/pytorch/issues/109607",
     ),
     Deviation(
         "embedding",
@@ -197,16 +223,28 @@ CUDA: tuple[Deviation, ...] = (
     ),
     Deviation(
         "embedding",
+        "with max_norm a table that is not contiguous is read and written as if it were: embedding_renorm_cuda_",
+        "import torch\n"
+        "index, weight = torch.tensor([1], device='cuda'), torch.tensor([[3.0, 4.0], [6.0, 8.0]], device='cuda')\n"
+        "for table in (weight.clone(), weight.mT.contiguous().mT):  # the same numbers, other results\n"
+        "    y = torch.nn.functional.embedding(index, table, max_norm=1.0)\n"
+        "    print([round(z, 2) for z in y.flatten().tolist()])\n"
+        "# [0.6, 0.8]\n"
+        "# [1.0, 8.0]",
+        _read_as_rows,
+        _EMBEDDING,
+    ),
+    Deviation(
+        "embedding",
         "with max_norm a row that is looked up from several rows of indices may be shortened twice: indices are sorted "
         "row by row before equal ones are dropped, and several blocks shorten what they read: embedding_renorm_cuda_",
         "import torch\n"
-        "indices = torch.zeros(64, 1, dtype=torch.long, device='cuda')\n"
-        "found = set()\n"
-        "for _ in range(1000):\n"
-        "    weight = torch.ones(1, 5000, device='cuda')\n"
-        "    torch.nn.functional.embedding(indices, weight, max_norm=1.0)\n"
-        "    found.add(round(weight.norm().item(), 3))\n"
-        "print(len(found) > 1)\n"
+        "least = 1.0\n"
+        "for _ in range(500):\n"
+        "    weight = torch.ones(4, 5000, device='cuda')\n"
+        "    torch.nn.functional.embedding(torch.randint(4, (8, 8), device='cuda'), weight, max_norm=1.0)\n"
+        "    least = min(least, weight.norm(dim=1).min().item())\n"
+        "print(least < 0.999)  # every norm is to be 1\n"
         "# True",
         _shortened_twice,
         "https://github.com/pytorch/pytorch/issues/44792",

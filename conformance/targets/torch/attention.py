@@ -160,7 +160,20 @@ ALGORITHMS = {"cpu": _ALGORITHMS, "cuda": _ALGORITHMS}
 
 # The fused kernel's derivatives recompute the weights from the logarithm of their sum:
 # aten/src/ATen/native/cpu/FlashAttentionKernel.cpp (cpu_flash_attention_backward).
-BACKWARD = dict.fromkeys(("cpu", "cuda"), dict.fromkeys(_FUSED, "recomputed"))
+#
+# On CUDA that of softmax takes products that have been stored: activation.py.
+BACKWARD = {
+    "cpu": dict.fromkeys(_FUSED, "recomputed"),
+    "cuda": {
+        **dict.fromkeys(_FUSED, "recomputed"),
+        "additive_attention": "productwise",
+        "cross_attention": "productwise",
+        "dot_product_attention": "productwise",
+        "global_attention": "productwise",
+        "multi_head_attention": "productwise",
+        "self_attention": "productwise",
+    },
+}
 
 # The fused kernel on the CPU (aten/src/ATen/native/cpu/FlashAttentionKernel.cpp) takes Vectorized<float>::exp_u20,
 # at most 20 ulp off and zero where the result is subnormal (aten/src/ATen/cpu/vec/vec512/vec512_float.h).

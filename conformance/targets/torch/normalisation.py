@@ -182,11 +182,13 @@ def _by_cudnn(case: Case) -> dict[str, Any]:
 def _unfolded(case: Case) -> dict[str, Any]:
     """Where a channel has one place, or neither weight nor bias, group_norm does not fold.
 
-    aten/src/ATen/native/cuda/group_norm_kernel.cu (GroupNormKernelImplInternal).
+    aten/src/ATen/native/cuda/group_norm_kernel.cu (GroupNormKernelImplInternal; Compute1dBackwardFusedParamsCUDAKernel,
+    which multiplies in the format of the input, up to torch 2.11 at least).
     """
     input, *affine = (shape_of(case, name) for name in ("input", "weight", "bias"))
-    places = math.prod((input or ())[2:])
-    return {"algorithm": "recurrent_in_storage"} if places == 1 or affine == [None, None] else {}
+    if math.prod((input or ())[2:]) == 1:
+        return {"algorithm": "recurrent_in_storage", "backward": "collected_apart"}
+    return {"algorithm": "recurrent_in_storage"} if affine == [None, None] else {}
 
 
 BY_CASE = {

@@ -39,10 +39,10 @@ def avg_pool2d(
 
 
 # Windows that overlap add to their pixels one by one: aten/src/ATen/native/cpu/{MaxPoolKernel,AvgPoolKernel}.cpp. On
-# CUDA those of max_pool2d do in channels_last, and those of avg_pool2d add quotients that are stored numbers:
-# aten/src/ATen/native/cuda/{DilatedMaxPool2d,AveragePool2d}.cu.
+# CUDA those of avg_pool2d add quotients that are stored numbers: aten/src/ATen/native/cuda/AveragePool2d.cu.
 SCATTERED = {
-    device: {"max_pool2d": frozenset({"input"}), "avg_pool2d": frozenset({"input"})} for device in ("cpu", "cuda")
+    "cpu": {"max_pool2d": frozenset({"input"}), "avg_pool2d": frozenset({"input"})},
+    "cuda": {"avg_pool2d": frozenset({"input"})},
 }
 
 LAYERS = {"max_pool2d": max_pool2d, "avg_pool2d": avg_pool2d}

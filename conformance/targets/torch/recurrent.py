@@ -129,7 +129,12 @@ LAYERS = {"rnn": rnn, "lstm": lstm, "gru": gru}
 # The steps of a sequence add to the derivatives of the weights one by one, as autograd accumulates them, and so does
 # cuDNN (cudnnRNNBackwardWeights_v8, CUDNN_WGRAD_MODE_ADD).
 SCATTERED = dict.fromkeys(("cpu", "cuda"), dict.fromkeys(LAYERS, frozenset({"weights"})))
-ALGORITHMS = {"cpu": {"gru": "interpolated"}}
+
+# cuDNN stores parts of long sums in half precision, as in convolutions.
+ALGORITHMS: dict[str, dict[Any, str]] = {
+    "cpu": {"gru": "interpolated"},
+    "cuda": {(layer, format): "in_parts" for layer in LAYERS for format in ("bfloat16", "float16")},
+}
 
 # oneDNN computes an LSTM in bfloat16 with VCVTNEPS2BF16, to which subnormals are zeros (Intel 64 and IA-32
 # Architectures Software Developer's Manual, volume 2).
