@@ -78,8 +78,8 @@ def conv_transpose2d(
 # bias: NaiveDilatedConvolution.cpp.
 #
 # On CUDA the bias is added to what cuDNN has stored (aten/src/ATen/native/Convolution.cpp, _convolution). In half
-# precision cuDNN stores parts of long sums, and of derivatives too, whatever the flags of torch say: with 562 channels
-# and more, measured with cuDNN 9.19 on an H200.
+# precision cuDNN stores parts of long sums, whatever the flags of torch say: measured with cuDNN 9.19, from 562 terms
+# on. Its derivatives may come of atomic additions (cuDNN, Reproducibility).
 LAYERS = {"conv2d": conv2d, "conv_transpose2d": conv_transpose2d}
 
 _HALVES = ("bfloat16", "float16")
