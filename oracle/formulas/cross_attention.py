@@ -3,7 +3,15 @@
 Source: the document, Attention Mechanism, line 1333; Vaswani et al. 2017, section 3.2.3.
 """
 
-from oracle.formulas._attention import inverse_root, require_fitting, scaled_score, score, softmax_rows, weighted
+from oracle.formulas._attention import (
+    inverse_root,
+    require_fitting,
+    rounded,
+    scaled_score,
+    score,
+    softmax_rows,
+    weighted,
+)
 from oracle.formulas._shapes import require_rank
 from oracle.formulas.linear import linear
 from oracle.scalar import Scalar, beside, stored
@@ -16,10 +24,20 @@ def cross_attention(input: Tensor, context: Tensor, weight_q: Tensor, weight_k: 
     input (*, L, n), context (*, S, m), weight_q (n, d), weight_k (m, d), weight_v (m, dv);
     returns (*, L, dv). Raises ``ValueError`` where a shape does not fit.
     """
+    # the derivatives of both uses of the context are stored
+    return projected(input, rounded(context), rounded(context), weight_q, weight_k, weight_v)
+
+
+def projected(
+    of_queries: Tensor, of_keys: Tensor, of_values: Tensor, weight_q: Tensor, weight_k: Tensor, weight_v: Tensor
+) -> Tensor:
+    """The same, of what queries, keys and values are made of."""
     for name, weight in (("weight_q", weight_q), ("weight_k", weight_k), ("weight_v", weight_v)):
         require_rank(name, weight, 2, 2)
-    query = linear(input, weight_q.swapped(0, 1))
-    key, value = (linear(context, weight.swapped(0, 1)) for weight in (weight_k, weight_v))
+    query, key, value = (
+        linear(x, weight.swapped(0, 1))
+        for x, weight in ((of_queries, weight_q), (of_keys, weight_k), (of_values, weight_v))
+    )
     require_fitting(query, key, value)
     shape = (*query.shape[:-1], key.shape[-2])
 
