@@ -8,13 +8,11 @@ from oracle.formulas._attention import (
     require_fitting,
     rounded,
     scaled_score,
-    score,
     softmax_rows,
     weighted,
 )
 from oracle.formulas._shapes import require_rank
 from oracle.formulas.linear import linear
-from oracle.scalar import Scalar, beside, stored
 from oracle.tensor import Tensor
 
 
@@ -40,11 +38,5 @@ def projected(
     )
     require_fitting(query, key, value)
     shape = (*query.shape[:-1], key.shape[-2])
-
-    scaled = scaled_score(query, inverse_root(weight_q.shape[-1]), key)
-
-    def found(*place: int) -> Scalar:
-        # an implementation that scales the product may have overflowed before
-        return beside(scaled(*place), lambda: [stored(score(query, key, *place))])
-
-    return weighted(softmax_rows(shape, found), value)
+    scores = scaled_score(query, inverse_root(weight_q.shape[-1]), key)
+    return weighted(softmax_rows(shape, scores), value)

@@ -138,6 +138,19 @@ def _values_in_all(case: Case) -> int:
     return math.prod(places) * (samples if case.layer == "batch_norm" else 1)
 
 
+def _is_one_column_of_groups(case: Case) -> bool:
+    """Whether a grouped convolution of bfloat16 images in channels_last has one channel and several filters a group,
+    and one column of windows.
+    """
+    filters, depth, _, width = sides(case, "weight")
+    groups, (vertical, horizontal) = case.parameters["groups"], case.parameters["stride"]
+    if case.format != "bfloat16" or case.layout("input") != "channels_last" or depth != 1 or filters <= groups:
+        return False
+    padding = case.parameters["padding"]
+    padded = sides(case, "input")[-1] + (0 if isinstance(padding, str) else 2 * padding[1])
+    return groups > 1 and vertical == 1 and horizontal > 1 and width > 1 and padded < width + horizontal
+
+
 def _sides(case: Case) -> tuple[int, ...]:
     """The shape of the input."""
     return sides(case, "input")
@@ -420,6 +433,19 @@ KNOWN: tuple[Deviation, ...] = (
         lambda case: case.slips("dilation is 0") and 0 in _sides(case),
         _CONVOLUTION,
         check="refusal",
+    ),
+    Deviation(
+        "conv2d",
+        "in bfloat16 and channels_last, with one channel and several filters a group, wrong numbers where a horizontal "
+        "stride leaves one column of windows: oneDNN",
+        "import torch\n"
+        "x = torch.arange(40.0).reshape(1, 4, 5, 2).bfloat16()\n"
+        "weight = torch.ones(8, 1, 2, 2).bfloat16()\n"
+        "images = x, x.to(memory_format=torch.channels_last)\n"
+        "plain, strange = (torch.nn.functional.conv2d(y, weight, stride=(1, 2), groups=4) for y in images)\n"
+        "print(torch.equal(plain, strange))  # False",
+        _is_one_column_of_groups,
+        "https://github.com/pytorch/pytorch/issues/169688",
     ),
     Deviation(
         "conv_transpose2d",
