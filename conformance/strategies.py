@@ -86,9 +86,8 @@ def sides(draw: st.DrawFn, count: int, budget: int = BUDGET, *, most: int = 6, l
         for number, place in enumerate(draw(st.permutations(range(count)))):
             offered = [side for side in SIDES if least <= side <= room]
             if number < long and offered:
-                found[place] = draw(
-                    longest(offered, budget) if number else st.sampled_from(offered) | st.sampled_from(offered[-8:])
-                )
+                some = st.sampled_from(offered) | st.sampled_from(offered[-8:])  # the longest leaves others nothing
+                found[place] = draw(longest(offered, budget) if number else some)
             found[place] = max(min(found[place], room), least)
             room //= max(found[place], 1)
         return tuple(found)

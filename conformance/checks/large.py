@@ -35,7 +35,7 @@ from conformance.verdict import Actual, Expected, Status, Verdict, judge
 
 # Cases of an item in the default profile, the fewest, and of how many drawn ones each is chosen; a side above those
 # that others have.
-_CASES = 54
+_CASES = 40
 _FEWEST_CASES = 3
 _DRAWS = 10
 _USUAL = 64
@@ -128,8 +128,8 @@ def _drawn(draw: st.DrawFn, layer: str, format: str, target: Target, budget: int
     assert asked.large is not None
     case = draw(arranged(asked.large(budget), layer, format, target.layouts))
     able = towards(case)
-    dear = case.elements >= _DEAR
-    if not able or draw(st.integers(0, 3 if dear else 1)):
+    dear = case.elements // _DEAR
+    if not able or draw(st.integers(0, 1 + 2 * dear)):  # what derivatives cost grows with the elements
         return case
     regime = _SPARSEST if dear else _SPARSE
     first = leaves(next(iter(case.tensors.values())))[0].shape
