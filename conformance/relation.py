@@ -167,11 +167,15 @@ class Asker:
 
         A storage format with enough bits holds it. ``divided``: a division has rounded it before.
         """
-        storage = FORMATS[self._case.format]
-        compute = FORMATS[self._target.declared_for(self._case).compute]
+        storage, declared = FORMATS[self._case.format], self._target.declared_for(self._case)
+        compute = FORMATS[declared.compute]
         share = (1.0 + storage.unit) * (1.0 + compute.unit * divided) - 1.0
         held = step * 2.0**storage.precision
         sizes = [np.abs(result) for result in results]
+        bias = self.tensors.get("bias")
+        if declared.algorithm is not None and bias is not None:  # the product may be stored before the bias is added
+            most = np.max(np.abs(bias), initial=0.0)
+            sizes += [size / (1.0 - share) + most for size in sizes]
         lost = [np.where((size >= held) | divided, size * share / (1.0 - share), 0.0) for size in sizes]
         return np.asarray(np.sum(lost, axis=0))
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from math import prod
 from typing import Any
 
 from hypothesis import strategies as st
@@ -83,10 +82,14 @@ def sides(draw: st.DrawFn, count: int, budget: int = BUDGET, *, most: int = 6, l
     if count > 1 and draw(st.integers(0, 5)) == 5:
         found[draw(st.integers(1, count - 1))] = found[0]
     if count and budget > BUDGET:
-        for place in draw(st.permutations(range(count)))[: draw(st.integers(1, 2))]:
-            found[place] = 1
-            longer = [side for side in SIDES if least <= side <= budget // max(prod(found), 1)]
-            found[place] = draw(longest(longer, budget)) if longer else least
+        long, room = draw(st.integers(1, 2)), budget
+        for number, place in enumerate(draw(st.permutations(range(count)))):
+            offered = [side for side in SIDES if least <= side <= room]
+            if number < long and offered:
+                some = st.sampled_from(offered) | st.sampled_from(offered[-8:])  # the longest leaves others nothing
+                found[place] = draw(longest(offered, budget) if number else some)
+            found[place] = max(min(found[place], room), least)
+            room //= max(found[place], 1)
         return tuple(found)
     if count and draw(st.booleans()):
         place = draw(st.integers(0, count - 1))

@@ -35,7 +35,7 @@ from conformance.verdict import Actual, Expected, Status, Verdict, judge
 
 # Cases of an item in the default profile, the fewest, and of how many drawn ones each is chosen; a side above those
 # that others have.
-_CASES = 36
+_CASES = 40
 _FEWEST_CASES = 3
 _DRAWS = 10
 _USUAL = 64
@@ -103,11 +103,10 @@ def _traits(case: Case) -> set[Pair]:
     first: dict[int, tuple[str, int | None]] = {}  # place of a side
     for name, argument in case.tensors.items():
         sides = leaves(argument)[0].shape if leaves(argument) else ()
-        traits.add((name, argument is None, len(sides), case.layout(name)))
+        traits |= {(name, argument is None), (name, "sides", len(sides)), (name, "laid out", case.layout(name))}
         for axis, side in [*enumerate(sides), (None, math.prod(sides))]:
             first.setdefault(side, (name, axis))
-            if side <= 1:
-                traits.add((name, axis, side))
+            traits.add((name, axis, min(side, 2)))
     long = {(place, _class(side)) for side, place in first.items() if side > _USUAL}
     return {(one, other) for one in long for other in traits | long}
 
@@ -129,9 +128,10 @@ def _drawn(draw: st.DrawFn, layer: str, format: str, target: Target, budget: int
     assert asked.large is not None
     case = draw(arranged(asked.large(budget), layer, format, target.layouts))
     able = towards(case)
-    if not able or draw(st.booleans()):
+    dear = case.elements // _DEAR
+    if not able or draw(st.integers(0, 1 + 2 * dear)):  # what derivatives cost grows with the elements
         return case
-    regime = _SPARSE if case.elements < _DEAR else _SPARSEST
+    regime = _SPARSEST if dear else _SPARSE
     first = leaves(next(iter(case.tensors.values())))[0].shape
     rows = first[0] if first else 1  # an expanded cotangent repeats in all of them what is not zero
     layout = draw(st.sampled_from([name for name in ordered(target.layouts) if name != EXPANDED or rows <= _ROWS]))

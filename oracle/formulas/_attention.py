@@ -65,12 +65,13 @@ def scaled_score(query: Tensor, factor: Scalar, key: Tensor, fused: bool = False
     """
     queries = scaled(query, factor) if fused else rounded(scaled(query, factor))
 
-    def at(*place: int) -> Scalar:
-        def of_product() -> Scalar:
-            product = score(query, key, *place)
-            return (product if fused else stored(product)) * factor
+    def product(*place: int) -> Scalar:
+        found = score(query, key, *place)
+        return found if fused else stored(found)
 
-        return with_derivative_of(score(queries, key, *place), of_product)
+    def at(*place: int) -> Scalar:
+        found = with_derivative_of(score(queries, key, *place), lambda: product(*place) * factor)
+        return beside(found, lambda: [product(*place)])  # which may have overflowed before it is scaled
 
     return at
 

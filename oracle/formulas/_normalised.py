@@ -31,6 +31,11 @@ def mean_of(xs: Sequence[Scalar]) -> Scalar:
     return total(xs) / len(xs)
 
 
+def mean_of_stored(xs: Sequence[Scalar]) -> Scalar:
+    """The same number; its share of the derivative towards each x, Σ ȳ / n, is stored."""
+    return with_derivative_of(mean_of(xs), lambda: stored(total(xs)) / len(xs))
+
+
 def welford_mean(xs: Sequence[Scalar]) -> Scalar:
     """μ by m_k = (k−1)/k m_(k−1) + x_k / k (Welford 1962), rounding even where Σ x / n is exact.
 
@@ -194,8 +199,8 @@ FOLDED = Writing(mean=welford_mean, affine=as_folded)
 KEPT = Writing(squares=squares_about_kept, affine=as_folded, inverse=inverse_deviation_kept)
 IN_STORAGE = replace(KEPT, variance=stored_variance, unbiased=stored_variance)
 # The same statistics in kernels for any strides.
-STEPWISE = replace(KEPT, affine=as_stepwise, inverse=inverse_deviation_stepwise)
-STEPWISE_IN_STORAGE = replace(IN_STORAGE, affine=as_stepwise, inverse=inverse_deviation_stepwise)
+STEPWISE = replace(KEPT, mean=mean_of_stored, affine=as_stepwise, inverse=inverse_deviation_stepwise)
+STEPWISE_IN_STORAGE = replace(STEPWISE, variance=stored_variance, unbiased=stored_variance)
 # As compilers have them: products with 1 / n, and one slope for each element.
 SLOPED = Writing(mean=mean_by_reciprocal, variance=variance_by_reciprocal, affine=as_sloped)
 # Means by Welford's recurrence, which parallel reductions merge, and nothing else changed.

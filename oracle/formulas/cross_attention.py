@@ -6,11 +6,10 @@ Source: the document, Attention Mechanism, line 1333; Vaswani et al. 2017, secti
 from collections.abc import Callable
 from functools import partial
 
-from oracle.formulas._attention import inverse_root, require_fitting, scaled_score, score, softmax_rows, weighted
+from oracle.formulas._attention import inverse_root, require_fitting, rounded, scaled_score, softmax_rows, weighted
 from oracle.formulas._shapes import require_rank
 from oracle.formulas._softmax import Row, productwise_row, softmax_row
 from oracle.formulas.linear import linear
-from oracle.scalar import Scalar, beside, stored
 from oracle.tensor import Tensor
 
 
@@ -27,20 +26,21 @@ def written(
     weigh: Callable[[Row], Row], input: Tensor, context: Tensor, weight_q: Tensor, weight_k: Tensor, weight_v: Tensor
 ) -> Tensor:
     """The same, where ``weigh`` makes of the scores of a query the weights of the keys."""
-    for name, weight in (("weight_q", weight_q), ("weight_k", weight_k), ("weight_v", weight_v)):
+    # the derivatives of both uses of the context are stored
+    return projected(weigh, (input, rounded(context), rounded(context)), (weight_q, weight_k, weight_v))
+
+
+def projected(
+    weigh: Callable[[Row], Row], sources: tuple[Tensor, Tensor, Tensor], weights: tuple[Tensor, Tensor, Tensor]
+) -> Tensor:
+    """The same, of what queries, keys and values are made of."""
+    for name, weight in zip(("weight_q", "weight_k", "weight_v"), weights, strict=True):
         require_rank(name, weight, 2, 2)
-    query = linear(input, weight_q.swapped(0, 1))
-    key, value = (linear(context, weight.swapped(0, 1)) for weight in (weight_k, weight_v))
+    query, key, value = (linear(x, weight.swapped(0, 1)) for x, weight in zip(sources, weights, strict=True))
     require_fitting(query, key, value)
     shape = (*query.shape[:-1], key.shape[-2])
-
-    scaled = scaled_score(query, inverse_root(weight_q.shape[-1]), key)
-
-    def found(*place: int) -> Scalar:
-        # an implementation that scales the product may have overflowed before
-        return beside(scaled(*place), lambda: [stored(score(query, key, *place))])
-
-    return weighted(softmax_rows(shape, found, weigh=weigh), value)
+    scores = scaled_score(query, inverse_root(query.shape[-1]), key)
+    return weighted(softmax_rows(shape, scores, weigh=weigh), value)
 
 
 # The same numbers, with derivatives in another order of operations.
