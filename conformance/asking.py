@@ -119,7 +119,7 @@ class _Aside(Exception):
 
 
 def _failed(reason: str, error: BaseException | None = None) -> Verdict:
-    return Verdict(Status.FAIL, math.inf, reason, error=error)
+    return Verdict(Status.FAIL, math.inf, reason, error=error, fault=reason)
 
 
 def _timed(function: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:

@@ -7,7 +7,7 @@ the answers to further calls as well, right or wrong.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -37,19 +37,25 @@ Observed: TypeAlias = Mapping[str, Array] | None
 _NOTHING = Mistake("nothing is wrong")
 
 
-def diagnosis(target: Target, case: Case, kind: str) -> str:
-    """The probable cause of a failure in words, or nothing where none is known. Never raises.
+def diagnosis(mistakes: Sequence[str]) -> str:
+    """The probable cause of a failure that these mistakes explain, or nothing where there are none.
 
     "equals: …" names the only mistake that explains all answers, "consistent with: …; …" several that do.
     """
+    if not mistakes:
+        return ""
+    return f"{'equals' if len(mistakes) == 1 else 'consistent with'}: {'; '.join(mistakes)}"
+
+
+def mistakes(target: Target, case: Case, kind: str) -> list[str]:
+    """The mistakes that explain a failure, in words. Never raises."""
     try:
         with np.errstate(all="ignore"):
-            found = [mistake.named() for mistake in causes(target, case, kind).values()]
+            return [mistake.named() for mistake in causes(target, case, kind).values()]
     except KeyboardInterrupt:
         raise
     except BaseException:  # the failure stands, whatever is wrong with its diagnosis
-        return ""
-    return f"{'equals' if len(found) == 1 else 'consistent with'}: {'; '.join(found)}" if found else ""
+        return []
 
 
 def causes(target: Target, case: Case, kind: str) -> dict[str, Mistake]:

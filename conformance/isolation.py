@@ -70,14 +70,15 @@ class Worker:
         try:
             answer = self._exchanged(json.dumps(case.to_json()))
         except Died as died:
-            return Verdict(Status.CRASHED, math.inf, str(died), error=died, lethal=True)
+            return Verdict(Status.CRASHED, math.inf, str(died), error=died, lethal=True, fault=str(died))
         except BaseException:
             self.stop()  # what it still may answer is no longer asked
             raise
         finally:
             spent["target"] += time.perf_counter() - begin
         error = Refused(answer["reason"]) if answer["raised"] else None
-        return Verdict(Status(answer["status"]), float(answer["ratio"]), answer["reason"], error=error)
+        status, ratio = Status(answer["status"]), float(answer["ratio"])
+        return Verdict(status, ratio, answer["reason"], error=error, fault=answer["fault"])
 
     def stop(self) -> None:
         """End the process, if there is one."""
@@ -155,4 +156,5 @@ def serve() -> None:
             print(json.dumps({"died": said(error)}), file=answers, flush=True)
             raise
         found = {"status": verdict.status.value, "ratio": verdict.ratio, "reason": verdict.reason}
-        print(json.dumps({**found, "raised": verdict.error is not None}), file=answers, flush=True)
+        found |= {"raised": verdict.error is not None, "fault": verdict.fault}
+        print(json.dumps(found), file=answers, flush=True)

@@ -17,7 +17,7 @@ from scipy import stats
 from scipy.special import bdtr, bdtrc, ndtr
 
 from conformance.values import Array
-from conformance.verdict import Actual, Status, Verdict
+from conformance.verdict import Actual, Status, Verdict, miscounted, misfit
 
 IMPROBABLE = 1e-14
 
@@ -33,7 +33,7 @@ class Law(Protocol):
 def judge(actual: Sequence[Actual], laws: Mapping[str, Law]) -> Verdict:
     """The verdict on all outputs of one call: that on the least probable."""
     if len(actual) != len(laws):
-        return _failure(f"returned {len(actual)} outputs, expected {len(laws)}: {', '.join(laws)}")
+        return miscounted(actual, laws.keys())
     verdicts = [
         replace(law.judge(output), output=name) for output, (name, law) in zip(actual, laws.items(), strict=True)
     ]
@@ -86,9 +86,9 @@ class _Draws:
     measure: ClassVar[str]  # what the scale is called
 
     def judge(self, actual: Actual) -> Verdict:
-        misfit = _misfit(self, actual)
-        if misfit or not actual.values.size:
-            return misfit or Verdict(Status.PASS)
+        found = _misfit(self, actual)
+        if found or not actual.values.size:
+            return found or Verdict(Status.PASS)
         if not np.all(np.isfinite(actual.values)):
             return _failure("an element is not finite")
         return _worst(self.tests(actual.values / self.scale, self.permitted / self.scale))
@@ -171,22 +171,16 @@ class Padded:
     padding: int
 
     def judge(self, actual: Actual) -> Verdict:
-        misfit = _misfit(self.rows, actual)
-        if misfit:
-            return misfit
+        if found := _misfit(self.rows, actual):
+            return found
         row, others = actual.values[self.padding], np.delete(actual.values, self.padding, axis=0)
         zero = Constant(row.shape, self.rows.format, 0.0)
         rows = replace(self.rows, shape=others.shape)
-        found = [zero.judge(replace(actual, values=row)), rows.judge(replace(actual, values=others))]
-        return _worst(found)
+        return _worst([zero.judge(replace(actual, values=row)), rows.judge(replace(actual, values=others))])
 
 
 def _misfit(law: Mask | Constant | _Draws, actual: Actual) -> Verdict | None:
-    if actual.values.shape != law.shape:
-        return _failure(f"shape {actual.values.shape}, expected {law.shape}")
-    if actual.format != law.format:
-        return _failure(f"format {actual.format}, expected {law.format}")
-    return None
+    return misfit(actual, law.shape, law.format)
 
 
 def _independent(events: Array, low: float, high: float, name: str) -> Verdict:

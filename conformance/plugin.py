@@ -13,8 +13,9 @@ from _pytest._code.code import ExceptionInfo, TerminalRepr
 
 from conformance import checks
 from conformance import spec as specs
+from conformance.causes import Cause, causes, item_name
 from conformance.checking import lenient
-from conformance.report import failure_text, item_data, note_lines, report_data, summary_lines, time_lines
+from conformance.report import cause_lines, failure_text, item_data, note_lines, report_data, summary_lines, time_lines
 from conformance.run import KERNEL, PROFILES, Nonconforming, Tally, run
 from conformance.target import Target, Unavailable, one_line, said
 from conformance.targets import UnknownTarget, load
@@ -181,11 +182,14 @@ class _Run:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.found: list[dict[str, Any]] = []
+        self.failed: dict[str, pytest.TestReport] = {}
         self.complete = True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
             self._take(report.user_properties)
+            if report.failed:
+                self.failed[report.nodeid.rpartition("::")[2]] = report
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -215,11 +219,24 @@ class _Run:
         self.complete = not (interrupted or session.shouldfail or session.shouldstop)
         if self.found and exitstatus == pytest.ExitCode.OK and not self._judged():
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+        if self.config.get_verbosity() <= 0:
+            self._tell_once()
         path = self.config.getoption("report")
         if path is not None:
             profile = self.config.getoption("profile")
             data = report_data(_target(self.config), _given(self.config), profile, self.found, self.complete)
             path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+    def _tell_once(self) -> None:
+        """Let pytest print at full length, of every cause, the representative alone."""
+        for cause in self._causes():
+            for item in cause.items:
+                report = self.failed.get(item_name(item))
+                if report and item is not cause.representative:
+                    report.longrepr = f"like {item_name(cause.representative)}: {cause.words} (-v prints it in full)"
+
+    def _causes(self) -> list[Cause]:
+        return causes(self.found, _target(self.config).formats) if self.found else []
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self.found:
@@ -227,7 +244,9 @@ class _Run:
         target = _target(self.config)
         about = f" ({target.description})" if target.description else ""
         terminalreporter.section(f"conformance: {target.name}{about}")
-        for line in [*summary_lines(self.found), "", *time_lines(self.found), *note_lines(self.found, target.known)]:
+        why = cause_lines(self._causes())
+        lines = [*summary_lines(self.found), "", *(["causes:", *why, ""] if why else [])]
+        for line in [*lines, *time_lines(self.found), *note_lines(self.found, target.known)]:
             terminalreporter.write_line(line)
         if not self._judged():
             terminalreporter.write_line("nothing was judged: the target supports nothing of what was asked")

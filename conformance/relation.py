@@ -25,7 +25,7 @@ from conformance.case import Arguments, Case, Upstream
 from conformance.expectation import Places, expect
 from conformance.target import Target
 from conformance.values import Array
-from conformance.verdict import Actual, Expected, Status, Verdict, judge
+from conformance.verdict import Actual, Expected, Status, Verdict, judge, miscounted
 from oracle.evaluate import lifted
 from oracle.fast import Fast
 from oracle.formats import FORMATS
@@ -101,8 +101,8 @@ class Asker:
         answer = ask(self._target, case)
         if isinstance(answer, Verdict):
             raise Settled(answer)
-        for reason in _misfits(case, answer):
-            raise Settled(Verdict(Status.FAIL, math.inf, reason))
+        for fault, reason in _misfits(case, answer):
+            raise Settled(Verdict(Status.FAIL, math.inf, reason, fault=fault))
         return [output.values for output in answer]
 
     def derivative(self, name: str, **changes: Any) -> Array:
@@ -119,7 +119,8 @@ class Asker:
             raise Settled(answer)
         (found,) = answer[1]
         if found is None:
-            raise Settled(Verdict(Status.FAIL, math.inf, f"there is no derivative towards {name}"))
+            reason = f"there is no derivative towards {name}"
+            raise Settled(Verdict(Status.FAIL, math.inf, reason, fault=reason))
         return found.values
 
     def again(self, number: int) -> Asker:
@@ -256,18 +257,18 @@ def _expected(equation: Equation, format: str) -> Expected:
     return Expected(equation.output, shape, format, equation.right, np.zeros(shape), permitted)
 
 
-def _misfits(case: Case, answer: Sequence[Actual]) -> Iterable[str]:
-    """What is wrong with the shapes and formats of the outputs, as the formula has them."""
+def _misfits(case: Case, answer: Sequence[Actual]) -> Iterable[tuple[str, str]]:
+    """What is wrong with the shapes and formats of the outputs, as the formula has them: the fault and its reason."""
     shapes = _shapes(case)
     if shapes is None:
         return
     if len(answer) != len(shapes):
-        yield f"returned {len(answer)} outputs, expected {len(shapes)}: {', '.join(shapes)}"
+        yield "number of outputs", miscounted(answer, shapes.keys()).reason
     for got, (name, shape) in zip(answer, shapes.items(), strict=False):
         if got.values.shape != shape:
-            yield f"{name} has the shape {got.values.shape}, expected {shape}"
+            yield "shape", f"{name} has the shape {got.values.shape}, expected {shape}"
         if got.values.dtype.kind == "f" and got.format != case.format:
-            yield f"{name} has the format {got.format}, expected {case.format}"
+            yield "format", f"{name} has the format {got.format}, expected {case.format}"
 
 
 def _shapes(case: Case) -> dict[str, tuple[int, ...]] | None:

@@ -10,11 +10,13 @@ from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
+from conformance.causes import Cause, causes, item_name
 from conformance.run import Nonconforming, Tally
 from conformance.target import Deviation, Target
 from conformance.verdict import Status
 
 _COLUMNS = 80
+_INDENT = " " * 8
 _STATUSES = {
     Status.PASS: "pass",
     Status.FAIL: "fail",
@@ -55,7 +57,9 @@ def _failure_data(failure: Nonconforming) -> dict[str, Any]:
         "true": _finite(verdict.true),
         "permitted": _finite(verdict.permitted),
         "ratio": _finite(verdict.ratio),
+        "fault": verdict.fault,
         "diagnosis": failure.diagnosis,
+        "mistakes": failure.mistakes,
     }
 
 
@@ -137,6 +141,7 @@ def report_data(
         "profile": profile,
         "interrupted": not complete,
         "items": found,
+        "causes": [cause.to_json() for cause in causes(found, target.formats)],
         "known": [
             {
                 "layer": deviation.layer,
@@ -188,6 +193,19 @@ def _worst(items: Iterable[Mapping[str, Any]]) -> str:
     return f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0e}"
 
 
+def cause_lines(found: Iterable[Cause]) -> list[str]:
+    """Why items failed: for every cause how many and which, and the name of the one that shows it best."""
+    lines = []
+    for cause in found:
+        checks = ", ".join(sorted({item["check"] for item in cause.items}))
+        formats = ", ".join(dict.fromkeys(item["format"] for item in cause.items))
+        words = f"{cause.layer}: {cause.words}"
+        lines += textwrap.wrap(words, _COLUMNS, subsequent_indent=_INDENT, max_lines=3, placeholder=" …")
+        lines += _wrapped(f"{_INDENT}{len(cause.items)} failed: {checks} ({formats})")
+        lines += [f"{_INDENT}plainest: -k {item_name(cause.representative)}"]
+    return lines
+
+
 def time_lines(items: Iterable[Mapping[str, Any]]) -> list[str]:
     """How many cases were judged, and how the time was spent."""
     seconds = {part: sum(item["seconds"][part] for item in items) for part in ("draw", "judge", "target")}
@@ -234,4 +252,4 @@ def _arithmetic(judged_by: Mapping[str, Any]) -> str:
 
 
 def _wrapped(note: str) -> list[str]:
-    return textwrap.wrap(note, _COLUMNS, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(note, _COLUMNS, subsequent_indent=_INDENT, break_long_words=False, break_on_hyphens=False)

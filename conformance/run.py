@@ -17,7 +17,7 @@ from hypothesis.errors import Flaky
 from conformance.asking import spent
 from conformance.case import Case
 from conformance.checks import check
-from conformance.diagnosis import diagnosis
+from conformance.diagnosis import diagnosis, mistakes
 from conformance.drawing import drawn
 from conformance.target import Deviation, Target, said
 from conformance.verdict import Status, Verdict
@@ -28,14 +28,19 @@ PROFILES = {"quick": 10, "default": 100, "thorough": 1000, KERNEL: 100}
 
 
 class Nonconforming(Exception):
-    """What an item fails with: the verdict, the case, where it came to one, and its diagnosis, where there is one."""
+    """What an item fails with: the verdict, the case, where it came to one, and what mistakes explain it."""
 
     def __init__(self, kind: str, case: Case | None, verdict: Verdict) -> None:
         super().__init__(verdict.reason)
         self.kind = kind
         self.case = case
         self.verdict = verdict
-        self.diagnosis = ""
+        self.mistakes: list[str] = []
+
+    @property
+    def diagnosis(self) -> str:
+        """The probable cause in words, or nothing where none is known."""
+        return diagnosis(self.mistakes)
 
 
 @dataclass
@@ -115,7 +120,7 @@ def crashed(error: BaseException) -> Verdict:
     """The verdict where there was nothing to judge."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno}, in {frames[-1].name})" if frames else ""
-    return Verdict(Status.CRASHED, math.inf, f"{said(error)}{place}", error=error)
+    return Verdict(Status.CRASHED, math.inf, f"{said(error)}{place}", error=error, fault=said(error))
 
 
 def run(
@@ -150,7 +155,7 @@ def run(
         tally.seconds["draw"] = time.perf_counter() - begin - tally.seconds["target"] - tally.seconds["judge"]
     found = tally.failure
     if found and found.case and found.verdict.status is Status.FAIL and not found.verdict.lethal:
-        found.diagnosis = diagnosis(target, found.case, kind)
+        found.mistakes = mistakes(target, found.case, kind)
     return tally
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -54,6 +55,8 @@ class Verdict:
 
     ``got``, ``true`` and ``permitted`` are those of the element at ``index``, None where no element was looked at;
     ``error`` is the exception that settled the case, where one did; ``lethal`` says that it has cost a process.
+    ``fault`` is what made the answer none that can be judged, such as a wrong shape or an exception, in words that do
+    not depend on the check.
     """
 
     status: Status
@@ -66,6 +69,7 @@ class Verdict:
     permitted: float | None = None
     error: BaseException | None = field(default=None, repr=False, compare=False)
     lethal: bool = False
+    fault: str = ""
 
 
 def judge(actual: list[Actual], expected: list[Expected]) -> Verdict:
@@ -74,8 +78,7 @@ def judge(actual: list[Actual], expected: list[Expected]) -> Verdict:
     Undecided where the permitted error exceeds the signal at most elements: such a bound accepts nearly anything.
     """
     if len(actual) != len(expected):
-        names = ", ".join(output.name for output in expected)
-        return Verdict(Status.FAIL, math.inf, f"returned {len(actual)} outputs, expected {len(expected)}: {names}")
+        return miscounted(actual, [output.name for output in expected])
     verdicts = [judge_output(got, output) for got, output in zip(actual, expected, strict=True)]
     failed = [verdict for verdict in verdicts if verdict.status is Status.FAIL]
     if failed:
@@ -102,12 +105,8 @@ def _vacuous(expected: Expected) -> int:
 
 def judge_output(actual: Actual, expected: Expected) -> Verdict:
     """The verdict on one output."""
-    if actual.values.shape != expected.shape:
-        reason = f"shape {actual.values.shape}, expected {expected.shape}"
-        return Verdict(Status.FAIL, math.inf, reason, expected.name)
-    if actual.format != expected.format:
-        reason = f"format {actual.format}, expected {expected.format}"
-        return Verdict(Status.FAIL, math.inf, reason, expected.name)
+    if found := misfit(actual, expected.shape, expected.format, expected.name):
+        return found
     if expected.choices is not None:
         return _judge_choices(actual, expected, expected.choices)
     if actual.values.size == 0:
@@ -130,6 +129,23 @@ def judge_output(actual: Actual, expected: Expected) -> Verdict:
     return verdict
 
 
+def miscounted(actual: Sequence[Actual], names: Collection[str]) -> Verdict:
+    """The verdict on an answer that has not these outputs, but more or fewer."""
+    reason = f"returned {len(actual)} outputs, expected {len(names)}: {', '.join(names)}"
+    return Verdict(Status.FAIL, math.inf, reason, fault="number of outputs")
+
+
+def misfit(actual: Actual, shape: tuple[int, ...], format: str, name: str = "") -> Verdict | None:
+    """The verdict on an output of another shape or format, None where both are right."""
+    if actual.values.shape != shape:
+        reason = f"shape {actual.values.shape}, expected {shape}"
+        return Verdict(Status.FAIL, math.inf, reason, name, fault="shape")
+    if actual.format != format:
+        reason = f"format {actual.format}, expected {format}"
+        return Verdict(Status.FAIL, math.inf, reason, name, fault="format")
+    return None
+
+
 def error_ratio(values: Array, expected: Expected) -> Array:
     """|got - true| / permitted, element by element: 0 where both are 0, infinite where an exact result is missed.
 
@@ -148,6 +164,6 @@ def _judge_choices(actual: Actual, expected: Expected, choices: tuple[frozenset[
     for place, (got, admissible) in enumerate(zip(actual.values.ravel().tolist(), choices, strict=True)):
         if got not in admissible:
             index = tuple(int(i) for i in np.unravel_index(place, expected.shape))
-            known = ", ".join(map(str, sorted(admissible)))
-            return Verdict(Status.FAIL, np.inf, f"index {got}, admissible: {known}", expected.name, index, float(got))
+            reason = f"index {got}, admissible: {', '.join(map(str, sorted(admissible)))}"
+            return Verdict(Status.FAIL, np.inf, reason, expected.name, index, float(got), permitted=0.0)
     return Verdict(Status.PASS, output=expected.name)

@@ -192,6 +192,12 @@ def test_a_wrong_shape_is_seen_before_elements_are_chosen() -> None:
     assert (verdict.status, verdict.reason) == (Status.FAIL, "shape (999, 70), expected (1000, 70)")
 
 
+def test_an_output_too_many_is_named() -> None:
+    target = Planted("relu", lambda input: (torch.relu(input), input))
+    case = Case("relu", "float32", {"input": Values((2, 3))})
+    assert examine(target, case, "large").reason == "returned 2 outputs, expected 1: output"
+
+
 def test_the_largest_deviation_is_the_first_suspect() -> None:
     right = np.random.RandomState(0).standard_normal((300, 500))
     wrong = right.copy()

@@ -385,9 +385,11 @@ def test_workers_report_every_item_and_one_that_dies_is_counted(tmp_path: Path) 
     arguments = ["--layer=linear,relu", "--format=float32", "--max-examples=5", f"--report={report}", "-k", "forward"]
     done = run(f"--target={file}", *arguments, "-n", "1")
     assert done.returncode == 1, done.stdout
-    counts = {item["layer"]: item["counts"] for item in strictly(report.read_text())["items"]}
+    data = strictly(report.read_text())
+    counts = {item["layer"]: item["counts"] for item in data["items"]}
     assert counts["linear"]["PASS"] == 5
     assert counts["relu"]["CRASHED"] == 1
+    assert [cause["items"] for cause in data["causes"]] == [["relu-float32-forward"]]
 
 
 @pytest.mark.parametrize(

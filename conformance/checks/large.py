@@ -31,7 +31,7 @@ from conformance.strategies import arranged, seeds
 from conformance.suspects import Index, suspects
 from conformance.target import Target
 from conformance.values import Array, leaves
-from conformance.verdict import Actual, Expected, Status, Verdict, judge
+from conformance.verdict import Actual, Expected, Status, Verdict, judge, miscounted
 
 # Cases of an item in the default profile, the fewest, and of how many drawn ones each is chosen; a side above those
 # that others have.
@@ -149,9 +149,12 @@ def examine(target: Target, case: Case) -> Verdict:
     asked, policies = spec(case.layer), target.policies.get(case.layer)
     observed = asked.observed(case, outputs) if asked.observed else None
     shapes, within = affordable(case, asked.byproducts, policies, observed)
-    for got, (name, shape) in zip(judged, shapes.items(), strict=False):
+    if len(judged) != len(shapes):
+        return miscounted(judged, shapes.keys())
+    for got, (name, shape) in zip(judged, shapes.items(), strict=True):
         if got.values.shape != shape:
-            return Verdict(Status.FAIL, math.inf, f"shape {got.values.shape}, expected {shape}", name)
+            reason = f"shape {got.values.shape}, expected {shape}"
+            return Verdict(Status.FAIL, math.inf, reason, name, fault="shape")
     places = within(_suspects(target, case, judged), _WORK, _FEWEST)
     if case.upstream is None:
         expected = expect(case, declared, policies, observed, places)

@@ -20,7 +20,7 @@ from conformance.spec import spec
 from conformance.strategies import arranged
 from conformance.target import Target
 from conformance.values import Special, TensorArgument, Values, leaves
-from conformance.verdict import Actual, Expected, Status, Verdict, judge_output
+from conformance.verdict import Actual, Expected, Status, Verdict, judge_output, miscounted
 from oracle.formulas import names
 from oracle.outcomes import Outcome
 from oracle.tensor import Tensor
@@ -110,8 +110,7 @@ def judge(actual: Sequence[Actual], expected: Mapping[str, Tensor], format: str)
     Undecided where most elements may be anything.
     """
     if len(actual) != len(expected):
-        names = ", ".join(expected)
-        return Verdict(Status.FAIL, math.inf, f"returned {len(actual)} outputs, expected {len(expected)}: {names}")
+        return miscounted(actual, expected.keys())
     undecided = elements = 0
     for got, (name, output) in zip(actual, expected.items(), strict=True):
         verdict = _judge_output(got, name, output, format)

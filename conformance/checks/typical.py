@@ -17,7 +17,7 @@ from conformance.spec import OUTPUT, spec
 from conformance.target import Declared, Target
 from conformance.typical import judge
 from conformance.values import Array
-from conformance.verdict import Actual, Status, Verdict
+from conformance.verdict import Actual, Status, Verdict, misfit
 from oracle.evaluate import evaluate, gradients
 from oracle.tensor import Tensor, key
 from oracle.terms import Sum, Terms
@@ -63,10 +63,8 @@ def examine(target: Target, case: Case) -> Verdict:
     if isinstance(found, Verdict):
         return found
     shape, sums = chosen(case, declared)
-    if found.values.shape != shape:
-        return Verdict(Status.FAIL, np.inf, f"shape {found.values.shape}, expected {shape}")
-    if found.format != case.format:
-        return Verdict(Status.FAIL, np.inf, f"format {found.format}, expected {case.format}")
+    if wrong := misfit(found, shape, case.format):
+        return wrong
     values = np.array([found.values[place] for place in sums])
     return judge(values, list(sums.values()), declared, case.format)
 
@@ -86,12 +84,16 @@ def _answered(target: Target, case: Case) -> Actual | Verdict:
         outputs = ask(target, case)
         if isinstance(outputs, Verdict):
             return outputs
-        return outputs[0] if outputs else Verdict(Status.FAIL, np.inf, "returned no output")
+        return outputs[0] if outputs else _missing("returned no output")
     answer = ask_gradients(target, case, spec(case.layer).byproducts)
     if isinstance(answer, Verdict):
         return answer
     (derivative,) = answer[1]
-    return derivative or Verdict(Status.FAIL, np.inf, f"no derivative towards {case.upstream.wanted[0]}")
+    return derivative or _missing(f"no derivative towards {case.upstream.wanted[0]}")
+
+
+def _missing(reason: str) -> Verdict:
+    return Verdict(Status.FAIL, np.inf, reason, fault=reason)
 
 
 def _result(case: Case, declared: Declared) -> Tensor:

@@ -1,0 +1,124 @@
+"""The causes of what failed in a run: items of one layer that fail alike, told by the plainest of them.
+
+Pure functions of the data that ``conformance.report.item_data`` makes of items.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from conformance.case import Case
+from conformance.diagnosis import diagnosis
+from conformance.verdict import Status
+
+Item: TypeAlias = Mapping[str, Any]
+Kind: TypeAlias = tuple[str, str]  # what the failures of a cause have in common
+
+# Wrong numbers: where nothing is rounded, and where rounding cannot explain them.
+_EXACT: Kind = ("numbers", "exact")
+_ROUNDED: Kind = ("numbers", "rounded")
+
+# All wrong numbers: special values have outcomes instead of a permitted error, and long sums a typical one.
+_NUMBERS = frozenset({_EXACT, _ROUNDED, ("check", "special"), ("check", "typical")})
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why items of one layer fail, in words. They are in the order of a run; the ``representative`` shows it best."""
+
+    layer: str
+    words: str
+    items: Sequence[Item]
+    representative: Item
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, items by their names."""
+        return {
+            "layer": self.layer,
+            "cause": self.words,
+            "items": [item_name(item) for item in self.items],
+            "representative": item_name(self.representative),
+        }
+
+
+def item_name(item: Item) -> str:
+    """What pytest calls the item."""
+    return f"{item['layer']}-{item['format']}-{item['check']}"
+
+
+def causes(items: Iterable[Item], formats: Sequence[str]) -> list[Cause]:
+    """The causes of the items that failed, layer by layer, the plainest first. ``formats`` are the target's, in order.
+
+    A layer whose answers have a wrong shape or format, whose call raises, whose numbers are wrong where nothing is
+    rounded, or whose mistake is known, has wrong numbers elsewhere as a consequence: they count as the same cause.
+    """
+    layers: dict[str, list[Item]] = {}
+    for item in sorted(filter(lambda item: item["failure"], items), key=_plainness(formats)):
+        layers.setdefault(item["layer"], []).append(item)
+    return [cause for _, failed in sorted(layers.items()) for cause in _of_layer(failed, formats)]
+
+
+def _plainness(formats: Sequence[str]) -> Callable[[Item], tuple[Any, ...]]:
+    """Orders items by how well they show their cause: forward values, then small cases."""
+    return lambda item: (_remoteness(item), _elements(item), formats.index(item["format"]), item["check"])
+
+
+def _remoteness(item: Item) -> int:
+    """How far a check is from plain calls."""
+    return {"forward": 0, "gradient": 1}.get(item["check"], 2)
+
+
+def _elements(item: Item) -> float:
+    case = item["failure"]["case"]
+    return Case.from_json(case).elements if case else math.inf
+
+
+def _of_layer(failed: Sequence[Item], formats: Sequence[str]) -> list[Cause]:
+    """The causes of these items of one layer, the plainest first."""
+    diagnoses = sorted({tuple(item["failure"]["mistakes"]) for item in failed}, key=lambda found: (len(found), found))
+    kinds: dict[Kind, list[Item]] = {}
+    for item in failed:
+        kinds.setdefault(_kind(item, diagnoses), []).append(item)
+    plainest = {kind: alike[0] for kind, alike in kinds.items()}
+    if root := _root(plainest):
+        for kind in kinds.keys() & _NUMBERS - {root}:
+            kinds[root] += kinds.pop(kind)
+    return [_cause(kind, plainest[kind], alike, formats) for kind, alike in kinds.items()]
+
+
+def _kind(item: Item, diagnoses: Iterable[Sequence[str]]) -> Kind:
+    """What the item shares with others of the same cause. ``diagnoses`` are all of the layer, the narrowest first."""
+    failure = item["failure"]
+    if failure["mistakes"]:
+        # several mistakes may explain an item; one of them that alone explains another is the likely one
+        return "mistake", diagnosis(next(found for found in diagnoses if found and {*found} <= {*failure["mistakes"]}))
+    if failure["fault"]:
+        # messages may tell the sizes of the case
+        return failure["status"], re.sub(r"\d+", "", failure["fault"])
+    if failure["permitted"] is None:
+        return "check", item["check"]
+    return _EXACT if failure["permitted"] == 0.0 else _ROUNDED
+
+
+def _root(plainest: Mapping[Kind, Item]) -> Kind | None:
+    """The kind of failure that may bring wrong numbers with it: what plain calls show, rounding the last to be blamed.
+
+    No other call is answered wrongly because of what is not judged, or because a law or a refusal fails.
+    """
+    able = [kind for kind in plainest if kind[0] in ("mistake", "numbers", Status.FAIL)]
+    return min(able, key=lambda kind: (_remoteness(plainest[kind]), kind == _ROUNDED), default=None)
+
+
+def _cause(kind: Kind, plainest: Item, alike: Iterable[Item], formats: Sequence[str]) -> Cause:
+    items = sorted(alike, key=lambda item: (formats.index(item["format"]), item["check"]))
+    return Cause(plainest["layer"], _words(kind, plainest["failure"]["reason"]), items, plainest)
+
+
+def _words(kind: Kind, reason: str) -> str:
+    if kind[0] == "mistake":
+        return kind[1]
+    return f"{reason}, where nothing is rounded" if kind == _EXACT else reason
