@@ -73,7 +73,7 @@ def _magnitudes(case: Case) -> Any:
     return arrays | {name: abs(arrays[name]).astype(kind) for name in numbers}
 
 
-def _scores_are_blank(case: Case) -> bool:
+def scores_are_blank(case: Case) -> bool:
     """Whether none of the scores that masks leave to a query is certainly finite, in a fused attention."""
     if case.parameters.get("need_weights"):
         return False
@@ -427,7 +427,7 @@ CPU: tuple[Deviation, ...] = (
             "nan, x = torch.full((1, 1, 1, 2), torch.nan), torch.ones(1, 1, 3, 2)\n"
             "print(torch.nn.functional.scaled_dot_product_attention(nan, x, x).flatten().tolist())\n"
             "# [0.0, 0.0]",
-            _scores_are_blank,
+            scores_are_blank,
             "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cpu/FlashAttentionKernel.cpp",
             "special",
         )

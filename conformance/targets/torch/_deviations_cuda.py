@@ -9,6 +9,7 @@ import numpy as np
 
 from conformance.case import Case
 from conformance.target import Deviation
+from conformance.targets.torch._deviations import scores_are_blank
 from conformance.targets.torch._layouts import is_contiguous, is_flat, laid_out, sides
 from conformance.targets.torch.dense import may_split
 from conformance.values import leaves
@@ -172,6 +173,20 @@ CUDA: tuple[Deviation, ...] = (
         "# [nan, nan, nan, nan, nan]",
         lambda case: case.format != "float64" and not case.is_finite("weight"),
         check="special",
+    ),
+    *(
+        Deviation(
+            layer,
+            "a query whose scores are all -inf gives zeros, as where they are masked: attention.cpp (_safe_softmax)",
+            "import torch\n"
+            "query, key = torch.full((1, 1), -1.0, device='cuda'), torch.full((1, 1), torch.inf, device='cuda')\n"
+            "mask = torch.ones(1, 1, device='cuda') > 0\n"
+            "print(torch.nn.functional.scaled_dot_product_attention(query, key, -query, mask).item())  # 0.0",
+            scores_are_blank,
+            "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/transformers/attention.cpp",
+            check="special",
+        )
+        for layer in ("scaled_dot_product_attention", "local_attention")
     ),
     Deviation(
         "scaled_dot_product_attention",

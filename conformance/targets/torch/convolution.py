@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from conformance.case import Case
 from conformance.targets.torch._modules import called
 
 Pair = tuple[int, int]
@@ -79,7 +80,8 @@ def conv_transpose2d(
 #
 # On CUDA the bias is added to what cuDNN has stored (aten/src/ATen/native/Convolution.cpp, _convolution). In half
 # precision cuDNN stores parts of long sums, whatever the flags of torch say: measured with cuDNN 9.19, from 562 terms
-# on. Its derivatives may come of atomic additions (cuDNN, Reproducibility).
+# on. Its derivatives may come of atomic additions (cuDNN, Reproducibility). It does not serve where an output_padding
+# needs a dilation either: NaiveConvolutionTranspose2d.cu.
 LAYERS = {"conv2d": conv2d, "conv_transpose2d": conv_transpose2d}
 
 _HALVES = ("bfloat16", "float16")
@@ -87,6 +89,16 @@ ALGORITHMS = {
     "cpu": {("conv_transpose2d", format): "by_columns" for format in _HALVES},
     "cuda": {(layer, format): "in_parts" for layer in LAYERS for format in _HALVES},
 }
+
+
+def _without_cudnn(case: Case) -> dict[str, Any]:
+    pairs = zip(case.parameters["output_padding"], case.parameters["stride"], strict=True)
+    apart = any(padding >= stride for padding, stride in pairs)
+    return {"algorithm": "by_columns", "operands": None, "reason": ""} if apart else {}
+
+
+BY_CASE = {"cuda": {"conv_transpose2d": _without_cudnn}}
+
 SCATTERED = {
     "cpu": {
         "conv2d": frozenset({"input", "weight"}),
