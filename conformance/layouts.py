@@ -12,6 +12,7 @@ import numpy as np
 from conformance.values import Array
 
 PLAIN = "contiguous"
+CHANNELS_LAST = "channels_last"
 EXPANDED = "expanded"
 
 
@@ -56,7 +57,7 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "offset": _offset,
     "transposed": _transposed,
     "stepped": _stepped,
-    "channels_last": _channels_last,
+    CHANNELS_LAST: _channels_last,
     EXPANDED: _expanded,
 }
 
@@ -64,6 +65,12 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
 def ordered(layouts: Collection[str]) -> list[str]:
     """These layouts, the plainest first."""
     return [name for name in LAYOUTS if name in layouts]
+
+
+def usual(layouts: Collection[str], rank: int) -> list[str]:
+    """The same to choose from: batches of images are more often in channels_last than in another strange layout."""
+    names = ordered(layouts)
+    return names + [CHANNELS_LAST] * 2 if rank > 3 and CHANNELS_LAST in names else names
 
 
 def readable(array: Array, layout: str) -> Array:

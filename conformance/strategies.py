@@ -12,13 +12,13 @@ from typing import Any
 from hypothesis import strategies as st
 
 from conformance.case import Arguments, Case
-from conformance.layouts import PLAIN, ordered
-from conformance.values import CLOSE, LATTICE, REGIMES, Indices, Recipe, TensorArgument, Values
+from conformance.layouts import PLAIN, usual
+from conformance.values import CLOSE, LATTICE, REGIMES, Indices, Recipe, TensorArgument, Values, leaves
 
 # Multiply-adds of one example: about as long to judge (1 µs each) as Hypothesis takes to draw it.
 BUDGET = 1500
 
-# Primes, 2^k - 1, 2^k, 2^k + 1: around vector widths and tile sizes of kernels.
+# Primes, 2^k - 1, 2^k, 2^k + 1: around vector widths, tile sizes of kernels and short indices.
 SIDES = (
     1,
     2,
@@ -62,6 +62,7 @@ SIDES = (
     2**16 - 1,
     2**16,
     2**16 + 1,
+    99991,
 )
 
 Shape = tuple[int, ...]
@@ -167,8 +168,10 @@ def arranged(
     found = draw(arguments)
     chosen: dict[str, str] = {}
     if draw(st.booleans()):
-        kinds = st.sampled_from(ordered(layouts))
-        chosen = {name: draw(kinds) for name, argument in found.tensors.items() if argument is not None}
+        for name, argument in found.tensors.items():
+            if argument is not None:
+                rank = max((len(leaf.shape) for leaf in leaves(argument)), default=0)
+                chosen[name] = draw(st.sampled_from(usual(layouts, rank)))
     strange = {name: layout for name, layout in chosen.items() if layout != PLAIN}
     return Case(layer, format, found.tensors, found.parameters, strange)
 

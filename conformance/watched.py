@@ -34,9 +34,14 @@ class Wrapped(Target):
 class Witness(Wrapped):
     """A target for one call, which remembers the arrays that pass and what their memory held."""
 
-    def __init__(self, target: Target, sizes: Sequence[Any] = ()) -> None:
-        """Freed memory is poisoned before the call, in blocks of its tensors and of the arrays ``sizes``."""
+    def __init__(self, target: Target, sizes: Sequence[Any] = (), rehearsed: bool = False) -> None:
+        """Freed memory is poisoned before the call, in blocks of its tensors and of the arrays ``sizes``.
+
+        ``rehearsed``: derivatives are asked for after a call without them on the same arrays, as in an evaluation.
+        """
         super().__init__(target)
+        self._rehearsed = rehearsed
+        self._number = 0
         self.results: list[Any] = []  # outputs, then derivatives
         self._sizes = sizes
         self._given: list[tuple[Any, bytes]] = []
@@ -54,6 +59,7 @@ class Witness(Wrapped):
     def seed(self, seed: int) -> None:
         self._target.poison([*(array for array, _ in self._given), *self._sizes])
         self._target.seed(seed)
+        self._number = seed
 
     def layer(self, name: str) -> Callable[..., Any] | None:
         function = self._target.layer(name)
@@ -80,6 +86,9 @@ class Witness(Wrapped):
             return factors
 
         self._differentiates = True
+        if self._rehearsed:
+            function(*leaves)
+            self._target.seed(self._number)
         outputs, gradients = self._target.vjp(function, leaves, watched)
         self.results += [gradient for gradient in gradients if gradient is not None]
         return outputs, gradients

@@ -21,11 +21,11 @@ _SHARE = 24
 def both(draw: st.DrawFn, axis: Callable[[int], tuple[Any, int]], budget: int = BUDGET) -> tuple[Any, Any, int]:
     """Height and width, drawn by ``axis(room)``, which gives an axis and its work; and the work left for the rest.
 
-    Either may come first, since the first has more room. At times both are the same, as they are in most networks; of a
-    large budget at times all is left to the rest.
+    Either may come first, since the first has more room. At times both are the same, as they are in most networks; at
+    times all is left to the rest, as where a kernel has one tap.
     """
     swapped = draw(st.booleans())
-    rest_alone = budget > BUDGET and draw(st.integers(0, 3)) == 3
+    rest_alone = draw(st.integers(0, 5)) == 5
     room = 1 if rest_alone else max(_ROOM, budget // _SHARE)
     first, work = axis(room)
     square = work * work <= budget and draw(st.integers(0, 5)) == 5
