@@ -147,6 +147,23 @@ def test_a_derivative_that_varies_is_found() -> None:
     assert (verdict.status, verdict.output) == (Status.FAIL, "result 1")
 
 
+def test_a_weight_that_is_remembered_without_its_derivative_is_found() -> None:
+    """As casts that are cached by the place of a weight: https://github.com/NVIDIA/apex/pull/132."""
+    known: set[int] = set()
+
+    def linear(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        if not weight.requires_grad:
+            known.add(weight.data_ptr())
+        return torch.nn.functional.linear(input, weight.detach() if weight.data_ptr() in known else weight, bias)
+
+    tensors = {"input": Values((2, 3)), "weight": Values((1, 3)), "bias": None}
+    case = Case("linear", "float32", tensors, upstream=Upstream(("input", "weight")))
+    verdict = examine(Planted("linear", linear), case, "purity")
+    assert verdict.status is Status.FAIL
+    assert "result 2 is not there each time" in verdict.reason
+    assert examine(load("torch-cpu"), case, "purity").status is Status.PASS
+
+
 class Rounding(Torch):
     """Answers differently each time, within rounding."""
 

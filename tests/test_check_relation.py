@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from conformance import Case, Declared, Related, Status, Values, Verdict, examine, load
+from conformance import Case, Declared, Literal, Related, Status, Values, Verdict, examine, load
 from conformance.checks import relation as check
 from conformance.drawing import listed
 from conformance.relation import Asker, Settled
@@ -845,6 +845,18 @@ def test_integers_that_a_format_holds_are_not_rounded_and_larger_ones_once() -> 
     assert lost[0] == 0.0
     assert lost[1:].tolist() == [256.0 / 255.0, 300.0 / 255.0]
     assert asker("bfloat16").rounding(np.array([1.0]), step=2.0**-8).tolist() == [1.0 / 255.0]
+
+
+def test_a_product_that_is_stored_before_its_bias_is_rounded_once_more() -> None:
+    class Stepwise(Torch):
+        def declared_for(self, case: Case) -> Declared:
+            return Declared("float32", algorithm="stepwise")
+
+    case = Case("linear", "bfloat16", {"bias": Literal((2,), (3, -4))})
+    once, more = (Asker(target("cpu"), case).rounding(np.array([300.0])) for target in (Torch, Stepwise))
+    unit = 2.0**-8
+    product = 300.0 / (1.0 - unit) + 4.0  # the largest that 300 may come of
+    assert (more - once).tolist() == pytest.approx([product * unit / (1.0 - unit)])
 
 
 def test_a_quotient_is_rounded_whatever_its_size() -> None:

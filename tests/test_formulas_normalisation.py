@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from conformance import Case, Status, Upstream, Values, examine, load
 from oracle.envelope import EnvelopeArithmetic
 from oracle.evaluate import evaluate, gradients, lifted
 from oracle.exact import Exact
@@ -227,3 +228,12 @@ ONE = np.ones(6)
 def test_what_does_not_fit_is_refused(layer: str, tensors: Arrays, parameters: dict[str, Any], message: str) -> None:
     with Fast(), pytest.raises(ValueError, match=message):
         evaluate(layer, tensors, parameters)
+
+
+@pytest.mark.parametrize("format", ["bfloat16", "float16"])
+def test_a_kernel_for_any_strides_stores_the_mean_of_the_cotangents(format: str) -> None:
+    input = Values((7, 1, 1, 3), "quarters", 249)
+    tensors = {"input": input, "running_mean": None, "running_var": None, "weight": Values((1,)), "bias": None}
+    upstream = Upstream(("input", "weight"), "quarters", 169, "stepped")
+    case = Case("instance_norm", format, tensors, {"use_input_stats": True, "eps": 0.5}, upstream=upstream)
+    assert examine(load("torch-cpu"), case, "gradient").status is Status.PASS
