@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from oracle.accuracy import UNITS
 from oracle.envelope import EnvelopeArithmetic, bound
 from oracle.evaluate import evaluate, gradients
 from oracle.exact import Exact
@@ -256,7 +257,11 @@ def test_small_integers_are_rounded_nowhere(layer: str, data: st.DataObject) -> 
 
 @pytest.mark.parametrize(
     ("layer", "algorithm"),
-    [("softmax", "vectorised"), ("log_softmax", "vectorised"), ("residual", "layered"), ("residual", "stepwise")],
+    [
+        *((layer, algorithm) for layer in ("softmax", "log_softmax") for algorithm in ("vectorised", "online")),
+        ("residual", "layered"),
+        ("residual", "stepwise"),
+    ],
 )
 @often
 @given(st.data())
@@ -273,6 +278,23 @@ def test_another_order_of_operations_has_the_same_values_and_derivatives(
 
     with Exact(256):
         assert all(one.overlaps(other) for one, other in zip(elements(None), elements(algorithm), strict=True))
+
+
+def test_in_one_pass_the_error_of_exp_is_met_again_with_every_larger_score() -> None:
+    units, rising = 40.0, np.linspace(0.0, 1.0, 65)
+
+    def exp(x: float) -> float:
+        return math.exp(x) * (1.0 - 0.9 * units * float32.unit) if x else 1.0
+
+    most, found = -math.inf, 0.0
+    for score in rising.tolist():
+        most, found = score, found * exp(most - score) + 1.0
+    with EnvelopeArithmetic(float32, units={**UNITS, "exp": units}):
+        online, documented = (
+            bounds(evaluate("softmax", {"input": rising}, {}, algorithm))[-1] for algorithm in ("online", None)
+        )
+    error = abs(1.0 / found - scipy.special.softmax(rising)[-1])
+    assert documented < error < online
 
 
 def test_log_softmax_does_not_bury_the_logarithm_under_a_large_score() -> None:

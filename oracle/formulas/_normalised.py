@@ -7,7 +7,20 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeAlias
 
-from oracle.scalar import Scalar, beside, constant, detached, differential, dot, sqrt, stored, total, with_derivative_of
+from oracle.scalar import (
+    Scalar,
+    beside,
+    constant,
+    detached,
+    differential,
+    dot,
+    largest,
+    sqrt,
+    stored,
+    through,
+    total,
+    with_derivative_of,
+)
 from oracle.tensor import Tensor
 
 # How x becomes y: from x, the mean, 1 / standard deviation, weight and bias (None: absent).
@@ -23,14 +36,14 @@ def welford_mean(xs: Sequence[Scalar]) -> Scalar:
     """μ by m_k = (k−1)/k m_(k−1) + x_k / k (Welford 1962), rounding even where Σ x / n is exact.
 
     Unrolled, x_k weighs (1/k) Π_(i>k) (i−1)/i = 1/n. Each weight is rounded as the recurrence
-    rounds it; the sum is order-free.
+    rounds it; the sum is order-free. Written as m_(k−1) + (x_k − m_(k−1)) / k, its differences may overflow.
     """
     weights = []
     shrinkage = constant(1.0)
     for k in range(len(xs), 0, -1):
         weights.append(constant(Fraction(1, k)) * shrinkage)
         shrinkage = shrinkage * constant(Fraction(k - 1, k))
-    return dot(xs, weights[::-1])
+    return through(dot(xs, weights[::-1]), lambda: [largest(xs) + largest([-x for x in xs])])
 
 
 def squares_about(mean: Scalar, xs: Sequence[Scalar]) -> Scalar:
@@ -158,6 +171,7 @@ class Writing:
 
 
 DOCUMENTED = Writing()
+WELFORD = Writing(mean=welford_mean)
 FOLDED = Writing(mean=welford_mean, affine=as_folded)
 # One slope and one offset per channel; the variance is about the mean as it is kept.
 KEPT = Writing(squares=squares_about_kept, affine=as_folded, inverse=inverse_deviation_kept)

@@ -17,6 +17,7 @@ from oracle.formulas._normalised import (
     SLOPED,
     STEPWISE,
     STEPWISE_IN_STORAGE,
+    WELFORD,
     Writing,
     at,
     moved,
@@ -120,5 +121,6 @@ def written(
 folded = partial(written, KEPT)
 folded_in_storage = partial(written, IN_STORAGE)
 sloped = partial(written, SLOPED)
+welford = partial(written, WELFORD)
 stepwise = partial(written, STEPWISE)
 stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)

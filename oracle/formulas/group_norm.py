@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from oracle.formulas._normalised import COLLECTED, DOCUMENTED, FOLDED, SLOPED, Writing, at
+from oracle.formulas._normalised import COLLECTED, DOCUMENTED, FOLDED, SLOPED, WELFORD, Writing, at
 from oracle.formulas._shapes import require_at_least, require_per_channel, require_rank
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, tensor
@@ -71,3 +71,4 @@ def written(
 folded = partial(written, FOLDED)
 collected = partial(written, COLLECTED)
 sloped = partial(written, SLOPED)
+welford = partial(written, WELFORD)

@@ -14,6 +14,7 @@ from oracle.formulas._normalised import (
     DOCUMENTED,
     FOLDED,
     SLOPED,
+    WELFORD,
     Writing,
     as_folded_first,
     at,
@@ -78,3 +79,4 @@ def written(
 folded = partial(written, replace(FOLDED, affine=as_folded_first))
 collected = partial(written, replace(COLLECTED, affine=as_folded_first))
 sloped = partial(written, SLOPED)
+welford = partial(written, WELFORD)

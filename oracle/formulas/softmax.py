@@ -4,7 +4,7 @@ Source: the document, lines 51 and 1498-1500, after which the weights are exp(s_
 torch.nn.functional.softmax.
 """
 
-from oracle.formulas._softmax import Row, powers, rowwise, softmax_row, with_kept_derivative
+from oracle.formulas._softmax import Row, online_sum, powers, rowwise, softmax_row, with_kept_derivative
 from oracle.scalar import stored, total
 from oracle.tensor import Tensor
 
@@ -24,6 +24,11 @@ def vectorised(input: Tensor, *, dim: int = -1) -> Tensor:
     return rowwise(_row_by_reciprocal if dim in (-1, input.rank - 1) else _row_of_stored, input, dim)
 
 
+def online(input: Tensor, *, dim: int = -1) -> Tensor:
+    """The same numbers, with the largest score and the sum found in one pass."""
+    return rowwise(_row_online, input, dim)
+
+
 def _row_by_reciprocal(scores: Row) -> Row:
     found = powers(scores)
     sum_of_powers = total(list(found.values()))
@@ -35,3 +40,8 @@ def _row_of_stored(scores: Row) -> Row:
     found = powers(scores)
     sum_of_powers = total(list(found.values()))
     return with_kept_derivative({j: stored(p) / sum_of_powers for j, p in found.items()}, scores)
+
+
+def _row_online(scores: Row) -> Row:
+    sum_of_powers = online_sum(scores)
+    return with_kept_derivative({j: power / sum_of_powers for j, power in powers(scores).items()}, scores)
