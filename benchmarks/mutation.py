@@ -4,7 +4,8 @@
                                   [--only broken|honest] [--name NAME,…]
 
 Every implementation of ``benchmarks.implementations`` stands for its layer in the torch target on the CPU, declares the
-plain arithmetic (its own format, float32 for narrower ones), and has no known deviations. It is asked all checks of the
+plain arithmetic (its own format, float32 for narrower ones) and its order of operations where that is not the
+formula's, and has no known deviations. It is asked all checks of the
 profile in their order, in each of its formats, until one rejects it: FAIL, or CRASHED, or its process died. Seed 0 has
 the cases that everyone gets; each further seed has others. Honest implementations are accepted if no seed rejects
 them; broken ones are asked with seed 0 alone.
@@ -69,11 +70,11 @@ class Implemented(Torch):
         return self._implementation.function if name == self._implementation.layer else super().layer(name)
 
     def declared(self, layer: str, format: str) -> Declared:
-        """The formula's own order of operations; the accuracy of torch's elementary functions."""
+        """What the implementation declares, beside the accuracy of torch's elementary functions."""
         if layer != self._implementation.layer:  # another one, to which a relation compares
             return super().declared(layer, format)
         compute = format if format in ("float64", "float32") else "float32"
-        return Declared(compute, units=super().declared("tanh", format).units)
+        return Declared(compute, units=super().declared("tanh", format).units, **self._implementation.declared)
 
     def declared_for(self, case: Case) -> Declared:
         """What torch does in some cases only, the implementation does not."""

@@ -122,7 +122,7 @@ def layer_norm_two_pass(input: Tensor, *affine: Affine, normalized_shape: Shape,
     return _layer_norm(input, *affine, normalized_shape=normalized_shape, eps=eps)
 
 
-@honest("layer_norm", "Welford's recurrence, element by element.", STORED_ONCE)
+@honest("layer_norm", "Welford's recurrence, element by element.", STORED_ONCE, algorithm="welford")
 def layer_norm_welford(input: Tensor, *affine: Affine, normalized_shape: Shape, eps: float = 1e-5) -> Tensor:
     return _layer_norm(input, *affine, normalized_shape=normalized_shape, eps=eps, moments=welford)
 

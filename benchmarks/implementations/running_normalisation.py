@@ -322,7 +322,7 @@ def instance_norm_two_pass(input: Tensor, *rest: Affine, **how: Any) -> tuple[Te
     return _instance_norm(input, *rest, **how)
 
 
-@honest("instance_norm", "Welford's recurrence, element by element.", STORED_ONCE)
+@honest("instance_norm", "Welford's recurrence, element by element.", STORED_ONCE, algorithm="welford")
 def instance_norm_welford(input: Tensor, *rest: Affine, **how: Any) -> tuple[Tensor, ...]:
     return _instance_norm(input, *rest, **how, moments=welford)
 

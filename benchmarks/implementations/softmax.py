@@ -86,6 +86,13 @@ def softmax_online(input: Tensor, *, dim: int = -1) -> Tensor:
     return _back((rows - most).exp() / sums, input, dim)
 
 
+@honest("softmax", "The maximum and the sum element by element, earlier sums rescaled.", algorithm="online")
+def softmax_by_element(input: Tensor, *, dim: int = -1) -> Tensor:
+    rows = _rows(input, dim)
+    most, sums = _online(rows.detach(), 1)
+    return with_derivative_of(_back((rows - most).exp() / sums, input, dim), _softmax(input, dim=dim))
+
+
 @honest("log_softmax", "What is below the maximum, less the logarithm of the sum of its powers.", STORED_ONCE)
 def log_softmax_shifted(input: Tensor, *, dim: int = -1) -> Tensor:
     return _log_softmax(input, dim=dim)
@@ -96,6 +103,13 @@ def log_softmax_online(input: Tensor, *, dim: int = -1) -> Tensor:
     rows = _rows(input, dim)
     most, sums = _online(rows)
     return _back((rows - most) - sums.log(), input, dim)
+
+
+@honest("log_softmax", "The maximum and the sum element by element, earlier sums rescaled.", algorithm="online")
+def log_softmax_by_element(input: Tensor, *, dim: int = -1) -> Tensor:
+    rows = _rows(input, dim)
+    most, sums = _online(rows.detach(), 1)
+    return with_derivative_of(_back((rows - most) - sums.log(), input, dim), _log_softmax(input, dim=dim))
 
 
 @broken(
