@@ -5,10 +5,9 @@
 
 Every implementation of ``benchmarks.implementations`` stands for its layer in the torch target on the CPU, declares the
 plain arithmetic (its own format, float32 for narrower ones) and its order of operations where that is not the
-formula's, and has no known deviations. It is asked all checks of the
-profile in their order, in each of its formats, until one rejects it: FAIL, or CRASHED, or its process died. Seed 0 has
-the cases that everyone gets; each further seed has others. Honest implementations are accepted if no seed rejects
-them; broken ones are asked with seed 0 alone.
+formula's, and has no known deviations. It is asked all checks of the profile in their order, in each of its formats,
+until one rejects it: FAIL, or CRASHED, or its process died. Seed 0 has the cases that everyone gets; each further seed
+has others. Honest implementations are accepted if no seed rejects them; broken ones are asked with seed 0 alone.
 
 Beside it stand the rules of ``benchmarks.rivals``, which see the same implementations, in float32: allclose as in
 KernelBench, assert_close as with OpInfo, the ONNX backend test, WebNN's ulps, TOSA's bound of dot products. Each says

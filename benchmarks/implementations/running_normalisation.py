@@ -85,7 +85,7 @@ def batch_norm_two_pass(input: Tensor, *rest: Affine, **how: Any) -> tuple[Tenso
     return _batch_norm(input, *rest, **how)
 
 
-@honest("batch_norm", "Moments of blocks of 16, then of their union.", STORED_ONCE)
+@honest("batch_norm", "Moments of blocks of 16, then of their union.", STORED_ONCE, algorithm="welford")
 def batch_norm_blocked(input: Tensor, *rest: Affine, **how: Any) -> tuple[Tensor, ...]:
     return _batch_norm(input, *rest, **how, moments=blocked)
 

@@ -79,7 +79,12 @@ def softmax_by_reciprocal(input: Tensor, *, dim: int = -1) -> Tensor:
     return _back(powers * (1.0 / powers.sum(-1, keepdim=True)), input, dim)
 
 
-@honest("softmax", "The maximum and the sum in one pass over blocks of 16, earlier sums rescaled.", STORED_ONCE)
+@honest(
+    "softmax",
+    "The maximum and the sum in one pass over blocks of 16, earlier sums rescaled.",
+    STORED_ONCE,
+    algorithm="online",
+)
 def softmax_online(input: Tensor, *, dim: int = -1) -> Tensor:
     rows = _rows(input, dim)
     most, sums = _online(rows)
@@ -98,7 +103,12 @@ def log_softmax_shifted(input: Tensor, *, dim: int = -1) -> Tensor:
     return _log_softmax(input, dim=dim)
 
 
-@honest("log_softmax", "The maximum and the sum in one pass over blocks of 16, earlier sums rescaled.", STORED_ONCE)
+@honest(
+    "log_softmax",
+    "The maximum and the sum in one pass over blocks of 16, earlier sums rescaled.",
+    STORED_ONCE,
+    algorithm="online",
+)
 def log_softmax_online(input: Tensor, *, dim: int = -1) -> Tensor:
     rows = _rows(input, dim)
     most, sums = _online(rows)
