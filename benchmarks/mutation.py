@@ -15,7 +15,7 @@ there, and below the table, what it runs.
 
 Every implementation is put to the test in a process of its own, so that one that crashes or hangs ends nothing else.
 ``--short`` takes the quick profile, one seed, and of each layer the first honest implementation, in its first format,
-and every fourth broken one.
+and every sixth broken one.
 """
 
 from __future__ import annotations
@@ -269,7 +269,7 @@ def sample(implementations: Sequence[Implementation]) -> list[Implementation]:
     for layer in dict.fromkeys(each.layer for each in implementations):
         honest = [each for each in implementations if each.layer == layer and each.honest]
         broken = [each for each in implementations if each.layer == layer and not each.honest]
-        found += [replace(each, formats=each.formats[:1]) for each in honest[:1]] + broken[::4]
+        found += [replace(each, formats=each.formats[:1]) for each in honest[:1]] + broken[::6]
     return found
 
 
@@ -313,7 +313,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"[{number}/{len(implementations)}] {_progress(rows[-1])}", file=sys.stderr, flush=True)
         complete = True
     if parsed.short:
-        print("short: quick profile; of each layer one honest and every fourth broken implementation")
+        print("short: quick profile; of each layer one honest and every sixth broken implementation")
     for line in report(rows, parsed.profile, parsed.seeds, complete):
         print(line)
     if parsed.json:
