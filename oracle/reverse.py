@@ -205,7 +205,8 @@ class Reverse(Arithmetic):
         for node in reversed(_ordered([node for node, _ in seeds])):
             factors, slopes, whole = shares.pop(id(node), ([], [], []))
             if type(node) is Reused or id(node) in one_by_one:
-                parts = [self.base.stored(factor * slope) for factor, slope in zip(factors, slopes, strict=True)]
+                products = (self.base.dot([factor], [slope]) for factor, slope in zip(factors, slopes, strict=True))
+                parts = list(map(self.base.stored, products))
                 adjoint = self.base.accumulated([*parts, *whole])
             elif factors:
                 adjoint = self.base.dot(factors, slopes, *whole)

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from conformance import Case, Status, Upstream, Values, examine, load
 from oracle.envelope import EnvelopeArithmetic
-from oracle.evaluate import evaluate, lifted
+from oracle.evaluate import evaluate, gradients, lifted
 from oracle.exact import Exact
 from oracle.fast import Fast
 from oracle.formats import float32, float64
@@ -304,6 +304,33 @@ ROW: Arrays = {
     "key": np.zeros((2, 1)),
     "value": np.array([[3.0], [6.0]]),
 }
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        "additive_attention",
+        "cross_attention",
+        "dot_product_attention",
+        "global_attention",
+        "multi_head_attention",
+        "self_attention",
+    ],
+)
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_products_that_are_stored_have_the_same_derivatives(layer: str, data: st.DataObject) -> None:
+    tensors, parameters, _ = data.draw(CASES[layer])
+
+    def cotangent(output: int, shape: tuple[int, ...]) -> Array | None:
+        return None if output else np.random.default_rng(3).standard_normal(shape)
+
+    def elements(algorithm: str | None) -> list[Any]:
+        (found,) = gradients(layer, tensors, parameters, [next(iter(tensors))], cotangent, algorithm).values()
+        return found.elements()
+
+    with Exact(512):
+        assert all(one.overlaps(other) for one, other in zip(elements(None), elements("productwise"), strict=True))
 
 
 @pytest.mark.parametrize("mask", [np.array([[False, False]]), np.array([[-np.inf, -np.inf]])])

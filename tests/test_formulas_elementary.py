@@ -20,7 +20,7 @@ from oracle.envelope import EnvelopeArithmetic, bound
 from oracle.evaluate import evaluate, gradients
 from oracle.exact import Exact
 from oracle.fast import Fast
-from oracle.formats import Format, float32, float64
+from oracle.formats import Format, bfloat16, float32, float64
 from oracle.reverse import Reverse
 from oracle.scalar import power
 from oracle.tensor import Tensor
@@ -258,9 +258,18 @@ def test_small_integers_are_rounded_nowhere(layer: str, data: st.DataObject) -> 
 @pytest.mark.parametrize(
     ("layer", "algorithm"),
     [
-        *((layer, algorithm) for layer in ("softmax", "log_softmax") for algorithm in ("vectorised", "online")),
+        ("softmax", "vectorised"),
+        ("softmax", "online"),
+        ("softmax", "productwise"),
+        ("log_softmax", "vectorised"),
+        ("log_softmax", "online"),
+        ("log_softmax", "kept"),
+        ("sigmoid", "stepwise"),
+        ("tanh", "stepwise"),
         ("residual", "layered"),
         ("residual", "stepwise"),
+        ("residual", "in_parts"),
+        ("custom_linear", "in_parts"),
     ],
 )
 @often
@@ -269,10 +278,11 @@ def test_another_order_of_operations_has_the_same_values_and_derivatives(
     layer: str, algorithm: str, data: st.DataObject
 ) -> None:
     call = data.draw(CASES[layer])
-    cotangent = data.draw(arrays(*call.tensors["input"].shape)).astype(np.float64)
+    factors = data.draw(arrays(4096)).astype(np.float64)
 
     def elements(algorithm: str | None) -> list[Any]:
         values = evaluate(layer, call.tensors, call.parameters, algorithm)["output"]
+        cotangent = factors[: math.prod(values.shape)].reshape(values.shape)
         slopes = gradients(layer, call.tensors, call.parameters, ["input"], lambda *_: cotangent, algorithm)["input"]
         return [*values.elements(), *slopes.elements()]
 
@@ -295,6 +305,32 @@ def test_in_one_pass_the_error_of_exp_is_met_again_with_every_larger_score() -> 
         )
     error = abs(1.0 / found - scipy.special.softmax(rising)[-1])
     assert documented < error < online
+
+
+def test_a_sum_in_parts_may_store_each_of_them() -> None:
+    """A sum of 1 from two halves near 2¹⁵, which bfloat16 does not tell from 2¹⁵."""
+    weight = np.full((1, 1024), 64.0)
+    weight[:, 512:], weight[:, 0] = -64.0, 65.0
+    with EnvelopeArithmetic(float32, bfloat16):
+        whole, parts = (
+            evaluate("linear", {"input": np.ones((1, 1024)), "weight": weight}, {}, algorithm)["output"][0, 0]
+            for algorithm in (None, "in_parts")
+        )
+    assert whole.bound == 0.0
+    assert parts.bound >= 1.0
+
+
+@pytest.mark.parametrize("layer", ["tanh", "sigmoid"])
+def test_a_derivative_of_stored_steps_carries_their_roundings(layer: str) -> None:
+    """As of operations on tensors of bfloat16."""
+    input = np.linspace(-3.0, 3.0, 50)
+    x = torch.tensor(input).bfloat16()
+    y = getattr(torch, layer)(x)
+    slopes = 1 - y * y if layer == "tanh" else (1 - y) * y
+    tensors = {"input": x.double().numpy()}
+    with EnvelopeArithmetic(float32, bfloat16):
+        found = gradients(layer, tensors, {}, ["input"], lambda *_: np.ones(50), "stepwise")["input"].elements()
+    assert all(abs(float(g) - s) <= g.bound for g, s in zip(found, slopes.tolist(), strict=True))
 
 
 def test_log_softmax_does_not_bury_the_logarithm_under_a_large_score() -> None:

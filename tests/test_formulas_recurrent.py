@@ -96,7 +96,7 @@ def permitted(
 ) -> tuple[list[Array], list[Array]]:
     """Of every output the centre and the bound; torch's order of operations where no other is named."""
     with EnvelopeArithmetic(compute, storage):
-        outputs = evaluate(layer, *call, algorithm or ALGORITHMS.get(layer)).values()
+        outputs = evaluate(layer, *call, algorithm or ALGORITHMS["cpu"].get(layer)).values()
         return [read(x, float) for x in outputs], [read(x, lambda element: element.bound) for x in outputs]
 
 
@@ -179,10 +179,21 @@ def test_derivatives_are_those_of_torch(layer: str, data: st.DataObject) -> None
         return list(gradients(layer, tensors, parameters, wanted, cotangent, algorithm).values())
 
     with EnvelopeArithmetic(float64):
-        bounds = [read(x, lambda element: element.bound) for x in ours(ALGORITHMS.get(layer))]
+        bounds = [read(x, lambda element: element.bound) for x in ours(ALGORITHMS["cpu"].get(layer))]
     exact = Exact()
     with exact:
         assert_within_the_bound_of_the_truth(theirs, ours(), bounds, exact)
+
+
+@layers
+@often
+@given(st.data())
+def test_parts_of_a_sum_have_the_same_values(layer: str, data: st.DataObject) -> None:
+    call = data.draw(calls(layer))
+    with Exact(256):
+        whole, parts = (evaluate(layer, *call, algorithm).values() for algorithm in (None, "in_parts"))
+        for one, other in zip(whole, parts, strict=True):
+            assert all(x.overlaps(y) for x, y in zip(one.elements(), other.elements(), strict=True))
 
 
 @often

@@ -197,6 +197,16 @@ def test_torch_in_float64_stays_within_the_bound_of_the_truth(layer: str, data: 
         assert abs((y - high) - low) <= bound + radius
 
 
+@pytest.mark.parametrize("layer", ["conv2d", "conv_transpose2d"])
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_parts_of_a_sum_have_the_same_values(layer: str, data: st.DataObject) -> None:
+    tensors, parameters, _ = data.draw(CASES[layer])
+    with Exact(256):
+        whole, parts = (evaluate(layer, tensors, parameters, name)["output"].elements() for name in (None, "in_parts"))
+        assert all(one.overlaps(other) for one, other in zip(whole, parts, strict=True))
+
+
 @layers
 @settings(max_examples=10, deadline=None)
 @given(st.data())

@@ -22,7 +22,12 @@ import conformance.targets
 from conformance import Case, Deviation, Status, Target, Unavailable, Unsupported, Upstream, Values, examine, load
 from conformance.run import Tally, run
 from conformance.targets import UnknownTarget, names
-from conformance.targets.torch._deviations import KNOWN
+from conformance.targets.torch import KNOWN
+from conformance.targets.torch._deviations import CPU, EVERYWHERE
+from conformance.targets.torch._deviations_cuda import CUDA
+from conformance.values import Literal
+from oracle.formulas import formula
+from oracle.formulas import names as names_of_formulas
 
 CASE = Case("linear", "float32", {"input": Values((2, 3)), "weight": Values((4, 3)), "bias": None})
 GRADIENT = Case("linear", "float32", CASE.tensors, upstream=Upstream(("input",)))
@@ -476,8 +481,76 @@ def test_a_missing_device_says_what_is_needed() -> None:
             load("torch-cuda")
 
 
-@pytest.mark.parametrize("deviation", KNOWN, ids=lambda deviation: f"{deviation.layer}: {deviation.reason[:40]}")
+@pytest.fixture
+def torch_cuda(monkeypatch: pytest.MonkeyPatch) -> Target:
+    """The target without a device, as far as it can say what it knows."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    return load("torch-cuda")
+
+
+def test_what_is_known_of_one_device_excuses_no_other(torch_cuda: Target) -> None:
+    everywhere, on_cpu, on_cuda = map(set, (EVERYWHERE, CPU, CUDA))
+    assert set(torch_cuda.known) == everywhere | on_cuda
+    assert set(load("torch-cpu").known) == everywhere | on_cpu
+    assert not on_cpu & on_cuda
+
+
+def test_arithmetic_is_declared_by_device(torch_cuda: Target) -> None:
+    ours, theirs = load("torch-cpu"), torch_cuda
+    assert (ours.declared("rnn", "float32").operands, theirs.declared("rnn", "float32").operands) == (None, "tf32")
+    assert ours.declared("tanh", "bfloat16").backward is None
+    assert theirs.declared("tanh", "bfloat16").backward == "stepwise"
+    for target in (ours, theirs):
+        for layer in names_of_formulas():
+            for format in target.formats:
+                declared = target.declared(layer, format)
+                for algorithm in (declared.algorithm, declared.backward):
+                    assert callable(formula(layer, algorithm))
+
+
+@pytest.mark.parametrize(
+    ("format", "weight", "algorithm"),
+    [("float32", Values((2,)), "folded"), ("float32", None, "weighted"), ("float16", Values((2,)), "weighted")],
+)
+def test_cudnn_folds_what_it_serves(torch_cuda: Target, format: str, weight: Values | None, algorithm: str) -> None:
+    tensors = {"input": Values((3, 2, 4)), "running_mean": None, "running_var": None, "weight": weight, "bias": weight}
+    assert torch_cuda.declared_for(Case("batch_norm", format, tensors, {"training": True})).algorithm == algorithm
+
+
+@pytest.mark.parametrize(
+    ("indices", "twice"), [(((0, 1), (2, 0)), True), (((0, 0), (1, 1)), False), (((3, 1, 3, 1),), False)]
+)
+def test_rows_may_be_shortened_twice_where_rows_of_indices_repeat_them(indices: Any, twice: bool) -> None:
+    (deviation,) = [deviation for deviation in CUDA if "shortened twice" in deviation.reason]
+    array = np.array(indices)
+    looked_up = Literal(array.shape, tuple(array.ravel().tolist()))
+    case = Case("embedding", "float32", {"input": looked_up, "weight": Values((4, 2))}, {"max_norm": 1.0})
+    assert deviation.concerns(case) is twice
+
+
+@pytest.mark.parametrize(("layout", "refused"), [("contiguous", False), ("stepped", False), ("transposed", True)])
+def test_cudnn_refuses_weights_that_are_no_column(layout: str, refused: bool) -> None:
+    (deviation,) = [deviation for deviation in CUDA if deviation.layer == "rnn" and "weight" in deviation.reason]
+    weights = tuple(map(Values, ((2, 3), (2, 2), (2,), (2,))))
+    case = Case(
+        "rnn", "float32", {"input": Values((1, 2, 3)), "h_0": None, "weights": weights}, layouts={"weights": layout}
+    )
+    assert deviation.concerns(case) is refused
+
+
+@pytest.mark.parametrize("deviation", KNOWN["cpu"], ids=lambda deviation: f"{deviation.layer}: {deviation.reason[:40]}")
 def test_a_reproducer_prints_what_its_last_comment_says(deviation: Deviation) -> None:
+    reproduce(deviation)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("deviation", CUDA, ids=lambda deviation: f"{deviation.layer}: {deviation.reason[:40]}")
+def test_a_reproducer_on_cuda_prints_what_its_last_comment_says(deviation: Deviation) -> None:
+    reproduce(deviation)
+
+
+def reproduce(deviation: Deviation) -> None:
+    """Run the program: it prints what the comment that ends it says."""
     lines = deviation.reproducer.splitlines()
     said: list[str] = []
     while lines and lines[-1].startswith("# "):

@@ -15,6 +15,7 @@ from oracle.scalar import (
     differential,
     dot,
     largest,
+    reused,
     sqrt,
     stored,
     through,
@@ -107,6 +108,11 @@ def inverse_deviation_stepwise(variance: Scalar, eps: float | Fraction) -> Scala
     return _with_kept_derivative(1.0 / stored(sqrt(stored(variance + constant(eps)))), variance)
 
 
+def inverse_deviation_of_stored_eps(variance: Scalar, eps: float | Fraction) -> Scalar:
+    """The same number for an ε that has been stored; it is kept for its derivative."""
+    return _with_kept_derivative(1.0 / sqrt(variance + stored(constant(eps))), variance)
+
+
 def _with_kept_derivative(inverse: Scalar, variance: Scalar) -> Scalar:
     def derived() -> Scalar:
         kept = detached(stored(inverse))
@@ -126,6 +132,12 @@ def as_folded(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, b
     return dot([x, -mean], [slope, slope], *(() if bias is None else (bias,)))
 
 
+def as_folded_apart(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+    """y = a x + b, with the products of the cotangent and x, and those with μ, stored before they are added up."""
+    slope = reused(inverse if weight is None else inverse * weight)
+    return dot([x, -mean], [slope, slope], *(() if bias is None else (bias,)))
+
+
 def as_folded_first(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
     """y = (a x + b) γ + β with a = 1 / √(σ² + ε), b = −a μ: folded before weight and bias are applied."""
     return _affine(as_folded(x, mean, inverse, None, None), weight, bias)
@@ -134,6 +146,12 @@ def as_folded_first(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | N
 def as_sloped(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
     """y = (x − μ) a + β with a = γ / √(σ² + ε)."""
     return _affine(x - mean, inverse if weight is None else inverse * weight, bias)
+
+
+def as_weighted(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+    """y = γ (x − μ) / √(σ² + ε) + β, multiplied from the left."""
+    deviation = x - mean if weight is None else weight * (x - mean)
+    return dot([deviation], [inverse], *(() if bias is None else (bias,)))
 
 
 def as_stepwise(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
@@ -159,7 +177,8 @@ class Writing:
 
     Its mean, its sum of squares about the mean, its affine map, whether it keeps the statistics as they are computed or
     ``stored``, the variance that n values have with that sum, the ``unbiased`` one, given n − 1, of running statistics,
-    and 1 / √(σ² + ε).
+    1 / √(σ² + ε), and whether the derivatives of a channel's values towards its statistics, which they ``share``, are
+    added up in one sum or ``reused`` one by one.
     """
 
     mean: Callable[[Sequence[Scalar]], Scalar] = mean_of
@@ -169,10 +188,10 @@ class Writing:
     variance: Callable[[Scalar, int], Scalar] = population_variance
     unbiased: Callable[[Scalar, int], Scalar] = population_variance
     inverse: Callable[[Scalar, float | Fraction], Scalar] = inverse_deviation
+    share: Callable[[Scalar], Scalar] = _computed
 
 
 DOCUMENTED = Writing()
-WELFORD = Writing(mean=welford_mean)
 FOLDED = Writing(mean=welford_mean, affine=as_folded)
 # One slope and one offset per channel; the variance is about the mean as it is kept.
 KEPT = Writing(squares=squares_about_kept, affine=as_folded, inverse=inverse_deviation_kept)
@@ -182,8 +201,16 @@ STEPWISE = replace(KEPT, affine=as_stepwise, inverse=inverse_deviation_stepwise)
 STEPWISE_IN_STORAGE = replace(IN_STORAGE, affine=as_stepwise, inverse=inverse_deviation_stepwise)
 # As compilers have them: products with 1 / n, and one slope for each element.
 SLOPED = Writing(mean=mean_by_reciprocal, variance=variance_by_reciprocal, affine=as_sloped)
+# Means by Welford's recurrence, which parallel reductions merge, and nothing else changed.
+RECURRENT = Writing(mean=welford_mean)
+WEIGHTED = replace(RECURRENT, affine=as_weighted, inverse=inverse_deviation_kept, share=reused)
 # for derivatives: a ȳ + b x + c
 COLLECTED = Writing(welford_mean, squares_collected, as_folded, stored, inverse=inverse_deviation_kept)
+# With statistics and ε in the storage format.
+RECURRENT_IN_STORAGE = replace(RECURRENT, kept=stored, inverse=inverse_deviation_of_stored_eps)
+FOLDED_IN_STORAGE = replace(RECURRENT_IN_STORAGE, affine=as_folded)
+COLLECTED_IN_STORAGE = replace(COLLECTED, inverse=inverse_deviation_of_stored_eps)
+COLLECTED_APART = replace(COLLECTED_IN_STORAGE, affine=as_folded_apart)
 
 
 def moved(running: Scalar, observed: Scalar, momentum: float | Fraction) -> Scalar:

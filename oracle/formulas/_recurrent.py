@@ -15,22 +15,23 @@ from oracle.tensor import Tensor, tensor
 
 Row: TypeAlias = list[Scalar]
 State: TypeAlias = tuple[Row, ...]  # h, and the c of an LSTM
+Multiplied: TypeAlias = Callable[[Row, Row], Scalar]  # a vector and a row of weights to their product
 Product: TypeAlias = tuple[Row, Row, Row]  # a vector, a row of weights, and its bias (empty: absent)
 
 
-def summed(*products: Product, rest: Sequence[Scalar] = ()) -> Scalar:
+def summed(*products: Product, rest: Sequence[Scalar] = (), multiplied: Multiplied = dot) -> Scalar:
     """Σ (w · x + b) over the products, and the terms ``rest``.
 
     An implementation takes one of three ways: all terms in one sum, in any order; the same, of biases whose sum has
-    been stored; or each product on its own, as one matrix product for all time steps gives it, which is stored, before
-    its bias is added or after.
+    been stored; or each product on its own, as one matrix product for all time steps gives it, which is ``multiplied``
+    and stored, before its bias is added or after.
     """
     xs = [x for vector, _, _ in products for x in vector]
     ws = [w for _, row, _ in products for w in row]
     biases = [b for _, _, bias in products for b in bias]
     together = dot(xs, ws, *biases, *rest)
     merged = dot(xs, ws, stored(total(biases)), *rest) if len(biases) > 1 else together
-    apart = total([*(_biased(stored(dot(x, w)), b) for x, w, b in products), *rest])
+    apart = total([*(_biased(stored(multiplied(x, w)), b) for x, w, b in products), *rest])
     # the bound of the larger error; the values, and so the derivatives, are the same
     return stored(with_derivative_of(largest([together, merged, apart]), lambda: together))
 
@@ -41,7 +42,9 @@ def _biased(product: Scalar, bias: Row) -> Scalar:
 
 @dataclass(frozen=True)
 class Unit:
-    """One layer in one direction. Its weights hold a block of ``size`` rows for each gate."""
+    """One layer in one direction. Its weights hold a block of ``size`` rows for each gate; what is ``multiplied`` with
+    them on its own is made so.
+    """
 
     size: int
     w_ih: Tensor
@@ -49,6 +52,7 @@ class Unit:
     b_ih: Tensor | None
     b_hh: Tensor | None
     w_hr: Tensor | None
+    multiplied: Multiplied = dot
 
     def rows(self, gate: int) -> range:
         """The rows of a gate's block."""
@@ -64,13 +68,14 @@ class Unit:
 
     def gate(self, gate: int, activation: Callable[[Scalar], Scalar], x: Row, h: Row) -> Row:
         """φ(W_ih x + b_ih + W_hh h + b_hh) in a gate's block."""
-        sums = (summed(self.of_input(row, x), self.of_state(row, h)) for row in self.rows(gate))
+        products = ((self.of_input(row, x), self.of_state(row, h)) for row in self.rows(gate))
+        sums = (summed(*pair, multiplied=self.multiplied) for pair in products)
         return [stored(activation(s)) for s in sums]
 
     def projected(self, h: Row) -> Row:
         """W_hr h, or h where nothing is projected."""
         w_hr = self.w_hr
-        return h if w_hr is None else [stored(dot(h, w_hr[row, ...])) for row in range(w_hr.shape[0])]
+        return h if w_hr is None else [stored(self.multiplied(h, w_hr[row, ...])) for row in range(w_hr.shape[0])]
 
 
 Step: TypeAlias = Callable[[Unit, Row, State], State]
@@ -88,6 +93,7 @@ def recurrence(
     batch_first: bool,
     bidirectional: bool,
     proj_size: int = 0,
+    multiplied: Multiplied = dot,
 ) -> list[Tensor]:
     """The states h of the last layer at every step, both directions joined, and the last states of every unit.
 
@@ -99,7 +105,7 @@ def recurrence(
     sequence = input.swapped(0, 1) if batch_first else input
     length, samples, width = sequence.shape
     directions = 1 + bidirectional
-    units = _units(gates, weights, width, num_layers, directions, bias, proj_size)
+    units = _units(gates, weights, width, num_layers, directions, bias, proj_size, multiplied)
     sizes = (proj_size or units[0].size, units[0].size)[: len(initial)]
     for (name, state), size in zip(initial.items(), sizes, strict=True):
         expected = (len(units), samples, size)
@@ -158,6 +164,7 @@ def _units(
     directions: int,
     bias: bool,
     proj_size: int,
+    multiplied: Multiplied,
 ) -> list[Unit]:
     """The units layer by layer and direction by direction, the weights of each one after the other."""
     names = ["w_ih", "w_hh"] + ["b_ih", "b_hh"] * bias + ["w_hr"] * (proj_size > 0)
@@ -187,5 +194,6 @@ def _units(
                     f"{name} of layer {number // directions}, direction {number % directions}, has the shape "
                     f"{weight.shape}; it must be {shapes[name]}"
                 )
-        units.append(Unit(size, own["w_ih"], own["w_hh"], own.get("b_ih"), own.get("b_hh"), own.get("w_hr")))
+        found = Unit(size, own["w_ih"], own["w_hh"], own.get("b_ih"), own.get("b_hh"), own.get("w_hr"), multiplied)
+        units.append(found)
     return units

@@ -12,6 +12,7 @@ from oracle.scalar import (
     constant,
     detached,
     differential,
+    dot,
     exp,
     largest,
     minus_infinite,
@@ -73,6 +74,21 @@ def with_kept_derivative(weights: Row, scores: Row) -> Row:
         return lambda: derived()[j]
 
     return {j: with_derivative_of(y, of(j)) for j, y in kept.items()}
+
+
+def productwise_row(scores: Row) -> Row:
+    """The softmax y of the scores, with the derivatives p_i − y_i Σ_j p_j of products p = ȳ y that have been stored."""
+    kept = softmax_row(scores)
+
+    @cache
+    def growth() -> Scalar:
+        """Zero, with the derivative of the logarithm of the sum."""
+        return dot([detached(y) for y in kept.values()], [differential(s) for s in scores.values()])
+
+    def derived(j: int) -> Callable[[], Scalar]:
+        return lambda: detached(kept[j]) * (1.0 + stored(differential(scores[j]) - growth()))
+
+    return {j: with_derivative_of(y, derived(j)) for j, y in kept.items()}
 
 
 def rowwise(of_row: Callable[[Row], Row], input: Tensor, dim: int) -> Tensor:

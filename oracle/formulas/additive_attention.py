@@ -8,6 +8,7 @@ from functools import partial
 
 from oracle.formulas._attention import dense, softmax_rows, weighted
 from oracle.formulas._shapes import require_shape
+from oracle.formulas._softmax import Row, productwise_row, softmax_row
 from oracle.formulas.linear import linear
 from oracle.formulas.linear import stepwise as linear_stepwise
 from oracle.scalar import Scalar, dot, stored, tanh
@@ -40,8 +41,9 @@ def written(
     v: Tensor,
     query: Tensor | None = None,
     weight_query: Tensor | None = None,
+    weigh: Callable[[Row], Row] = softmax_row,
 ) -> dict[str, Tensor]:
-    """The same, its projection of the input written as ``layer``."""
+    """The same, its projection of the input written as ``layer``; ``weigh`` makes weights of scores."""
     if (query is None) != (weight_query is None):
         raise ValueError("query and weight_query come together")
     states = layer(input, weight, bias)
@@ -63,6 +65,7 @@ def written(
     rows = softmax_rows(
         (*input.shape[:-2], 1, input.shape[-2]),
         lambda *place: dot(energies[*place[:-2], place[-1], ...], v[...]),
+        weigh=weigh,
     )
     pooled, weights = weighted(rows, value), dense(rows, input.shape[-2])
 
@@ -72,5 +75,6 @@ def written(
     return {"output": only_query(pooled), "weights": only_query(weights)}
 
 
-# The same numbers in another order of operations.
+# The same numbers in other orders of operations.
 stepwise = partial(written, linear_stepwise)
+productwise = partial(stepwise, weigh=productwise_row)

@@ -14,10 +14,11 @@ from oracle.formulas._normalised import (
     DOCUMENTED,
     IN_STORAGE,
     KEPT,
+    RECURRENT,
     SLOPED,
     STEPWISE,
     STEPWISE_IN_STORAGE,
-    WELFORD,
+    WEIGHTED,
     Writing,
     at,
     moved,
@@ -95,9 +96,10 @@ def written(
     def saved(batch: Tensor, running: Tensor | None) -> Tensor:
         return batch if training or running is None else running
 
-    mean = saved(batch_mean, running_mean)
+    kept_mean = saved(batch_mean, running_mean)
     variance = saved(tensor([channels], lambda c: writing.variance(squares[c], count)), running_var)
-    inverse = tensor([channels], lambda c: stored(writing.inverse(variance[c], eps)))
+    inverse = tensor([channels], lambda c: writing.share(stored(writing.inverse(variance[c], eps))))
+    mean = tensor([channels], lambda c: writing.share(kept_mean[c]))
 
     def y(*index: int) -> Scalar:
         c = index[1]
@@ -121,6 +123,7 @@ def written(
 folded = partial(written, KEPT)
 folded_in_storage = partial(written, IN_STORAGE)
 sloped = partial(written, SLOPED)
-welford = partial(written, WELFORD)
+recurrent = partial(written, RECURRENT)
 stepwise = partial(written, STEPWISE)
 stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)
+weighted = partial(written, WEIGHTED)

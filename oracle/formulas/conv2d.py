@@ -1,5 +1,9 @@
 """Convolution. Source: the document, Convolutional Layer, lines 116-134; torch.nn.Conv2d."""
 
+from collections.abc import Callable
+from functools import partial
+
+from oracle.formulas import _products
 from oracle.formulas._shapes import require_at_least, require_rank, require_shape
 from oracle.formulas._windows import Pair, padded_taps
 from oracle.scalar import Scalar, constant, dot, stored
@@ -25,6 +29,42 @@ def conv2d(
     (*, out_channels, H', W'). ``padding`` is a pair, "valid" or "same", ``padding_mode`` one of
     zeros, reflect, replicate, circular. Raises ``ValueError`` where a shape or a parameter does not fit.
     """
+    return written(
+        _at_once,
+        input,
+        weight,
+        bias,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        padding_mode=padding_mode,
+    )
+
+
+def _at_once(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar]) -> Scalar:
+    """All products and the bias in one sum."""
+    return dot(xs, ws, *bias)
+
+
+def _in_parts(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar]) -> Scalar:
+    """The bias added to a product that has been stored, as its parts have been."""
+    return _products.biased(_products.in_parts(xs, ws), bias)
+
+
+def written(
+    summed: Callable[[list[Scalar], list[Scalar], list[Scalar]], Scalar],
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: Pair = (1, 1),
+    padding: Pair | str = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    padding_mode: str = "zeros",
+) -> Tensor:
+    """The same, with any way to add up pixels times taps and the bias."""
     require_rank("input", input, 3)
     require_rank("weight", weight, 4, 4)
     require_at_least(1, stride=stride, dilation=dilation, groups=(groups,))
@@ -60,10 +100,14 @@ def conv2d(
 
     def y(*index: int) -> Scalar:
         *n, o, i, j = index
-        bias_term = () if bias is None else (bias[o],)
-        return stored(dot(windows[*n, o * groups // filters, i, j], weight[o, ...], *bias_term))
+        bias_term = [] if bias is None else [bias[o]]
+        return stored(summed(windows[*n, o * groups // filters, i, j], weight[o, ...], bias_term))
 
     return tensor((*batch, filters, len(rows), len(columns)), y)
+
+
+# The same numbers in another order of operations.
+in_parts = partial(written, _in_parts)
 
 
 def _pads(padding: Pair | str, axis: int, kernel: int, dilation: int) -> Pair:

@@ -6,6 +6,7 @@ Source: the document, Transposed Convolution, lines 786-852; torch.nn.ConvTransp
 from collections.abc import Callable
 from functools import cache, partial
 
+from oracle.formulas import _products
 from oracle.formulas._shapes import require_at_least, require_rank, require_shape
 from oracle.formulas._windows import Pair
 from oracle.scalar import Scalar, accumulated, dot, stored
@@ -53,6 +54,11 @@ def conv_transpose2d(
 def _at_once(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar], channels: int) -> Scalar:
     """All products and the bias in one sum."""
     return dot(xs, ws, *bias)
+
+
+def _in_parts(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar], channels: int) -> Scalar:
+    """The bias added to a product that has been stored, as its parts have been."""
+    return _products.biased(_products.in_parts(xs, ws), bias)
 
 
 def _by_columns(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar], channels: int) -> Scalar:
@@ -112,7 +118,8 @@ def _conv_transpose2d(
     return tensor((*batch, groups * depth, len(rows), len(columns)), y)
 
 
-# The same numbers, summed as a matrix product and col2im do it.
+# The same numbers in other orders of operations; the last as a matrix product and col2im have it.
+in_parts = partial(_conv_transpose2d, _in_parts)
 by_columns = partial(_conv_transpose2d, _by_columns)
 
 

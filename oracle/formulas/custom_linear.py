@@ -1,6 +1,7 @@
 """The document's custom layer. Source: Custom Layers and Modules, lines 1279-1290."""
 
 from oracle.formulas._shapes import require_rank
+from oracle.formulas.linear import in_parts as linear_in_parts
 from oracle.formulas.linear import linear
 from oracle.formulas.linear import stepwise as linear_stepwise
 from oracle.tensor import Tensor
@@ -19,3 +20,8 @@ def custom_linear(input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 def stepwise(input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """The same numbers, the bias added to a product that has been stored."""
     return linear_stepwise(input, weight.swapped(0, 1), bias)
+
+
+def in_parts(input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """The same, the product made of parts that have been stored."""
+    return linear_in_parts(input, weight.swapped(0, 1), bias)

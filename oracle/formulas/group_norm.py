@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from functools import partial
 
-from oracle.formulas._normalised import COLLECTED, DOCUMENTED, FOLDED, SLOPED, WELFORD, Writing, at
+from oracle.formulas._normalised import (
+    COLLECTED,
+    COLLECTED_APART,
+    COLLECTED_IN_STORAGE,
+    DOCUMENTED,
+    FOLDED,
+    FOLDED_IN_STORAGE,
+    RECURRENT,
+    RECURRENT_IN_STORAGE,
+    SLOPED,
+    Writing,
+    at,
+)
 from oracle.formulas._shapes import require_at_least, require_per_channel, require_rank
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, tensor
@@ -71,4 +83,8 @@ def written(
 folded = partial(written, FOLDED)
 collected = partial(written, COLLECTED)
 sloped = partial(written, SLOPED)
-welford = partial(written, WELFORD)
+recurrent = partial(written, RECURRENT)
+recurrent_in_storage = partial(written, RECURRENT_IN_STORAGE)
+folded_in_storage = partial(written, FOLDED_IN_STORAGE)
+collected_in_storage = partial(written, COLLECTED_IN_STORAGE)
+collected_apart = partial(written, COLLECTED_APART)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from oracle.formulas._recurrent import Row, State, Unit, recurrence, summed
-from oracle.scalar import Scalar, sigmoid, stored, tanh, total
+from oracle.formulas import _products
+from oracle.formulas._recurrent import Multiplied, Row, State, Unit, recurrence, summed
+from oracle.scalar import Scalar, dot, sigmoid, stored, tanh, total
 from oracle.tensor import Tensor
 
 
@@ -66,14 +67,22 @@ def written(
     bidirectional: bool = False,
     reset_after: bool = True,
     update: Callable[[Scalar, Scalar, Scalar], Scalar] = _averaged,
+    multiplied: Multiplied = dot,
 ) -> dict[str, Tensor]:
-    """The same, where ``update`` makes the next state of z, n and the state before."""
+    """The same, where ``update`` makes the next state of z, n and the state before.
+
+    Products on their own are ``multiplied`` so.
+    """
 
     def candidate(unit: Unit, x: Row, h: Row, r: Row) -> Row:
         if not reset_after:
             return unit.gate(2, tanh, x, [stored(a * b) for a, b in zip(r, h, strict=True)])
-        gated = [stored(a * summed(unit.of_state(row, h))) for a, row in zip(r, unit.rows(2), strict=True)]
-        sums = (summed(unit.of_input(row, x), rest=[b]) for b, row in zip(gated, unit.rows(2), strict=True))
+        rows = unit.rows(2)
+        gated = [
+            stored(a * summed(unit.of_state(row, h), multiplied=multiplied)) for a, row in zip(r, rows, strict=True)
+        ]
+        of_input = ((unit.of_input(row, x), b) for b, row in zip(gated, rows, strict=True))
+        sums = (summed(product, rest=[b], multiplied=multiplied) for product, b in of_input)
         return [stored(tanh(s)) for s in sums]
 
     def step(unit: Unit, x: Row, state: State) -> State:
@@ -92,9 +101,11 @@ def written(
         bias=bias,
         batch_first=batch_first,
         bidirectional=bidirectional,
+        multiplied=multiplied,
     )
     return {"output": output, "h_n": h_n}
 
 
-# The same numbers in another order of operations.
+# The same numbers in other orders of operations.
 interpolated = partial(written, update=_moved)
+in_parts = partial(written, multiplied=_products.in_parts)

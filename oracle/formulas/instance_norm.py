@@ -15,10 +15,11 @@ from oracle.formulas._normalised import (
     DOCUMENTED,
     IN_STORAGE,
     KEPT,
+    RECURRENT,
     SLOPED,
     STEPWISE,
     STEPWISE_IN_STORAGE,
-    WELFORD,
+    WEIGHTED,
     Writing,
     at,
     mean_of,
@@ -92,8 +93,9 @@ def written(
     def saved(own: Tensor, running: Tensor | None) -> Tensor:
         return own if use_input_stats or running is None else per_instance(lambda n, c: running[c])
 
-    mean, variance = saved(own_mean, running_mean), saved(own_variance, running_var)
-    inverse = per_instance(lambda n, c: stored(writing.inverse(variance[n, c], eps)))
+    kept_mean, variance = saved(own_mean, running_mean), saved(own_variance, running_var)
+    inverse = per_instance(lambda n, c: writing.share(stored(writing.inverse(variance[n, c], eps))))
+    mean = per_instance(lambda n, c: writing.share(kept_mean[n, c]))
 
     def repeated(x: Tensor | None) -> Tensor | None:
         """A parameter as each sample uses it: so is the derivative stored by sample."""
@@ -124,6 +126,7 @@ def written(
 folded = partial(written, KEPT)
 folded_in_storage = partial(written, IN_STORAGE)
 sloped = partial(written, SLOPED)
-welford = partial(written, WELFORD)
+recurrent = partial(written, RECURRENT)
 stepwise = partial(written, STEPWISE)
 stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)
+weighted = partial(written, WEIGHTED)

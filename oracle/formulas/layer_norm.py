@@ -13,8 +13,8 @@ from oracle.formulas._normalised import (
     COLLECTED,
     DOCUMENTED,
     FOLDED,
+    RECURRENT,
     SLOPED,
-    WELFORD,
     Writing,
     as_folded_first,
     at,
@@ -79,4 +79,4 @@ def written(
 folded = partial(written, replace(FOLDED, affine=as_folded_first))
 collected = partial(written, replace(COLLECTED, affine=as_folded_first))
 sloped = partial(written, SLOPED)
-welford = partial(written, WELFORD)
+recurrent = partial(written, RECURRENT)

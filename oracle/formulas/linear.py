@@ -1,5 +1,6 @@
 """Linear layer. Source: the document, Linear Layer, Mathematics, lines 71-79."""
 
+from oracle.formulas import _products
 from oracle.formulas._shapes import require_rank, require_shape
 from oracle.scalar import Scalar, dot, stored
 from oracle.tensor import Tensor, key, tensor
@@ -36,3 +37,14 @@ def stepwise(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tenso
         return stored(product[key(index)] + bias[index[-1]])
 
     return tensor(product.shape, y)
+
+
+def in_parts(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The same, the product made of parts that have been stored."""
+
+    def y(*index: int) -> Scalar:
+        *batch, o = index
+        bias_term = () if bias is None else (bias[o],)
+        return stored(_products.biased(_products.in_parts(input[*batch, ...], weight[o, ...]), bias_term))
+
+    return tensor(linear(input, weight, bias).shape, y)

@@ -33,6 +33,11 @@ def online(input: Tensor, *, dim: int = -1) -> Tensor:
     return rowwise(_row_online, input, dim)
 
 
+def kept(input: Tensor, *, dim: int = -1) -> Tensor:
+    """The same derivatives along any dimension; nothing but y is stored."""
+    return rowwise(lambda scores: _kept_row(scores, _unchanged), input, dim)
+
+
 def _unchanged(x: Scalar) -> Scalar:
     return x
 

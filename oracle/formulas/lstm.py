@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from oracle.formulas._recurrent import Row, State, Unit, recurrence
-from oracle.scalar import Scalar, sigmoid, stored, tanh, total
+from oracle.formulas import _products
+from oracle.formulas._recurrent import Multiplied, Row, State, Unit, recurrence
+from oracle.scalar import Scalar, dot, sigmoid, stored, tanh, total
 from oracle.tensor import Tensor
 
 
@@ -81,8 +83,9 @@ def written(
     batch_first: bool = False,
     bidirectional: bool = False,
     proj_size: int = 0,
+    multiplied: Multiplied = dot,
 ) -> dict[str, Tensor]:
-    """The same with any cell."""
+    """The same with any cell, and products on their own that are ``multiplied`` so."""
 
     def step(unit: Unit, x: Row, state: State) -> State:
         h, c = state
@@ -102,5 +105,10 @@ def written(
         batch_first=batch_first,
         bidirectional=bidirectional,
         proj_size=proj_size,
+        multiplied=multiplied,
     )
     return {"output": output, "h_n": h_n, "c_n": c_n}
+
+
+# The same numbers in another order of operations.
+in_parts = partial(written, Cell(), multiplied=_products.in_parts)

@@ -17,7 +17,7 @@ from oracle.formulas._attention import (
     weighted,
 )
 from oracle.formulas._shapes import require_at_least, require_rank, require_shape
-from oracle.formulas._softmax import Row, softmax_row
+from oracle.formulas._softmax import Row, productwise_row, softmax_row
 from oracle.formulas.linear import linear
 from oracle.formulas.linear import stepwise as linear_stepwise
 from oracle.scalar import Scalar, stored, total
@@ -157,6 +157,7 @@ def written(
 # The same numbers in other orders of operations.
 stepwise = partial(written, layer=linear_stepwise)
 recomputed = partial(written, layer=linear_stepwise, recomputed=True)
+productwise = partial(recomputed, weigh=productwise_row)
 
 
 def _inverted(mask: Scalar | bool) -> Scalar | bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from oracle.formulas._shapes import require_shape
+from oracle.formulas.linear import in_parts as linear_in_parts
 from oracle.formulas.linear import linear
 from oracle.formulas.linear import stepwise as linear_stepwise
 from oracle.formulas.relu import relu
@@ -48,6 +49,7 @@ def written(
 # The same numbers in other orders of operations.
 layered = partial(written, linear)
 stepwise = partial(written, linear_stepwise)
+in_parts = partial(written, linear_in_parts)
 
 
 def _require_fitting(input: Tensor, hidden: Tensor, weight_2: Tensor, bias_2: Tensor) -> None:

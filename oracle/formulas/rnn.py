@@ -7,9 +7,11 @@ Finding Structure in Time; weights and states as torch.nn.RNN documents them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from oracle.formulas._recurrent import Row, State, Unit, recurrence
-from oracle.scalar import rectified, tanh
+from oracle.formulas import _products
+from oracle.formulas._recurrent import Multiplied, Row, State, Unit, recurrence
+from oracle.scalar import dot, rectified, tanh
 from oracle.tensor import Tensor
 
 _ACTIVATIONS = {"tanh": tanh, "relu": rectified}
@@ -34,6 +36,32 @@ def rnn(
     of all directions. Returns output (L, N, directions · size), batch first where the input is, and h_n as h_0. Raises
     ``ValueError`` where a number of weights or a shape does not fit, or for another nonlinearity.
     """
+    return written(
+        dot,
+        input,
+        h_0,
+        weights,
+        num_layers=num_layers,
+        nonlinearity=nonlinearity,
+        bias=bias,
+        batch_first=batch_first,
+        bidirectional=bidirectional,
+    )
+
+
+def written(
+    multiplied: Multiplied,
+    input: Tensor,
+    h_0: Tensor | None = None,
+    weights: Sequence[Tensor] = (),
+    *,
+    num_layers: int = 1,
+    nonlinearity: str = "tanh",
+    bias: bool = True,
+    batch_first: bool = False,
+    bidirectional: bool = False,
+) -> dict[str, Tensor]:
+    """The same, with products on their own that are ``multiplied`` so."""
     if nonlinearity not in _ACTIVATIONS:
         raise ValueError(f"nonlinearity is {nonlinearity!r}; it must be 'tanh' or 'relu'")
     activation = _ACTIVATIONS[nonlinearity]
@@ -52,5 +80,10 @@ def rnn(
         bias=bias,
         batch_first=batch_first,
         bidirectional=bidirectional,
+        multiplied=multiplied,
     )
     return {"output": output, "h_n": h_n}
+
+
+# The same numbers in another order of operations.
+in_parts = partial(written, _products.in_parts)

@@ -4,7 +4,15 @@ Source: the document, lines 51 and 1498-1500, after which the weights are exp(s_
 torch.nn.functional.softmax.
 """
 
-from oracle.formulas._softmax import Row, online_sum, powers, rowwise, softmax_row, with_kept_derivative
+from oracle.formulas._softmax import (
+    Row,
+    online_sum,
+    powers,
+    productwise_row,
+    rowwise,
+    softmax_row,
+    with_kept_derivative,
+)
 from oracle.scalar import stored, total
 from oracle.tensor import Tensor
 
@@ -27,6 +35,11 @@ def vectorised(input: Tensor, *, dim: int = -1) -> Tensor:
 def online(input: Tensor, *, dim: int = -1) -> Tensor:
     """The same numbers, with the largest score and the sum found in one pass."""
     return rowwise(_row_online, input, dim)
+
+
+def productwise(input: Tensor, *, dim: int = -1) -> Tensor:
+    """The same, with the derivatives p_i − y_i Σ_j p_j of products p = ȳ y that have been stored."""
+    return rowwise(productwise_row, input, dim)
 
 
 def _row_by_reciprocal(scores: Row) -> Row:

@@ -1,6 +1,6 @@
 """Hyperbolic tangent. Source: the document, line 35; torch.nn.Tanh."""
 
-from oracle.scalar import stored
+from oracle.scalar import Scalar, detached, differential, stored, with_derivative_of
 from oracle.scalar import tanh as hyperbolic
 from oracle.tensor import Tensor, key, tensor
 
@@ -8,3 +8,15 @@ from oracle.tensor import Tensor, key, tensor
 def tanh(input: Tensor) -> Tensor:
     """y = (exp(x) − exp(−x)) / (exp(x) + exp(−x)). input (*); returns (*)."""
     return tensor(input.shape, lambda *index: stored(hyperbolic(input[key(index)])))
+
+
+def stepwise(input: Tensor) -> Tensor:
+    """The same, its derivative g (1 − y y) with every step stored."""
+
+    def at(*index: int) -> Scalar:
+        x = input[key(index)]
+        y = stored(hyperbolic(x))
+        slope = stored(1.0 - stored(y * y))
+        return with_derivative_of(y, lambda: stored(differential(x) * detached(slope)))
+
+    return tensor(input.shape, at)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from conformance.case import Case
 from conformance.target import Declared, Target, Unavailable
-from conformance.targets.torch._deviations import KNOWN
+from conformance.targets.torch import _deviations, _deviations_cuda
 from conformance.targets.torch._layouts import LAYOUTS
 from conformance.targets.torch._modules import Living
 
@@ -35,7 +36,6 @@ class Torch(Target):
 
     formats = ("float64", "float32", "bfloat16", "float16")
     layouts = tuple(LAYOUTS)
-    known = KNOWN
 
     def __init__(self, device: str) -> None:
         if device == "cuda" and not torch.cuda.is_available():
@@ -47,6 +47,7 @@ class Torch(Target):
         self.device = device
         self.description = f"torch {torch.__version__}"
         self.policies = POLICIES
+        self.known = KNOWN[device]
         # On CUDA, atomic additions come in any order: torch.use_deterministic_algorithms lists the layers.
         self.deterministic = device == "cpu"
 
@@ -85,25 +86,29 @@ class Torch(Target):
     def declared(self, layer: str, format: str) -> Declared:
         compute = format if format in ("float64", "float32") else "float32"
         operands, reason = None, ""
-        convolves = self.device == "cuda" and layer in ("conv2d", "conv_transpose2d")
-        if convolves and format == "float32" and torch.backends.cudnn.allow_tf32:
+        by_cudnn = self.device == "cuda" and layer in _OF_CUDNN
+        if by_cudnn and format == "float32" and torch.backends.cudnn.allow_tf32:
             operands, reason = "tf32", "torch.backends.cudnn.allow_tf32 is on"
         units: Mapping[str, float] = _CPU_UNITS if self.device == "cpu" else {}
-        special = self.device == "cpu" and compute == "float32"
-        kernel: Mapping[str, Any] = _of(ARITHMETIC, layer, format, {}) if special else {}
+        kernel: Mapping[str, Any] = self._row(ARITHMETIC, layer, format, {}) if compute == "float32" else {}
         return Declared(
             compute,
             operands,
             {**units, **kernel.get("units", {})},
             kernel.get("flush", False),
-            _of(ALGORITHMS, layer, format, None),
-            _of(BACKWARD, layer, format, None),
-            _of(SCATTERED, layer, format, frozenset()),
+            self._row(ALGORITHMS, layer, format, None),
+            self._row(BACKWARD, layer, format, None),
+            self._row(SCATTERED, layer, format, frozenset()),
             reason=reason,
         )
 
+    def _row(self, tables: Mapping[str, Mapping[Any, Any]], layer: str, format: str, default: Any) -> Any:
+        """The row of a layer in a format, else the row of the layer, in the table of the device."""
+        table = tables.get(self.device, {})
+        return table.get((layer, format), table.get(layer, default))
+
     def declared_for(self, case: Case) -> Declared:
-        changes = BY_CASE.get(case.layer)
+        changes = BY_CASE.get(self.device, {}).get(case.layer)
         declared = super().declared_for(case)
         return replace(declared, **changes(case)) if changes else declared
 
@@ -143,28 +148,37 @@ def _places(array: torch.Tensor) -> set[int]:
     return set(found)
 
 
-def _of(table: Mapping[Any, Any], layer: str, format: str, default: Any) -> Any:
-    """The row of a layer in a format, else the row of the layer."""
-    return table.get((layer, format), table.get(layer, default))
+def _families(name: str) -> list[dict[str, Any]]:
+    """What the files of this package offer under this name."""
+    modules = (importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
+    return [getattr(module, name, {}) for module in modules]
 
 
 def _collected(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for module in pkgutil.iter_modules(__path__):
-        found |= getattr(importlib.import_module(f"{__name__}.{module.name}"), name, {})
-    return found
+    return dict(ChainMap(*_families(name)))
 
 
-# Each file of this package offers the layers of one family, the order of operations they use where it is not the
-# formula's, in all cases or by the case, where their kernels on the CPU compute less accurately than in float64, and
-# the conventions they follow.
+def _by_device(name: str) -> dict[str, dict[Any, Any]]:
+    return {device: dict(ChainMap(*(tables.get(device, {}) for tables in _families(name)))) for device in VARIANTS}
+
+
+# Each file of this package offers the layers of one family and the conventions they follow; and, by device, the order
+# of operations they use where it is not the formula's, in all cases or by the case, and where their kernels compute
+# less accurately than in float64.
 LAYERS: dict[str, Callable[..., Any]] = _collected("LAYERS")
-ALGORITHMS: dict[Any, str] = _collected("ALGORITHMS")
-BACKWARD: dict[Any, str] = _collected("BACKWARD")
-SCATTERED: dict[Any, frozenset[str]] = _collected("SCATTERED")
-BY_CASE: dict[str, Callable[[Case], Mapping[str, Any]]] = _collected("BY_CASE")
-ARITHMETIC: dict[Any, Mapping[str, Any]] = _collected("ARITHMETIC")
 POLICIES: dict[str, Mapping[str, Any]] = _collected("POLICIES")
+ALGORITHMS: dict[str, dict[Any, str]] = _by_device("ALGORITHMS")
+BACKWARD: dict[str, dict[Any, str]] = _by_device("BACKWARD")
+SCATTERED: dict[str, dict[Any, frozenset[str]]] = _by_device("SCATTERED")
+BY_CASE: dict[str, dict[str, Callable[[Case], Mapping[str, Any]]]] = _by_device("BY_CASE")
+ARITHMETIC: dict[str, dict[Any, Mapping[str, Any]]] = _by_device("ARITHMETIC")
+KNOWN = {
+    "cpu": (*_deviations.EVERYWHERE, *_deviations.CPU),
+    "cuda": (*_deviations.EVERYWHERE, *_deviations_cuda.CUDA),
+}
+
+# Layers whose products are cuDNN's on CUDA.
+_OF_CUDNN = frozenset({"conv2d", "conv_transpose2d", "rnn", "lstm", "gru"})
 
 # Layers that are one module, which can live on.
 _MODULES = frozenset(

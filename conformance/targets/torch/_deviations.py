@@ -1,4 +1,4 @@
-"""Where torch leaves the permitted error, and why."""
+"""Where torch leaves the permitted error, and why: on any device, and on a CPU."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def _weights_unchecked(module: str) -> Deviation:
     )
 
 
-KNOWN: tuple[Deviation, ...] = (
+EVERYWHERE: tuple[Deviation, ...] = (
     *(
         Deviation(
             layer,
@@ -204,19 +204,6 @@ KNOWN: tuple[Deviation, ...] = (
         "# by the factor [0, 0, 1, 2, 3]",
         lambda case: _overlooked_factor(case, 1, 2),
         _UPSAMPLE_H,
-    ),
-    Deviation(
-        "upsample_bilinear",
-        "in half precision, where height and width of the output add up to more than 128, the weights of pixels are "
-        "rounded to the format: UpSampleKernel.cpp (_use_vectorized_kernel_cond_2d, upsample_generic_Nd_kernel_impl)",
-        "import torch\n"
-        "x = torch.tensor([3.0, -1.0], dtype=torch.bfloat16).reshape(1, 1, 2, 1)\n"
-        "for size in ((127, 1), (127, 2)):  # the columns are equal, exactly 0.0551 in this row\n"
-        "    print(torch.nn.functional.interpolate(x, size=size, mode='bilinear')[0, 0, 78, 0].item())\n"
-        "# 0.05517578125\n"
-        "# 0.0625",
-        _weights_in_half_precision,
-        "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cpu/UpSampleKernel.cpp",
     ),
     Deviation(
         "upsample_bilinear",
@@ -256,6 +243,104 @@ KNOWN: tuple[Deviation, ...] = (
     ),
     Deviation(
         "group_norm",
+        "without weight, the derivative towards the bias alone raises RuntimeError: tensor does not have a device",
+        "import torch\n"
+        "bias = torch.zeros(2, requires_grad=True)\n"
+        "try:\n"
+        "    torch.nn.functional.group_norm(torch.ones(1, 2, 2), 1, None, bias).sum().backward()\n"
+        "except RuntimeError as error:\n"
+        "    print(error)\n"
+        "# tensor does not have a device",
+        lambda case: case.upstream is not None and case.tensors["weight"] is None and "bias" in case.upstream.wanted,
+    ),
+    Deviation(
+        "batch_norm",
+        "of an empty batch only the first weight and the first bias are used, whatever their number: Normalization.cpp "
+        "(_batch_norm_impl_index)",
+        "import torch\n"
+        "mean, variance = torch.zeros(2), torch.ones(2)\n"
+        "print(torch.nn.functional.batch_norm(torch.ones(0, 2), mean, variance, torch.ones(3)).shape)\n"
+        "# torch.Size([0, 2])",
+        lambda case: case.slips("weight is", "bias is", "running_mean is", "running_var is") and 0 in _sides(case),
+        "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Normalization.cpp",
+        check="refusal",
+    ),
+    Deviation(
+        "linear",
+        "a bias of a single element is expanded to all outputs: addmm expands what it adds",
+        "import torch\nprint(torch.nn.functional.linear(torch.ones(1, 2), torch.ones(3, 2), torch.ones(1)))  # 3 3 3",
+        lambda case: case.slips("bias is a single one"),
+        check="refusal",
+    ),
+    Deviation(
+        "conv2d",
+        "an empty batch is answered although the dilation is 0: Convolution.cpp checks the dilation in the kernel, "
+        "which is not called",
+        "import torch\n"
+        "print(torch.nn.functional.conv2d(torch.ones(0, 1, 3, 3), torch.ones(1, 1, 2, 2), dilation=0).shape)",
+        lambda case: case.slips("dilation is 0") and 0 in _sides(case),
+        _CONVOLUTION,
+        check="refusal",
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "an empty batch is answered although the dilation is 0 or the output_padding too large: Convolution.cpp checks "
+        "them in the kernel, which is not called",
+        "import torch\n"
+        "x = torch.ones(0, 1, 3, 3)\n"
+        "print(torch.nn.functional.conv_transpose2d(x, torch.ones(1, 1, 2, 2), output_padding=1).shape)",
+        lambda case: case.slips("dilation is 0", "output_padding reaches") and 0 in _sides(case),
+        _CONVOLUTION,
+        check="refusal",
+    ),
+    Deviation(
+        "embedding",
+        "a negative max_norm turns the rows around instead of being refused: Embedding.cpp (embedding_renorm_cpu_)",
+        "import torch\n"
+        "print(torch.nn.functional.embedding(torch.tensor([0]), torch.ones(1, 2), max_norm=-1.0))  # -0.7 -0.7",
+        lambda case: case.slips("max_norm is negative"),
+        "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Embedding.cpp",
+        check="refusal",
+    ),
+    Deviation(
+        "multi_head_attention",
+        "a bias of the output that has a single element is expanded: addmm expands what it adds",
+        "import torch\n"
+        "layer, x = torch.nn.MultiheadAttention(2, 1), torch.ones(1, 1, 2)\n"
+        "layer.out_proj.bias = torch.nn.Parameter(torch.ones(1))\n"
+        "print(layer(x, x, x)[0])  # numbers",
+        lambda case: case.slips("out_proj_bias is a single one"),
+        check="refusal",
+    ),
+    Deviation(
+        "multi_head_attention",
+        "the packed bias is cut into three by chunk, of which the last may have a single element, which is expanded: "
+        "F._in_projection_packed",
+        "import torch\n"
+        "layer, x, y, z = torch.nn.MultiheadAttention(2, 1), *torch.ones(3, 1, 1, 2)\n"
+        "layer.in_proj_bias = torch.nn.Parameter(torch.ones(5))\n"
+        "print(layer(x, y, z)[0])  # numbers",
+        lambda case: case.slips("in_proj_bias is one too short") and sides(case, "query")[-1] == 2,
+        check="refusal",
+    ),
+)
+
+CPU: tuple[Deviation, ...] = (
+    Deviation(
+        "upsample_bilinear",
+        "in half precision, where height and width of the output add up to more than 128, the weights of pixels are "
+        "rounded to the format: UpSampleKernel.cpp (_use_vectorized_kernel_cond_2d, upsample_generic_Nd_kernel_impl)",
+        "import torch\n"
+        "x = torch.tensor([3.0, -1.0], dtype=torch.bfloat16).reshape(1, 1, 2, 1)\n"
+        "for size in ((127, 1), (127, 2)):  # the columns are equal, exactly 0.0551 in this row\n"
+        "    print(torch.nn.functional.interpolate(x, size=size, mode='bilinear')[0, 0, 78, 0].item())\n"
+        "# 0.05517578125\n"
+        "# 0.0625",
+        _weights_in_half_precision,
+        "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cpu/UpSampleKernel.cpp",
+    ),
+    Deviation(
+        "group_norm",
         "in channels_last the variance is E[x²] - E[x]², which cancels where the mean is large against the spread: "
         "group_norm_kernel.cpp (GroupNormKernelImplChannelsLastInternal)",
         "import torch\n"
@@ -289,18 +374,6 @@ KNOWN: tuple[Deviation, ...] = (
         ),
         "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cpu/group_norm_kernel.cpp",
         lethal=True,
-    ),
-    Deviation(
-        "group_norm",
-        "without weight, the derivative towards the bias alone raises RuntimeError: tensor does not have a device",
-        "import torch\n"
-        "bias = torch.zeros(2, requires_grad=True)\n"
-        "try:\n"
-        "    torch.nn.functional.group_norm(torch.ones(1, 2, 2), 1, None, bias).sum().backward()\n"
-        "except RuntimeError as error:\n"
-        "    print(error)\n"
-        "# tensor does not have a device",
-        lambda case: case.upstream is not None and case.tensors["weight"] is None and "bias" in case.upstream.wanted,
     ),
     Deviation(
         "instance_norm",
@@ -393,46 +466,6 @@ KNOWN: tuple[Deviation, ...] = (
         check="special",
     ),
     Deviation(
-        "batch_norm",
-        "of an empty batch only the first weight and the first bias are used, whatever their number: Normalization.cpp "
-        "(_batch_norm_impl_index)",
-        "import torch\n"
-        "mean, variance = torch.zeros(2), torch.ones(2)\n"
-        "print(torch.nn.functional.batch_norm(torch.ones(0, 2), mean, variance, torch.ones(3)).shape)\n"
-        "# torch.Size([0, 2])",
-        lambda case: case.slips("weight is", "bias is", "running_mean is", "running_var is") and 0 in _sides(case),
-        "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Normalization.cpp",
-        check="refusal",
-    ),
-    Deviation(
-        "linear",
-        "a bias of a single element is expanded to all outputs: addmm expands what it adds",
-        "import torch\nprint(torch.nn.functional.linear(torch.ones(1, 2), torch.ones(3, 2), torch.ones(1)))  # 3 3 3",
-        lambda case: case.slips("bias is a single one"),
-        check="refusal",
-    ),
-    Deviation(
-        "conv2d",
-        "an empty batch is answered although the dilation is 0: Convolution.cpp checks the dilation in the kernel, "
-        "which is not called",
-        "import torch\n"
-        "print(torch.nn.functional.conv2d(torch.ones(0, 1, 3, 3), torch.ones(1, 1, 2, 2), dilation=0).shape)",
-        lambda case: case.slips("dilation is 0") and 0 in _sides(case),
-        _CONVOLUTION,
-        check="refusal",
-    ),
-    Deviation(
-        "conv_transpose2d",
-        "an empty batch is answered although the dilation is 0 or the output_padding too large: Convolution.cpp checks "
-        "them in the kernel, which is not called",
-        "import torch\n"
-        "x = torch.ones(0, 1, 3, 3)\n"
-        "print(torch.nn.functional.conv_transpose2d(x, torch.ones(1, 1, 2, 2), output_padding=1).shape)",
-        lambda case: case.slips("dilation is 0", "output_padding reaches") and 0 in _sides(case),
-        _CONVOLUTION,
-        check="refusal",
-    ),
-    Deviation(
         "conv_transpose2d",
         "with groups, or in bfloat16, oneDNN computes, which does not look at the dilation of a kernel of one tap: "
         "Convolution.cpp",
@@ -476,15 +509,6 @@ KNOWN: tuple[Deviation, ...] = (
         check="special",
     ),
     Deviation(
-        "embedding",
-        "a negative max_norm turns the rows around instead of being refused: Embedding.cpp (embedding_renorm_cpu_)",
-        "import torch\n"
-        "print(torch.nn.functional.embedding(torch.tensor([0]), torch.ones(1, 2), max_norm=-1.0))  # -0.7 -0.7",
-        lambda case: case.slips("max_norm is negative"),
-        "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Embedding.cpp",
-        check="refusal",
-    ),
-    Deviation(
         "scaled_dot_product_attention",
         "four dimensions, which the fused kernel on the CPU takes: attn_mask and is_causal are both followed, where "
         "the documentation promises an error: FlashAttentionKernel.cpp",
@@ -509,27 +533,6 @@ KNOWN: tuple[Deviation, ...] = (
             check="refusal",
         )
         for layer in ("scaled_dot_product_attention", "local_attention")
-    ),
-    Deviation(
-        "multi_head_attention",
-        "a bias of the output that has a single element is expanded: addmm expands what it adds",
-        "import torch\n"
-        "layer, x = torch.nn.MultiheadAttention(2, 1), torch.ones(1, 1, 2)\n"
-        "layer.out_proj.bias = torch.nn.Parameter(torch.ones(1))\n"
-        "print(layer(x, x, x)[0])  # numbers",
-        lambda case: case.slips("out_proj_bias is a single one"),
-        check="refusal",
-    ),
-    Deviation(
-        "multi_head_attention",
-        "the packed bias is cut into three by chunk, of which the last may have a single element, which is expanded: "
-        "F._in_projection_packed",
-        "import torch\n"
-        "layer, x, y, z = torch.nn.MultiheadAttention(2, 1), *torch.ones(3, 1, 1, 2)\n"
-        "layer.in_proj_bias = torch.nn.Parameter(torch.ones(5))\n"
-        "print(layer(x, y, z)[0])  # numbers",
-        lambda case: case.slips("in_proj_bias is one too short") and sides(case, "query")[-1] == 2,
-        check="refusal",
     ),
     *map(_weights_unchecked, ("RNN", "LSTM", "GRU")),
 )

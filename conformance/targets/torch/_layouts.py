@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,6 +47,12 @@ def sides(case: Case, name: str) -> tuple[int, ...]:
     return tuple(getattr(case.tensors.get(name), "shape", ()))
 
 
+def shape_of(case: Case, name: str) -> tuple[int, ...] | None:
+    """The shape of one of the tensors, None for one that is absent, in cases that hold arrays too."""
+    found: Any = (case.tensors or case.arrays()).get(name)
+    return None if found is None else tuple(found.shape)
+
+
 def is_contiguous(case: Case, name: str) -> bool:
     """Whether a tensor's elements lie in memory one behind the other, in their order."""
     return laid_out(sides(case, name), case.layout(name)).is_contiguous()
@@ -54,3 +61,12 @@ def is_contiguous(case: Case, name: str) -> bool:
 def laid_out(shape: tuple[int, ...], layout: str) -> Tensor:
     """A tensor without numbers, of this shape and layout."""
     return LAYOUTS[layout](torch.empty(shape, device="meta"))
+
+
+def is_flat(shape: tuple[int, ...], layout: str) -> bool:
+    """Whether a tensor's elements, in their order, lie at equal distances in memory."""
+    try:
+        laid_out(shape, layout).view(-1, 1)
+    except RuntimeError:
+        return False
+    return True

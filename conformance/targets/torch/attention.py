@@ -151,16 +151,30 @@ _FUSED = ("scaled_dot_product_attention", "local_attention", "multi_head_attenti
 # (_scaled_dot_product_attention_math). It rounds wherever the fused kernel does.
 #
 # The packed projection is of an input that was transposed, (L, N, E): Linear.cpp stores it before the bias is added.
-ALGORITHMS = {
+_ALGORITHMS = {
     "scaled_dot_product_attention": "split_scale",
     "local_attention": "split_scale",
     "multi_head_attention": "stepwise",
 }
+ALGORITHMS = {"cpu": _ALGORITHMS, "cuda": _ALGORITHMS}
 
 # The fused kernel's derivatives recompute the weights from the logarithm of their sum:
 # aten/src/ATen/native/cpu/FlashAttentionKernel.cpp (cpu_flash_attention_backward).
-BACKWARD = dict.fromkeys(_FUSED, "recomputed")
+#
+# On CUDA that of softmax takes products that have been stored: activation.py.
+BACKWARD = {
+    "cpu": dict.fromkeys(_FUSED, "recomputed"),
+    "cuda": {
+        **dict.fromkeys(_FUSED, "recomputed"),
+        "additive_attention": "productwise",
+        "cross_attention": "productwise",
+        "dot_product_attention": "productwise",
+        "global_attention": "productwise",
+        "multi_head_attention": "productwise",
+        "self_attention": "productwise",
+    },
+}
 
 # The fused kernel on the CPU (aten/src/ATen/native/cpu/FlashAttentionKernel.cpp) takes Vectorized<float>::exp_u20,
 # at most 20 ulp off and zero where the result is subnormal (aten/src/ATen/cpu/vec/vec512/vec512_float.h).
-ARITHMETIC = {layer: {"units": {"exp": 40.0}, "flush": True} for layer in _FUSED}
+ARITHMETIC = {"cpu": {layer: {"units": {"exp": 40.0}, "flush": True} for layer in _FUSED}}

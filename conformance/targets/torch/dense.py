@@ -33,7 +33,19 @@ def residual(input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, 
 
 LAYERS = {"linear": linear, "custom_linear": custom_linear, "residual": residual}
 
-ALGORITHMS = {"residual": "layered", "custom_linear": "stepwise"}
+# On CUDA the bias may be added to a product that has been stored, whatever the shapes.
+ALGORITHMS: dict[str, dict[Any, str]] = {
+    "cpu": {"residual": "layered", "custom_linear": "stepwise"},
+    "cuda": {
+        "residual": "layered",
+        "custom_linear": "stepwise",
+        **{
+            (layer, format): "stepwise"
+            for layer in ("linear", "residual", "additive_attention")
+            for format in ("bfloat16", "float16")
+        },
+    },
+}
 
 
 def _stepwise(*names: str) -> Callable[[Case], dict[str, Any]]:
@@ -49,8 +61,24 @@ def _stepwise(*names: str) -> Callable[[Case], dict[str, Any]]:
     return declared
 
 
+def may_split(case: Case) -> bool:
+    """Whether torch lets parts of a sum be stored on CUDA: Numerical accuracy, Reduced precision reduction."""
+    allowed = {
+        "bfloat16": torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction,
+        "float16": torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction,
+    }
+    return bool(allowed.get(case.format))
+
+
+def _split(case: Case) -> dict[str, Any]:
+    return {"algorithm": "in_parts"} if may_split(case) else {}
+
+
 BY_CASE = {
-    "linear": _stepwise("input", "bias"),
-    "residual": _stepwise("input", "bias_1", "bias_2"),
-    "additive_attention": _stepwise("input", "bias"),
+    "cpu": {
+        "linear": _stepwise("input", "bias"),
+        "residual": _stepwise("input", "bias_1", "bias_2"),
+        "additive_attention": _stepwise("input", "bias"),
+    },
+    "cuda": dict.fromkeys(LAYERS, _split),
 }

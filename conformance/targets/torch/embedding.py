@@ -19,7 +19,8 @@ def embedding(
     return F.embedding(input, table, padding_idx, max_norm, norm_type), table
 
 
-# Rows that are looked up several times: aten/src/ATen/native/Embedding.cpp (embedding_dense_backward_cpu).
-SCATTERED = {"embedding": frozenset({"weight"})}
+# Rows that are looked up several times: aten/src/ATen/native/Embedding.cpp (embedding_dense_backward_cpu), and
+# aten/src/ATen/native/cuda/Embedding.cu (embedding_backward_feature_kernel) for so many at a time.
+SCATTERED = {device: {"embedding": frozenset({"weight"})} for device in ("cpu", "cuda")}
 
 LAYERS = {"embedding": embedding}

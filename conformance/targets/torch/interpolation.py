@@ -58,3 +58,6 @@ LAYERS = {
     "upsample_nearest_exact": upsample_nearest_exact,
     "upsample_bilinear": upsample_bilinear,
 }
+
+# Atomic additions: aten/src/ATen/native/cuda/UpSampleBilinear2d.cu.
+SCATTERED = {"cuda": {"upsample_bilinear": frozenset({"input"})}}

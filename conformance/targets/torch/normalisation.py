@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from conformance.case import Case
 from conformance.target import Unsupported
-from conformance.targets.torch._layouts import is_contiguous, laid_out, sides
+from conformance.targets.torch._layouts import is_contiguous, laid_out, shape_of, sides
 from conformance.targets.torch._modules import called
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)  # by the number of sides after (N, C)
@@ -58,10 +59,14 @@ def batch_norm(
 ) -> tuple[Tensor, ...]:
     """nn.BatchNorm1d, 2d or 3d."""
     kind, track = _BATCH_NORMS[input.dim() - 2], running_mean is not None
-    if training and eps == 0.0:
-        raise Unsupported("nn.BatchNorm refuses eps = 0 in training")
     module = _made(kind, input.shape[1], eps, momentum, True, track, weight=weight, bias=bias, training=training)
-    return _with_statistics(module, input, weight, bias, (running_mean, running_var), num_batches_tracked)
+    try:
+        return _with_statistics(module, input, weight, bias, (running_mean, running_var), num_batches_tracked)
+    except ValueError as refused:
+        if eps != 0.0:
+            raise
+        mode = "training" if training else "evaluation"
+        raise Unsupported(f"nn.BatchNorm refuses eps = 0 in {mode}") from refused
 
 
 def layer_norm(
@@ -124,9 +129,21 @@ LAYERS = {
 #
 # Where the statistics are bfloat16, the variance is divided in bfloat16, by a number of values that it may not hold:
 # aten/src/ATen/native/Normalization.cpp (batch_norm_cpu_update_stats_template).
-ALGORITHMS: dict[Any, str] = {
-    **dict.fromkeys(LAYERS, "folded"),
-    **{(layer, "bfloat16"): "folded_in_storage" for layer in ("batch_norm", "instance_norm")},
+#
+# On CUDA all take means by Welford's recurrence. Only group_norm folds: in aten/src/ATen/native/cuda,
+# group_norm_kernel.cu, which reads ε and, up to torch 2.11 at least, its own statistics in the format of the input;
+# Normalization.cuh (batch_norm_transform_input_kernel), which instance_norm calls; layer_norm_kernel.cu.
+ALGORITHMS: dict[str, dict[Any, str]] = {
+    "cpu": {
+        **dict.fromkeys(LAYERS, "folded"),
+        **{(layer, "bfloat16"): "folded_in_storage" for layer in ("batch_norm", "instance_norm")},
+    },
+    "cuda": {
+        "batch_norm": "weighted",
+        "group_norm": "folded_in_storage",
+        "instance_norm": "weighted",
+        "layer_norm": "recurrent",
+    },
 }
 
 
@@ -152,11 +169,47 @@ def _stepwise(case: Case) -> dict[str, Any]:
     return {} if whole else {"algorithm": writing}
 
 
-BY_CASE = {"batch_norm": _stepwise, "instance_norm": _stepwise}
+def _by_cudnn(case: Case) -> dict[str, Any]:
+    """cuDNN, which folds, takes what has weight, bias and a place for every channel, but not half precision.
+
+    aten/src/ATen/native/Normalization.cpp (_select_batch_norm_backend).
+    """
+    input, *affine = (shape_of(case, name) for name in ("input", "weight", "bias"))
+    served = case.format in ("float64", "float32") and input is not None and len(input) > 2
+    return {"algorithm": "folded"} if served and None not in affine else {}
+
+
+def _unfolded(case: Case) -> dict[str, Any]:
+    """Where a channel has one place, or neither weight nor bias, group_norm does not fold.
+
+    aten/src/ATen/native/cuda/group_norm_kernel.cu (GroupNormKernelImplInternal; Compute1dBackwardFusedParamsCUDAKernel,
+    which multiplies in the format of the input, up to torch 2.11 at least).
+    """
+    input, *affine = (shape_of(case, name) for name in ("input", "weight", "bias"))
+    if math.prod((input or ())[2:]) == 1:
+        return {"algorithm": "recurrent_in_storage", "backward": "collected_apart"}
+    return {"algorithm": "recurrent_in_storage"} if affine == [None, None] else {}
+
+
+BY_CASE = {
+    "cpu": {"batch_norm": _stepwise, "instance_norm": _stepwise},
+    "cuda": {"batch_norm": _by_cudnn, "group_norm": _unfolded, "instance_norm": _by_cudnn},
+}
 
 # The derivative towards the input is a ȳ + b x + c, with one a, b and c per row or group, in the same two files
-# (LayerNormBackwardKernelImplInternal, GroupNormInputBackward).
-BACKWARD = {"layer_norm": "collected", "group_norm": "collected"}
+# (LayerNormBackwardKernelImplInternal, GroupNormInputBackward), and in the kernel of group_norm on CUDA.
+BACKWARD = {
+    "cpu": {"layer_norm": "collected", "group_norm": "collected"},
+    "cuda": {"group_norm": "collected_in_storage"},
+}
 
-# Its rows add to the derivatives of weight and bias one by one, in a buffer of their format (same function).
-SCATTERED = {"layer_norm": frozenset({"weight", "bias"})}
+# Its rows add to the derivatives of weight and bias one by one, in a buffer of their format (same function). On CUDA
+# the threads of batch_norm hand on what they have added up in that format: Normalization.cuh (SumReduceOp<Float2>).
+_AFFINE = frozenset({"weight", "bias"})
+SCATTERED = {
+    "cpu": {"layer_norm": _AFFINE},
+    "cuda": {"batch_norm": _AFFINE, "instance_norm": _AFFINE},
+}
+
+# rsqrtf is at most 2 ulp off (CUDA C++ Programming Guide, Mathematical Functions), here a root and a quotient of 1 u.
+ARITHMETIC = {"cuda": {layer: {"units": {"sqrt": 3.0}} for layer in LAYERS}}

@@ -38,7 +38,11 @@ def avg_pool2d(
     return found
 
 
-# Windows that overlap add to their pixels one by one: aten/src/ATen/native/cpu/{MaxPoolKernel,AvgPoolKernel}.cpp.
-SCATTERED = {"max_pool2d": frozenset({"input"}), "avg_pool2d": frozenset({"input"})}
+# Windows that overlap add to their pixels one by one: aten/src/ATen/native/cpu/{MaxPoolKernel,AvgPoolKernel}.cpp. On
+# CUDA those of avg_pool2d add quotients that are stored numbers: aten/src/ATen/native/cuda/AveragePool2d.cu.
+SCATTERED = {
+    "cpu": {"max_pool2d": frozenset({"input"}), "avg_pool2d": frozenset({"input"})},
+    "cuda": {"avg_pool2d": frozenset({"input"})},
+}
 
 LAYERS = {"max_pool2d": max_pool2d, "avg_pool2d": avg_pool2d}

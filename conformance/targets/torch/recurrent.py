@@ -106,9 +106,10 @@ def gru(
 def _module(kind: Any, weights: tuple[Tensor, ...], hidden: int = 0, **options: Any) -> Callable[..., Any]:
     """The module with these weights; their order is that of its parameters."""
     hidden = hidden or weights[1].shape[1]
-    module: nn.Module = kind(weights[0].shape[1], hidden, **options, device="meta")
+    module = kind(weights[0].shape[1], hidden, **options, device="meta")
     names = (name for name, _ in module.named_parameters())
     function = called(module, dict(zip(names, weights, strict=True)))
+    module.flatten_parameters = _nothing  # on CUDA it gives parameters another place in memory: these are the caller's
 
     def quietly(*inputs: Any) -> Any:
         with warnings.catch_warnings():
@@ -119,12 +120,29 @@ def _module(kind: Any, weights: tuple[Tensor, ...], hidden: int = 0, **options: 
     return quietly
 
 
-# The steps of a sequence add to the derivatives of the weights one by one, as autograd accumulates them.
-SCATTERED = dict.fromkeys(("rnn", "lstm", "gru"), frozenset({"weights"}))
+def _nothing() -> None:
+    pass
+
 
 LAYERS = {"rnn": rnn, "lstm": lstm, "gru": gru}
-ALGORITHMS = {"gru": "interpolated"}
+
+# The steps of a sequence add to the derivatives of the weights one by one, as autograd accumulates them, and so does
+# cuDNN (cudnnRNNBackwardWeights_v8, CUDNN_WGRAD_MODE_ADD).
+SCATTERED = dict.fromkeys(("cpu", "cuda"), dict.fromkeys(LAYERS, frozenset({"weights"})))
+
+# cuDNN stores parts of long sums in half precision, as in convolutions.
+ALGORITHMS: dict[str, dict[Any, str]] = {
+    "cpu": {"gru": "interpolated"},
+    "cuda": {(layer, format): "in_parts" for layer in LAYERS for format in ("bfloat16", "float16")},
+}
 
 # oneDNN computes an LSTM in bfloat16 with VCVTNEPS2BF16, to which subnormals are zeros (Intel 64 and IA-32
 # Architectures Software Developer's Manual, volume 2).
-ARITHMETIC = {("lstm", "bfloat16"): {"flush": True}}
+#
+# In float32 cuDNN's tanh is the instruction tanh.approx.f32, bit for bit: at most 1.113e-5 off, relative to the result
+# (N. Juffa, over all inputs: forums.developer.nvidia.com/t/173291). Its sigmoid is made of __expf: 2 + |1.173 x| ulp
+# (CUDA C++ Programming Guide, Intrinsic Functions), 105 where x is -88, beyond which the result underflows.
+ARITHMETIC = {
+    "cpu": {("lstm", "bfloat16"): {"flush": True}},
+    "cuda": {layer: {"units": {"tanh": 1.113e-5 * 2.0**24, "exp": 210.0}} for layer in LAYERS},
+}

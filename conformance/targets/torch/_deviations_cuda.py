@@ -1,0 +1,252 @@
+"""Where torch leaves the permitted error on a CUDA device, and why."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from conformance.case import Case
+from conformance.target import Deviation
+from conformance.targets.torch._layouts import is_contiguous, is_flat, laid_out, sides
+from conformance.targets.torch.dense import may_split
+from conformance.values import leaves
+
+
+def _state_apart(case: Case) -> bool:
+    """Whether cuDNN is given an initial state that is not contiguous."""
+    return 0 not in sides(case, "input") and not all(is_contiguous(case, name) for name in ("h_0", "c_0"))
+
+
+def _weights_apart(case: Case) -> bool:
+    """Whether cuDNN is given a weight that is no column of numbers at equal distances."""
+    layout = case.layout("weights")
+    return 0 not in sides(case, "input") and not all(is_flat(x.shape, layout) for x in leaves(case.tensors["weights"]))
+
+
+def _bias_alone(case: Case) -> bool:
+    """Whether there is no weight, and the derivative towards the bias is asked for."""
+    return case.upstream is not None and case.tensors.get("weight") is None and "bias" in case.upstream.wanted
+
+
+def _other_norm(case: Case) -> bool:
+    """Whether rows are shortened whose norm is neither a sum of absolute values nor one of squares."""
+    p, weight = case.parameters.get("norm_type", 2.0), _array(case, "weight")
+    return (
+        case.parameters.get("max_norm") is not None and p not in (1.0, 2.0) and (p == math.inf or bool((weight < 0).any()))
+    )
+
+
+def _read_as_rows(case: Case) -> bool:
+    """Whether rows are shortened of a table whose copy is transposed in memory."""
+    copied = laid_out(sides(case, "weight"), case.layout("weight")).clone()
+    return case.parameters.get("max_norm") is not None and not copied.is_contiguous()
+
+
+def _shortened_twice(case: Case) -> bool:
+    """Whether one index stands in several rows of the indices, a last axis each, and what it looks up may be shortened.
+
+    Equal indices that follow each other, each row in order, are one. Relations repeat rows.
+    """
+    indices = _array(case, "input")
+    rows = np.sort(indices, axis=-1).ravel()
+    starts = rows[np.append(True, rows[1:] != rows[:-1])]
+    repeated = len(np.unique(starts)) < len(starts) or (case.relation is not None and indices.ndim > 1)
+    return case.parameters.get("max_norm") is not None and repeated
+
+
+def _array(case: Case, name: str) -> Any:
+    return case.arrays()[name]
+
+
+_RNN = "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cudnn/RNN.cpp"
+_EMBEDDING = "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cuda/Embedding.cu"
+
+
+def _recurrent(module: str) -> tuple[Deviation, ...]:
+    """What cuDNN's recurrent layers refuse."""
+    return (
+        Deviation(
+            module.lower(),
+            "an initial state that is not contiguous is refused: cudnn/RNN.cpp (_cudnn_rnn)",
+            "import torch\n"
+            "x, state = torch.ones(1, 2, 1, device='cuda'), torch.ones(1, 2, 2, device='cuda')[..., ::2]\n"
+            f"layer = torch.nn.{module}(1, 1, device='cuda')\n"
+            "try:\n"
+            f"    layer(x, {'(state, state)' if module == 'LSTM' else 'state'})\n"
+            "except RuntimeError as error:\n"
+            "    print(error)\n"
+            "# rnn: hx is not contiguous",
+            _state_apart,
+            "https://github.com/pytorch/pytorch/issues/345",
+        ),
+        Deviation(
+            module.lower(),
+            "a weight that is transposed or expanded in memory is refused: cudnn/RNN.cpp (_viewOrCopyParams)",
+            "import torch\n"
+            f"layer = torch.nn.{module}(2, 2, device='cuda')\n"
+            "layer.weight_hh_l0 = torch.nn.Parameter(layer.weight_hh_l0.detach().mT.contiguous().mT)\n"
+            "try:\n"
+            "    layer(torch.ones(1, 1, 2, device='cuda'))\n"
+            "except RuntimeError as error:\n"
+            "    print(str(error)[:59])\n"
+            "# view size is not compatible with input tensor's size and st",
+            _weights_apart,
+            _RNN,
+        ),
+    )
+
+
+CUDA: tuple[Deviation, ...] = (
+    *(deviation for module in ("RNN", "LSTM", "GRU") for deviation in _recurrent(module)),
+    *(
+        Deviation(
+            layer,
+            "without weight, the derivative towards the bias is zero where there is one channel, in channels_last, and "
+            "raises RuntimeError elsewhere: its memory is made like that of the weight: Normalization.cuh",
+            "import torch\n"
+            "for channels in (1, 2):\n"
+            "    bias = torch.zeros(channels, device='cuda', requires_grad=True)\n"
+            "    x = torch.arange(3.0 * channels, device='cuda').reshape(3, channels)\n"
+            "    y = torch.nn.functional.batch_norm(x, None, None, None, bias, training=True)\n"
+            "    try:\n"
+            "        print(torch.autograd.grad(y, bias, torch.ones_like(y))[0].tolist())  # 3\n"
+            "    except RuntimeError as error:\n"
+            "        print(error)\n"
+            "# [0.0]\n"
+            "# Function NativeBatchNormBackward0 returned an invalid gradient at index 2 - got [0] but expected shape "
+            "compatible with [2]",
+            _bias_alone,
+            "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cuda/Normalization.cuh",
+        )
+        for layer in ("batch_norm", "instance_norm")
+    ),
+    *(
+        Deviation(
+            layer,
+            "in half precision sums of integers are not exact, as parts of them may be stored: measured from 192 terms "
+            "on",
+            "import torch\n"
+            "weight = torch.full((3, 1024), 64.0)\n"
+            "weight[:, 512:], weight[:, 0] = -64, 65  # a sum of 1\n"
+            "tensors = [tensor.cuda().bfloat16() for tensor in (torch.ones(2, 1024), weight, torch.zeros(3))]\n"
+            "for allowed in (False, True):\n"
+            "    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = allowed\n"
+            "    print(torch.nn.functional.linear(*tensors)[0, 0].item())\n"
+            "# 1.0\n"
+            "# 0.0",
+            lambda case: case.relation is not None and may_split(case) and sides(case, "input")[-1] >= 192,
+            "https://docs.pytorch.org/docs/stable/notes/numerical_accuracy.html",
+            check="relation",
+        )
+        for layer in ("linear", "custom_linear")
+    ),
+    Deviation(
+        "conv2d",
+        "a dilation of 0 is answered where each channel is a group: DepthwiseConv2d.cu does not look at it",
+        "import torch\n"
+        "x, weight = torch.ones(1, 2, 3, 3, device='cuda'), torch.ones(2, 1, 2, 2, device='cuda')\n"
+        "print(tuple(torch.nn.functional.conv2d(x, weight, dilation=(1, 0), groups=2).shape))\n"
+        "# (1, 2, 2, 3)",
+        lambda case: case.slips("dilation is 0") and 1 < case.parameters["groups"] == sides(case, "input")[-3],
+        "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cuda/DepthwiseConv2d.cu",
+        check="refusal",
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "NaN and infinities of the weight may reach pixels beside theirs: cuDNN multiplies taps with zeros that stand "
+        "between the pixels and around them, but not in float64",
+        "import torch\n"
+        "x, weight = torch.ones(1, 1, 2, 3, device='cuda'), torch.ones(1, 1, 3, 3, device='cuda')\n"
+        "weight[..., 0, 0] = torch.nan\n"
+        "for kind in (torch.float64, torch.float16):\n"
+        "    print(torch.nn.functional.conv_transpose2d(x.to(kind), weight.to(kind))[0, 0, 1].tolist())\n"
+        "# [nan, nan, nan, 4.0, 2.0]\n"
+        "# [nan, nan, nan, nan, nan]",
+        lambda case: case.format != "float64" and not case.is_finite("weight"),
+        check="special",
+    ),
+    Deviation(
+        "scaled_dot_product_attention",
+        "a mask that is the same for all keys is refused by the memory-efficient kernel, where it is expanded: "
+        "attention.cu (_efficient_attention_forward)",
+        "import torch\n"
+        "x, mask = torch.ones(1, 1, 3, 4, device='cuda'), torch.ones(3, 1, device='cuda') > 0\n"
+        "try:\n"
+        "    torch.nn.functional.scaled_dot_product_attention(x, x, x, mask)\n"
+        "except RuntimeError as error:\n"
+        "    print(error)\n"
+        "# (*bias): last dimension must be contiguous",
+        lambda case: sides(case, "attn_mask")[-1:] == (1,) and sides(case, "key")[-2] > 1,
+        "https://github.com/pytorch/pytorch/issues/109607",
+    ),
+    Deviation(
+        "embedding",
+        "an index outside the table fails an assertion on the device, which ends all use of it in the process: "
+        "Indexing.cu",
+        "import subprocess, sys\n"
+        "program = '''\n"
+        "import torch\n"
+        "for index in (1, 0):\n"
+        "    try:\n"
+        "        print(torch.nn.functional.embedding(torch.tensor([index]).cuda(), torch.ones(1, 1).cuda()))\n"
+        "    except RuntimeError as error:\n"
+        "        print(index, str(error).splitlines()[0])\n"
+        "'''\n"
+        "print(subprocess.run([sys.executable, '-c', program], capture_output=True, text=True).stdout.strip())\n"
+        "# 1 CUDA error: device-side assert triggered\n"
+        "# 0 CUDA error: device-side assert triggered",
+        lambda case: case.slips(
+            "the first index after the table",
+            "an index far behind the table",
+            "the index -1",
+            "an index far before the table",
+        ),
+        check="refusal",
+        lethal=True,
+    ),
+    Deviation(
+        "embedding",
+        "with max_norm the norm is (Σ w^p)^(1/p), not of |w|: for an odd p negative numbers make it less or NaN, and "
+        "for p = inf every norm is found to be 1: renorm_kernel",
+        "import torch\n"
+        "index, weight = torch.tensor([0], device='cuda'), torch.tensor([[3.0, -4.0]], device='cuda')\n"
+        "for p in (2.0, 3.0, torch.inf):\n"
+        "    y = torch.nn.functional.embedding(index, weight.clone(), max_norm=1.0, norm_type=p)\n"
+        "    print([round(z, 2) for z in y.flatten().tolist()])\n"
+        "# [0.6, -0.8]\n"
+        "# [3.0, -4.0]\n"
+        "# [3.0, -4.0]",
+        _other_norm,
+        _EMBEDDING,
+    ),
+    Deviation(
+        "embedding",
+        "with max_norm a table that is not contiguous is read and written as if it were: embedding_renorm_cuda_",
+        "import torch\n"
+        "index, weight = torch.tensor([1], device='cuda'), torch.tensor([[3.0, 4.0], [6.0, 8.0]], device='cuda')\n"
+        "for table in (weight.clone(), weight.mT.contiguous().mT):  # the same numbers, other results\n"
+        "    y = torch.nn.functional.embedding(index, table, max_norm=1.0)\n"
+        "    print([round(z, 2) for z in y.flatten().tolist()])\n"
+        "# [0.6, 0.8]\n"
+        "# [1.0, 8.0]",
+        _read_as_rows,
+        _EMBEDDING,
+    ),
+    Deviation(
+        "embedding",
+        "with max_norm a row that is looked up from several rows of indices may be shortened twice: indices are sorted "
+        "row by row before equal ones are dropped, and several blocks shorten what they read: embedding_renorm_cuda_",
+        "import torch\n"
+        "least = 1.0\n"
+        "for _ in range(500):\n"
+        "    weight = torch.ones(4, 5000, device='cuda')\n"
+        "    torch.nn.functional.embedding(torch.randint(4, (8, 8), device='cuda'), weight, max_norm=1.0)\n"
+        "    least = min(least, weight.norm(dim=1).min().item())\n"
+        "print(least < 0.999)  # every norm is to be 1\n"
+        "# True",
+        _shortened_twice,
+        "https://github.com/pytorch/pytorch/issues/44792",
+    ),
+)
