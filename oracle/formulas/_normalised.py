@@ -37,8 +37,8 @@ def welford_mean(xs: Sequence[Scalar]) -> Scalar:
     """μ by m_k = (k−1)/k m_(k−1) + x_k / k (Welford 1962), rounding even where Σ x / n is exact.
 
     Unrolled, x_k weighs (1/k) Π_(i>k) (i−1)/i = 1/n. Each weight is rounded as the recurrence
-    rounds it; the sum is order-free. Means of blocks, joined as (a m_a + b m_b) / (a + b), round no more (Chan, Golub
-    and LeVeque 1979). Written as m_(k−1) + (x_k − m_(k−1)) / k, differences may overflow.
+    rounds it; the sum is order-free. It stands for means of blocks too, joined as (a m_a + b m_b) / (a + b) (Chan,
+    Golub and LeVeque 1979). Written as m_(k−1) + (x_k − m_(k−1)) / k, differences may overflow.
     """
     weights = []
     shrinkage = constant(1.0)

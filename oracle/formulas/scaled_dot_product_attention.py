@@ -83,7 +83,7 @@ def written(
     """With the scale on query or product, or ``split``: its root on query and key, which may be rounded.
 
     ``repeated``: a head that serves several is copied for each, and the derivative of every copy is stored.
-    ``weigh`` makes of the scores of a query the weights of the keys.
+    ``recomputed`` and ``online`` as in ``weighted``; ``weigh`` makes of the scores of a query the weights of the keys.
     """
     if enable_gqa:
         require_rank("query", query, 3)
