@@ -4,10 +4,10 @@
                                   [--only broken|honest] [--name NAME,…]
 
 Every implementation of ``benchmarks.implementations`` stands for its layer in the torch target on the CPU, declares the
-plain arithmetic (its own format, float32 for narrower ones), and has no known deviations. It is asked all checks of the
-profile in their order, in each of its formats, until one rejects it: FAIL, or CRASHED, or its process died. Seed 0 has
-the cases that everyone gets; each further seed has others. Honest implementations are accepted if no seed rejects
-them; broken ones are asked with seed 0 alone.
+plain arithmetic (its own format, float32 for narrower ones) and its order of operations where that is not the
+formula's, and has no known deviations. It is asked all checks of the profile in their order, in each of its formats,
+until one rejects it: FAIL, or CRASHED, or its process died. Seed 0 has the cases that everyone gets; each further seed
+has others. Honest implementations are accepted if no seed rejects them; broken ones are asked with seed 0 alone.
 
 Beside it stand the rules of ``benchmarks.rivals``, which see the same implementations, in float32: allclose as in
 KernelBench, assert_close as with OpInfo, the ONNX backend test, WebNN's ulps, TOSA's bound of dot products. Each says
@@ -15,7 +15,7 @@ there, and below the table, what it runs.
 
 Every implementation is put to the test in a process of its own, so that one that crashes or hangs ends nothing else.
 ``--short`` takes the quick profile, one seed, and of each layer the first honest implementation, in its first format,
-and every fourth broken one.
+and every sixth broken one.
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ class Implemented(Torch):
         return self._implementation.function if name == self._implementation.layer else super().layer(name)
 
     def declared(self, layer: str, format: str) -> Declared:
-        """The formula's own order of operations; the accuracy of torch's elementary functions."""
+        """What the implementation declares, beside the accuracy of torch's elementary functions."""
         if layer != self._implementation.layer:  # another one, to which a relation compares
             return super().declared(layer, format)
         compute = format if format in ("float64", "float32") else "float32"
-        return Declared(compute, units=super().declared("tanh", format).units)
+        return Declared(compute, units=super().declared("tanh", format).units, **self._implementation.declared)
 
     def declared_for(self, case: Case) -> Declared:
         """What torch does in some cases only, the implementation does not."""
@@ -269,7 +269,7 @@ def sample(implementations: Sequence[Implementation]) -> list[Implementation]:
     for layer in dict.fromkeys(each.layer for each in implementations):
         honest = [each for each in implementations if each.layer == layer and each.honest]
         broken = [each for each in implementations if each.layer == layer and not each.honest]
-        found += [replace(each, formats=each.formats[:1]) for each in honest[:1]] + broken[::4]
+        found += [replace(each, formats=each.formats[:1]) for each in honest[:1]] + broken[::6]
     return found
 
 
@@ -313,7 +313,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"[{number}/{len(implementations)}] {_progress(rows[-1])}", file=sys.stderr, flush=True)
         complete = True
     if parsed.short:
-        print("short: quick profile; of each layer one honest and every fourth broken implementation")
+        print("short: quick profile; of each layer one honest and every sixth broken implementation")
     for line in report(rows, parsed.profile, parsed.seeds, complete):
         print(line)
     if parsed.json:

@@ -409,6 +409,11 @@ class Outcomes(Arithmetic):
         unharmed = all(other.finite for other in others())
         return self.number(x.low, x.high, x.nan or not unharmed, x.idle)
 
+    def through(self, x: Scalar, steps: Callable[[], Sequence[Scalar]]) -> Outcome:
+        if all(step.finite for step in steps()):
+            return cast("Outcome", x)
+        return self.number(-_INF, _INF, True) if x.finite else self.number(x.low, x.high, True, x.idle)
+
 
 def _overflows(highs: Sequence[float], inexact: int, overflow: float) -> bool:
     """Whether some of these terms may add up to infinity: those that are positive. One by itself does not."""

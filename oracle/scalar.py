@@ -111,6 +111,9 @@ class Arithmetic(ABC):
     def beside(self, x: Scalar, others: Callable[[], Sequence[Scalar]]) -> Scalar:
         return x
 
+    def through(self, x: Scalar, steps: Callable[[], Sequence[Scalar]]) -> Scalar:
+        return x
+
     @abstractmethod
     def value(self, x: Scalar) -> float:
         """The float nearest to a scalar's value."""
@@ -249,6 +252,11 @@ def reused(x: Scalar) -> Scalar:
 def beside(x: Scalar, others: Callable[[], Sequence[Scalar]]) -> Scalar:
     """``x``, to which an implementation may add the products of ``others`` and zero: of use where one is not finite."""
     return _stack[-1].beside(x, others)
+
+
+def through(x: Scalar, steps: Callable[[], Sequence[Scalar]]) -> Scalar:
+    """``x``, which an implementation finds by way of numbers like these ``steps``: it is lost where one overflows."""
+    return _stack[-1].through(x, steps)
 
 
 def undefined(x: Scalar) -> bool:

@@ -19,6 +19,7 @@ from oracle.exact import Exact
 from oracle.fast import Fast
 from oracle.formats import float32, float64
 from oracle.formulas.scaled_dot_product_attention import split_scale
+from oracle.outcomes import Outcomes
 from oracle.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
@@ -282,6 +283,17 @@ def test_torch_in_float64_stays_within_the_bound_of_the_truth(layer: str, data: 
                     assert abs((y - high) - low) <= bound + radius
 
 
+@often
+@given(CASES["scaled_dot_product_attention"])
+def test_one_pass_over_the_keys_has_the_same_values(call: Call) -> None:
+    with Exact(256):
+        online, documented = (
+            evaluate("scaled_dot_product_attention", *call[:2], algorithm)["output"].elements()
+            for algorithm in ("online", None)
+        )
+        assert all(one.overlaps(other) or other.is_nan() for one, other in zip(online, documented, strict=True))
+
+
 def elements(layer: str, tensors: Arrays, **parameters: Any) -> list[float]:
     with Fast():
         return list(map(float, evaluate(layer, tensors, parameters)["output"].elements()))
@@ -370,6 +382,15 @@ def test_what_does_not_fit_is_refused(parameters: dict[str, Any], message: str) 
     rest = {k: v for k, v in parameters.items() if k != "attn_mask"}
     with pytest.raises(ValueError, match=message):
         elements("scaled_dot_product_attention", ROW | mask, **rest)
+
+
+def test_in_one_pass_the_weighted_values_may_overflow() -> None:
+    layer = "scaled_dot_product_attention"
+    large = {**ROW, "value": np.full((2, 1), float32.largest)}
+    with Outcomes(float32):
+        online, documented = (evaluate(layer, large, {}, a)["output"].elements()[0] for a in ("online", None))
+    assert math.inf in online
+    assert math.inf not in documented
 
 
 def test_derivatives_of_the_scores_may_be_scaled_before_they_are_summed() -> None:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from oracle.accuracy import UNITS
 from oracle.envelope import EnvelopeArithmetic, bound
 from oracle.evaluate import evaluate, gradients
 from oracle.exact import Exact
@@ -258,8 +259,10 @@ def test_small_integers_are_rounded_nowhere(layer: str, data: st.DataObject) -> 
     ("layer", "algorithm"),
     [
         ("softmax", "vectorised"),
+        ("softmax", "online"),
         ("softmax", "productwise"),
         ("log_softmax", "vectorised"),
+        ("log_softmax", "online"),
         ("log_softmax", "kept"),
         ("sigmoid", "stepwise"),
         ("tanh", "stepwise"),
@@ -285,6 +288,23 @@ def test_another_order_of_operations_has_the_same_values_and_derivatives(
 
     with Exact(256):
         assert all(one.overlaps(other) for one, other in zip(elements(None), elements(algorithm), strict=True))
+
+
+def test_in_one_pass_the_error_of_exp_is_met_again_with_every_larger_score() -> None:
+    units, rising = 40.0, np.linspace(0.0, 1.0, 65)
+
+    def exp(x: float) -> float:
+        return math.exp(x) * (1.0 - 0.9 * units * float32.unit) if x else 1.0
+
+    most, found = -math.inf, 0.0
+    for score in rising.tolist():
+        most, found = score, found * exp(most - score) + 1.0
+    with EnvelopeArithmetic(float32, units={**UNITS, "exp": units}):
+        online, documented = (
+            bounds(evaluate("softmax", {"input": rising}, {}, algorithm))[-1] for algorithm in ("online", None)
+        )
+    error = abs(1.0 / found - scipy.special.softmax(rising)[-1])
+    assert documented < error < online
 
 
 def test_a_sum_in_parts_may_store_each_of_them() -> None:

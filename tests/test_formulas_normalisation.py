@@ -18,6 +18,8 @@ from oracle.exact import Exact
 from oracle.fast import Fast
 from oracle.formats import bfloat16, float32, float64
 from oracle.formulas import formula
+from oracle.formulas._normalised import welford_mean
+from oracle.outcomes import Outcomes
 from oracle.tensor import Tensor
 
 Arrays = dict[str, np.ndarray[Any, Any] | None]
@@ -135,15 +137,39 @@ def test_torch_in_float64_stays_within_the_bound_of_the_truth(layer: str, data: 
 
 
 @layers
+@pytest.mark.parametrize("writing", ["folded", "recurrent"])
 @often
 @given(st.data())
-def test_both_writings_have_the_same_value(layer: str, data: st.DataObject) -> None:
+def test_all_writings_have_the_same_value(layer: str, writing: str, data: st.DataObject) -> None:
     call = data.draw(CASES[layer])
     with Exact(256):
-        documented, rewritten = outputs(formula(layer), call), outputs(folded(layer), call)
+        documented, rewritten = outputs(formula(layer), call), outputs(formula(layer, writing), call)
         for name, x in documented.items():
             for one, other in zip(x.elements(), rewritten[name].elements(), strict=True):
                 assert one.overlaps(other)
+
+
+def test_means_by_recurrence_round_where_a_sum_is_exact() -> None:
+    row = np.array([3, 2, -4, 0, -1], np.float32)
+    mean, squares = np.float32(0.0), np.float32(0.0)
+    for count, x in enumerate(row, 1):
+        distance = x - mean
+        mean += distance / np.float32(count)
+        squares += distance * (x - mean)
+    found = (row[3] - mean) / np.sqrt(squares / np.float32(5.0))
+    assert found != 0.0  # the mean is row[3]
+    call: Call = {"input": row}, {"normalized_shape": (5,), "eps": 0.0}
+    with EnvelopeArithmetic(float32):
+        documented, by_recurrence = (outputs(formula("layer_norm", a), call)["output"][3] for a in (None, "recurrent"))
+    assert documented.bound == 0.0
+    assert abs(found) <= by_recurrence.bound
+
+
+@pytest.mark.parametrize("overflows", [False, True])
+def test_a_mean_by_recurrence_is_lost_where_a_difference_overflows(overflows: bool) -> None:
+    with Outcomes(float32) as arithmetic:
+        mean = welford_mean([arithmetic.lift(x) for x in (float32.largest, -float32.largest if overflows else 1.0)])
+    assert mean.anything == overflows
 
 
 @pytest.mark.parametrize(

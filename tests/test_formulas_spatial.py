@@ -135,6 +135,9 @@ CASES: dict[str, st.SearchStrategy[Call]] = {
 layers = pytest.mark.parametrize("layer", CASES)
 
 
+INTERPOLATED = ("rows_first", "columns_first")
+
+
 def by_torch(call: Call, dtype: torch.dtype) -> torch.Tensor:
     tensors, parameters, torch_layer = call
     arguments = {k: None if v is None else torch.tensor(v, dtype=dtype) for k, v in tensors.items()}
@@ -152,6 +155,31 @@ def test_torch_in_float32_stays_within_the_bound(layer: str, data: st.DataObject
         assert ours.shape == theirs.shape
         for x, y in zip(ours.elements(), theirs.flatten().tolist(), strict=True):
             assert abs(float(x) - y) <= x.bound
+
+
+@pytest.mark.parametrize("algorithm", INTERPOLATED)
+@settings(max_examples=20, deadline=None)
+@given(call=CASES["upsample_bilinear"])
+def test_interpolating_along_one_axis_after_the_other_has_the_same_values(algorithm: str, call: Call) -> None:
+    with Exact(256):
+        documented, apart = (
+            evaluate("upsample_bilinear", *call[:2], way)["output"].elements() for way in (None, algorithm)
+        )
+        assert all(one.overlaps(other) for one, other in zip(documented, apart, strict=True))
+
+
+@pytest.mark.parametrize("algorithm", INTERPOLATED)
+def test_interpolating_along_one_axis_after_the_other_rounds_twice(algorithm: str) -> None:
+    pixel = np.float32(1.0409735)
+    apart = np.float32(0.75) * (np.float32(0.75) * pixel)
+    image = np.zeros((4, 4), np.float32)
+    image[1, 1] = pixel
+    with EnvelopeArithmetic(float32):
+        once, twice = (
+            evaluate("upsample_bilinear", {"input": image}, {"size": (8, 8)}, way)["output"][2, 2]
+            for way in (None, algorithm)
+        )
+    assert once.bound < abs(float(apart) - float(once)) <= twice.bound
 
 
 @layers

@@ -145,6 +145,16 @@ def test_what_stands_beside_a_number_may_bring_nan_only_if_it_is_not_finite() ->
     assert 2.0 in beside([1.0, math.nan])
 
 
+def test_what_a_number_is_found_through_may_lose_it_only_by_overflow() -> None:
+    def found(x: float, step: Scalar) -> Scalar:
+        return ARITHMETIC.through(lift(x), lambda: [step])
+
+    doubled = lift(LARGEST) + lift(LARGEST)
+    assert repr(found(2.0, lift(LARGEST))) == "2.0"
+    assert found(2.0, doubled).anything
+    assert repr(found(math.inf, doubled)) == "inf or nan"
+
+
 def test_a_choice_is_a_copy() -> None:
     one, none, either = (ARITHMETIC.number(low, high) for low, high in ((1.0, 1.0), (0.0, 0.0), (0.0, 1.0)))
     assert ARITHMETIC.chosen([none, one], [lift(math.nan), lift(2.0)]).finite

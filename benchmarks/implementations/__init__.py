@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 Function = Callable[..., Any]
@@ -21,7 +21,8 @@ class Implementation:
     """A function that stands for a layer, with the signature that the torch target's has.
 
     ``sentence`` says what it does, or under which circumstances it does what instead; ``link`` where the defect has
-    been reported; ``formats`` those in which it can be asked.
+    been reported; ``formats`` those in which it can be asked. What is ``declared`` are fields of
+    ``conformance.target.Declared``, as any target declares them: where it is empty, the formula's own operations.
     """
 
     layer: str
@@ -31,6 +32,7 @@ class Implementation:
     function: Function
     formats: tuple[str, ...]
     honest: bool
+    declared: Mapping[str, Any] = field(default_factory=dict)
 
 
 _REGISTRY: list[Implementation] = []
@@ -43,17 +45,19 @@ def broken(
     return _registered(layer, sentence, link, formats, honest=False)
 
 
-def honest(layer: str, sentence: str, formats: Sequence[str] = ("float32",)) -> Callable[[Function], Function]:
-    """Registers a function as an implementation of the layer that is right."""
-    return _registered(layer, sentence, "", formats, honest=True)
+def honest(
+    layer: str, sentence: str, formats: Sequence[str] = ("float32",), **declared: Any
+) -> Callable[[Function], Function]:
+    """Registers a function as an implementation of the layer that is right, in the arithmetic that it declares."""
+    return _registered(layer, sentence, "", formats, honest=True, declared=declared)
 
 
 def _registered(
-    layer: str, sentence: str, link: str, formats: Sequence[str], *, honest: bool
+    layer: str, sentence: str, link: str, formats: Sequence[str], **kind: Any
 ) -> Callable[[Function], Function]:
     def register(function: Function) -> Function:
         name = function.__name__
-        _REGISTRY.append(Implementation(layer, name, sentence, link, function, tuple(formats), honest))
+        _REGISTRY.append(Implementation(layer, name, sentence, link, function, tuple(formats), **kind))
         return function
 
     return register

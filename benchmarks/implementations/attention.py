@@ -77,6 +77,24 @@ def tiled(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Ten
     return torch.where(hidden, 0.0, found)
 
 
+def one_pass(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    """Keys in tiles of 32, once: maximum, sum and weighted values so far, all rescaled where the maximum grows."""
+    hidden = torch.zeros(1, dtype=torch.bool) if mask is None else (mask == -inf).all(-1, keepdim=True)
+    most = torch.full_like(query[..., :1], -inf)
+    sums, found = torch.zeros_like(most), query.new_zeros(*query.shape[:-1], value.shape[-1])
+    for first in range(0, key.shape[-2], _TILE):
+        some = slice(first, first + _TILE)
+        scores = query @ key[..., some, :].mT
+        if mask is not None:
+            scores = torch.where(hidden, 0.0, scores + (mask if mask.shape[-1] == 1 else mask[..., some]))
+        larger = torch.maximum(most, scores.detach().amax(-1, keepdim=True))
+        shift = torch.where(larger == -inf, 0.0, larger)
+        powers, rescale = (scores - shift).exp(), (most - shift).exp()
+        sums, found = sums * rescale + powers.sum(-1, keepdim=True), found * rescale + powers @ value[..., some, :]
+        most = larger
+    return torch.where(hidden, 0.0, found / sums)
+
+
 def attended(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, weighting: Weighting = softmax) -> Tensor:
     """Values weighted by what becomes of all scores at once; zeros for a query whose mask hides all keys."""
     scores = query @ key.mT
@@ -129,6 +147,11 @@ def attention_whole(*tensors: Any, **how: Any) -> Tensor:
 @honest(_LAYER, "Keys in tiles of 32 with a running maximum and sum.", STORED_ONCE)
 def attention_tiled(*tensors: Any, **how: Any) -> Tensor:
     return _attention(*tensors, **how, attend=tiled)
+
+
+@honest(_LAYER, "Keys in tiles of 32, in one pass, divided by the sum at the end.", STORED_ONCE, algorithm="online")
+def attention_in_one_pass(*tensors: Any, **how: Any) -> Tensor:
+    return _attention(*tensors, **how, attend=one_pass)
 
 
 @honest(_LAYER, "Queries in chunks of 16.", STORED_ONCE)

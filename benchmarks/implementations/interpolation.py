@@ -200,12 +200,12 @@ def bilinear(
     return weigh(wide(input), rows, columns).to(input.dtype)
 
 
-@honest("upsample_bilinear", "Rows, then columns.", STORED_ONCE)
+@honest("upsample_bilinear", "Rows, then columns.", STORED_ONCE, algorithm="rows_first")
 def upsample_bilinear_rows_first(input: Tensor, **how: Any) -> Tensor:
     return bilinear(input, **how)
 
 
-@honest("upsample_bilinear", "Columns, then rows.")
+@honest("upsample_bilinear", "Columns, then rows.", algorithm="columns_first")
 def upsample_bilinear_columns_first(input: Tensor, **how: Any) -> Tensor:
     return bilinear(input, **how, weigh=columns_first)
 
@@ -215,12 +215,16 @@ def upsample_bilinear_four_corners(input: Tensor, **how: Any) -> Tensor:
     return bilinear(input, **how, weigh=four_corners)
 
 
-@honest("upsample_bilinear", "Sums over all pixels of a row, then of a column, zero weights left out.")
+@honest(
+    "upsample_bilinear",
+    "Sums over all pixels of a row, then of a column, zero weights left out.",
+    algorithm="columns_first",
+)
 def upsample_bilinear_by_matrices(input: Tensor, **how: Any) -> Tensor:
     return bilinear(input, **how, weigh=all_pixels)
 
 
-@honest("upsample_bilinear", "Coordinates in float32.")
+@honest("upsample_bilinear", "Coordinates in float32.", algorithm="rows_first")
 def upsample_bilinear_in_float32(input: Tensor, **how: Any) -> Tensor:
     return bilinear(input, **how, kind=torch.float32)
 

@@ -122,12 +122,12 @@ def layer_norm_two_pass(input: Tensor, *affine: Affine, normalized_shape: Shape,
     return _layer_norm(input, *affine, normalized_shape=normalized_shape, eps=eps)
 
 
-@honest("layer_norm", "Welford's recurrence, element by element.", STORED_ONCE)
+@honest("layer_norm", "Welford's recurrence, element by element.", STORED_ONCE, algorithm="recurrent")
 def layer_norm_welford(input: Tensor, *affine: Affine, normalized_shape: Shape, eps: float = 1e-5) -> Tensor:
     return _layer_norm(input, *affine, normalized_shape=normalized_shape, eps=eps, moments=welford)
 
 
-@honest("layer_norm", "Moments of blocks of 16, then of their union.", STORED_ONCE)
+@honest("layer_norm", "Moments of blocks of 16, then of their union.", STORED_ONCE, algorithm="recurrent")
 def layer_norm_blocked(input: Tensor, *affine: Affine, normalized_shape: Shape, eps: float = 1e-5) -> Tensor:
     return _layer_norm(input, *affine, normalized_shape=normalized_shape, eps=eps, moments=blocked)
 
@@ -292,7 +292,7 @@ def group_norm_two_pass(input: Tensor, *affine: Affine, num_groups: int, eps: fl
     return _group_norm(input, *affine, num_groups=num_groups, eps=eps)
 
 
-@honest("group_norm", "Moments of blocks of 16, then of their union.", STORED_ONCE)
+@honest("group_norm", "Moments of blocks of 16, then of their union.", STORED_ONCE, algorithm="recurrent")
 def group_norm_blocked(input: Tensor, *affine: Affine, num_groups: int, eps: float = 1e-5) -> Tensor:
     return _group_norm(input, *affine, num_groups=num_groups, eps=eps, moments=blocked)
 

@@ -85,7 +85,7 @@ def batch_norm_two_pass(input: Tensor, *rest: Affine, **how: Any) -> tuple[Tenso
     return _batch_norm(input, *rest, **how)
 
 
-@honest("batch_norm", "Moments of blocks of 16, then of their union.", STORED_ONCE)
+@honest("batch_norm", "Moments of blocks of 16, then of their union.", STORED_ONCE, algorithm="recurrent")
 def batch_norm_blocked(input: Tensor, *rest: Affine, **how: Any) -> tuple[Tensor, ...]:
     return _batch_norm(input, *rest, **how, moments=blocked)
 
@@ -322,7 +322,7 @@ def instance_norm_two_pass(input: Tensor, *rest: Affine, **how: Any) -> tuple[Te
     return _instance_norm(input, *rest, **how)
 
 
-@honest("instance_norm", "Welford's recurrence, element by element.", STORED_ONCE)
+@honest("instance_norm", "Welford's recurrence, element by element.", STORED_ONCE, algorithm="recurrent")
 def instance_norm_welford(input: Tensor, *rest: Affine, **how: Any) -> tuple[Tensor, ...]:
     return _instance_norm(input, *rest, **how, moments=welford)
 

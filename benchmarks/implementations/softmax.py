@@ -79,11 +79,23 @@ def softmax_by_reciprocal(input: Tensor, *, dim: int = -1) -> Tensor:
     return _back(powers * (1.0 / powers.sum(-1, keepdim=True)), input, dim)
 
 
-@honest("softmax", "The maximum and the sum in one pass over blocks of 16, earlier sums rescaled.", STORED_ONCE)
+@honest(
+    "softmax",
+    "The maximum and the sum in one pass over blocks of 16, earlier sums rescaled.",
+    STORED_ONCE,
+    algorithm="online",
+)
 def softmax_online(input: Tensor, *, dim: int = -1) -> Tensor:
     rows = _rows(input, dim)
     most, sums = _online(rows)
     return _back((rows - most).exp() / sums, input, dim)
+
+
+@honest("softmax", "The maximum and the sum element by element, earlier sums rescaled.", algorithm="online")
+def softmax_by_element(input: Tensor, *, dim: int = -1) -> Tensor:
+    rows = _rows(input, dim)
+    most, sums = _online(rows.detach(), 1)
+    return with_derivative_of(_back((rows - most).exp() / sums, input, dim), _softmax(input, dim=dim))
 
 
 @honest("log_softmax", "What is below the maximum, less the logarithm of the sum of its powers.", STORED_ONCE)
@@ -91,11 +103,23 @@ def log_softmax_shifted(input: Tensor, *, dim: int = -1) -> Tensor:
     return _log_softmax(input, dim=dim)
 
 
-@honest("log_softmax", "The maximum and the sum in one pass over blocks of 16, earlier sums rescaled.", STORED_ONCE)
+@honest(
+    "log_softmax",
+    "The maximum and the sum in one pass over blocks of 16, earlier sums rescaled.",
+    STORED_ONCE,
+    algorithm="online",
+)
 def log_softmax_online(input: Tensor, *, dim: int = -1) -> Tensor:
     rows = _rows(input, dim)
     most, sums = _online(rows)
     return _back((rows - most) - sums.log(), input, dim)
+
+
+@honest("log_softmax", "The maximum and the sum element by element, earlier sums rescaled.", algorithm="online")
+def log_softmax_by_element(input: Tensor, *, dim: int = -1) -> Tensor:
+    rows = _rows(input, dim)
+    most, sums = _online(rows.detach(), 1)
+    return with_derivative_of(_back((rows - most) - sums.log(), input, dim), _log_softmax(input, dim=dim))
 
 
 @broken(

@@ -9,6 +9,7 @@ from oracle.formulas._shapes import require_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
 from oracle.scalar import (
     Scalar,
+    absolute,
     beside,
     constant,
     detached,
@@ -20,6 +21,7 @@ from oracle.scalar import (
     minus_infinite,
     sqrt,
     stored,
+    through,
     total,
     with_derivative_of,
 )
@@ -151,18 +153,24 @@ def _recomputed_row(scores: Row) -> Row:
     return {j: p * (1.0 + differential(scores[j])) for j, p in kept.items()}
 
 
-def weighted(weights: Weights, value: Tensor, recomputed: bool = False) -> Tensor:
+def weighted(weights: Weights, value: Tensor, recomputed: bool = False, online: bool = False) -> Tensor:
     """Σ_j a_ij v_j: weights of (*batch, L), value (*batch, S, E); returns (*batch, L, E).
 
-    ``recomputed``: Σ_j p_ij v_j / Σ_j p_ij. The derivative of a score is then p (v·ȳ − y·ȳ) for the cotangent ȳ, as
-    fused kernels compute it (Dao et al. 2022, FlashAttention, algorithm 4).
+    ``online`` or ``recomputed``: Σ_j p_ij v_j / Σ_j p_ij for powers p. Online, both sums are of one pass over the keys
+    (Dao et al. 2022, FlashAttention, algorithm 1). Recomputed, the derivative of a score is p (v·ȳ − y·ȳ) for the
+    cotangent ȳ, as fused kernels compute it (algorithm 4).
     """
 
     def y(*index: int) -> Scalar:
         *query, e = index
         row: Row = weights.rows[*query,]
-        mixed = dot(list(row.values()), [value[*query[:-1], j, e] for j in row])
-        found = _renormalised(mixed, row) if recomputed and row else stored(mixed)
+        values = [value[*query[:-1], j, e] for j in row]
+        mixed = dot(list(row.values()), values)
+        if online and row:
+            # the values so far are weighted by powers of another, smaller maximum: up to 1 for each
+            found = through(stored(mixed / total(list(row.values()))), lambda: [total(list(map(absolute, values)))])
+        else:
+            found = _renormalised(mixed, row) if recomputed and row else stored(mixed)
         hidden = weights.hidden
         if hidden is None:
             return found

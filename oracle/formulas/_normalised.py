@@ -14,9 +14,11 @@ from oracle.scalar import (
     detached,
     differential,
     dot,
+    largest,
     reused,
     sqrt,
     stored,
+    through,
     total,
     with_derivative_of,
 )
@@ -40,14 +42,15 @@ def welford_mean(xs: Sequence[Scalar]) -> Scalar:
     """μ by m_k = (k−1)/k m_(k−1) + x_k / k (Welford 1962), rounding even where Σ x / n is exact.
 
     Unrolled, x_k weighs (1/k) Π_(i>k) (i−1)/i = 1/n. Each weight is rounded as the recurrence
-    rounds it; the sum is order-free.
+    rounds it; the sum is order-free. It stands for means of blocks too, joined as (a m_a + b m_b) / (a + b) (Chan,
+    Golub and LeVeque 1979). Written as m_(k−1) + (x_k − m_(k−1)) / k, differences may overflow.
     """
     weights = []
     shrinkage = constant(1.0)
     for k in range(len(xs), 0, -1):
         weights.append(constant(Fraction(1, k)) * shrinkage)
         shrinkage = shrinkage * constant(Fraction(k - 1, k))
-    return dot(xs, weights[::-1])
+    return through(dot(xs, weights[::-1]), lambda: [largest(xs) + largest([-x for x in xs])])
 
 
 def squares_about(mean: Scalar, xs: Sequence[Scalar]) -> Scalar:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from itertools import accumulate
 from typing import TypeAlias
 
 from oracle.scalar import (
     Scalar,
+    constant,
     detached,
     differential,
     dot,
     exp,
     largest,
+    minus_infinite,
     stored,
     total,
     with_derivative_of,
@@ -32,6 +35,22 @@ def shifted(scores: Row) -> Row:
 def powers(scores: Row) -> Row:
     """exp(s − m)."""
     return {j: exp(s) for j, s in shifted(scores).items()}
+
+
+def online_sum(scores: Row) -> Scalar:
+    """Σ exp(s − m) in one pass (Milakov and Gimelshein 2018, Online normalizer calculation for softmax, algorithm 3).
+
+    d_k = d_(k−1) exp(m_(k−1) − m_k) + exp(s_k − m_k), m_k the largest of the first k scores. Unrolled, the power of
+    s_k shrinks with every larger score behind it; the sum is order-free.
+    """
+    row = [s for s in scores.values() if not minus_infinite(s)]  # m_0 is that, and such a score adds nothing
+    maxima = [detached(m) for m in accumulate(row, lambda m, s: largest([m, s]))]
+    terms = []
+    shrinkage = constant(1.0)
+    for k in reversed(range(len(row))):
+        terms.append(exp(row[k] - maxima[k]) * shrinkage)
+        shrinkage = shrinkage * exp(maxima[max(k - 1, 0)] - maxima[k])
+    return total(terms)
 
 
 def softmax_row(scores: Row) -> Row:

@@ -14,6 +14,7 @@ from oracle.formulas._normalised import (
     DOCUMENTED,
     FOLDED,
     FOLDED_IN_STORAGE,
+    RECURRENT,
     RECURRENT_IN_STORAGE,
     SLOPED,
     Writing,
@@ -82,6 +83,7 @@ def written(
 folded = partial(written, FOLDED)
 collected = partial(written, COLLECTED)
 sloped = partial(written, SLOPED)
+recurrent = partial(written, RECURRENT)
 recurrent_in_storage = partial(written, RECURRENT_IN_STORAGE)
 folded_in_storage = partial(written, FOLDED_IN_STORAGE)
 collected_in_storage = partial(written, COLLECTED_IN_STORAGE)

@@ -15,6 +15,7 @@ from oracle.formulas._normalised import (
     DOCUMENTED,
     IN_STORAGE,
     KEPT,
+    RECURRENT,
     SLOPED,
     STEPWISE,
     STEPWISE_IN_STORAGE,
@@ -125,6 +126,7 @@ def written(
 folded = partial(written, KEPT)
 folded_in_storage = partial(written, IN_STORAGE)
 sloped = partial(written, SLOPED)
+recurrent = partial(written, RECURRENT)
 stepwise = partial(written, STEPWISE)
 stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)
 weighted = partial(written, WEIGHTED)

@@ -7,7 +7,7 @@ subtracted before the logarithm is: added to it, it would bury it (PyTorch issue
 from collections.abc import Callable
 from functools import cache
 
-from oracle.formulas._softmax import Row, rowwise, shifted
+from oracle.formulas._softmax import Row, online_sum, rowwise, shifted
 from oracle.scalar import Scalar, detached, exp, log, stored, total, with_derivative_of
 from oracle.tensor import Tensor
 
@@ -28,6 +28,11 @@ def vectorised(input: Tensor, *, dim: int = -1) -> Tensor:
     return rowwise(lambda scores: _kept_row(scores, keep), input, dim)
 
 
+def online(input: Tensor, *, dim: int = -1) -> Tensor:
+    """The same numbers, with the largest score and the sum found in one pass."""
+    return rowwise(_row_online, input, dim)
+
+
 def kept(input: Tensor, *, dim: int = -1) -> Tensor:
     """The same derivatives along any dimension; nothing but y is stored."""
     return rowwise(lambda scores: _kept_row(scores, _unchanged), input, dim)
@@ -41,6 +46,11 @@ def _row(scores: Row) -> Row:
     rest = shifted(scores)
     log_of_sum = log(total([exp(s) for s in rest.values()]))
     return {j: stored(s - log_of_sum) for j, s in rest.items()}
+
+
+def _row_online(scores: Row) -> Row:
+    log_of_sum = log(online_sum(scores))
+    return {j: stored(s - log_of_sum) for j, s in shifted(scores).items()}
 
 
 def _kept_row(scores: Row, keep: Callable[[Scalar], Scalar]) -> Row:

@@ -20,7 +20,7 @@ from oracle.formulas._attention import (
     weighted,
 )
 from oracle.formulas._shapes import require_rank
-from oracle.formulas._softmax import Row, softmax_row
+from oracle.formulas._softmax import Row, powers, softmax_row
 from oracle.scalar import Scalar, absolute, constant, sqrt, stored
 from oracle.tensor import Tensor, tensor
 
@@ -77,12 +77,13 @@ def written(
     split: bool = False,
     recomputed: bool = False,
     repeated: bool = False,
+    online: bool = False,
     weigh: Callable[[Row], Row] = softmax_row,
 ) -> Tensor:
     """With the scale on query or product, or ``split``: its root on query and key, which may be rounded.
 
     ``repeated``: a head that serves several is copied for each, and the derivative of every copy is stored.
-    ``weigh`` makes of the scores of a query the weights of the keys.
+    ``recomputed`` and ``online`` as in ``weighted``; ``weigh`` makes of the scores of a query the weights of the keys.
     """
     if enable_gqa:
         require_rank("query", query, 3)
@@ -107,12 +108,13 @@ def written(
         behind_mask=behind_mask,
         weigh=weigh,
     )
-    return weighted(rows, value, recomputed)
+    return weighted(rows, value, recomputed, online)
 
 
 # The same numbers in other orders of operations.
 split_scale = partial(written, split=True, repeated=True)
 recomputed = partial(written, split=True, recomputed=True, repeated=True)
+online = partial(written, online=True, weigh=powers)
 
 
 def _factor(scale: float | Fraction | None, query: Tensor) -> Scalar:

@@ -6,8 +6,9 @@ Source: the document, Bilinear Interpolation, lines 724-774; torch.nn.functional
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
-from oracle.formulas._interpolation import axes
+from oracle.formulas._interpolation import Axis, axes
 from oracle.scalar import Scalar, beside, dot, stored
 from oracle.tensor import Tensor, tensor
 
@@ -27,20 +28,7 @@ def upsample_bilinear(
     i lies at (i + 1/2) / s - 1/2 with the scale s, if ``asymmetric`` at i / s (the document),
     if ``align_corners`` at i (H - 1) / (H' - 1), whatever s.
     """
-    if align_corners and asymmetric:
-        raise ValueError("align_corners and asymmetric exclude each other")
-    half = 0.0 if align_corners or asymmetric else 0.5
-    places = axes(input.shape[-2:], size, scale_factor, recompute_scale_factor, half, -half)
-    if align_corners:
-        places = [
-            replace(
-                axis,
-                dividend=axis.size - 1 if axis.output > 1 else 0,
-                divisor=max(axis.output - 1, 1),
-            )
-            for axis in places
-        ]
-    vertical, horizontal = places
+    vertical, horizontal = _axes(input, size, scale_factor, recompute_scale_factor, align_corners, asymmetric)
     row, column = cache(vertical.linear), cache(horizontal.linear)
 
     @cache  # shared by all images and channels
@@ -57,3 +45,53 @@ def upsample_bilinear(
         return beside(found, lambda: [input[*n, r, c] for r in {*rows, *down} for c in {*columns, *right}])
 
     return tensor((*input.shape[:-2], vertical.output, horizontal.output), y)
+
+
+def rows_first(input: Tensor, **how: Any) -> Tensor:
+    """The same numbers as Σ_l (1 - |c - l|) Σ_k (1 - |r - k|) x_kl, which rounds products of a pixel and a weight."""
+    vertical, horizontal = _axes(input, **how)
+    return _rounded(_along(horizontal, _along(vertical, input.swapped(-2, -1)).swapped(-2, -1)))
+
+
+def columns_first(input: Tensor, **how: Any) -> Tensor:
+    """The same numbers as Σ_k (1 - |r - k|) Σ_l (1 - |c - l|) x_kl."""
+    vertical, horizontal = _axes(input, **how)
+    return _rounded(_along(vertical, _along(horizontal, input).swapped(-2, -1)).swapped(-2, -1))
+
+
+def _axes(
+    input: Tensor,
+    size: Sequence[int] | None = None,
+    scale_factor: Sequence[float] | None = None,
+    recompute_scale_factor: bool | None = None,
+    align_corners: bool = False,
+    asymmetric: bool = False,
+) -> list[Axis]:
+    """Height and width."""
+    if align_corners and asymmetric:
+        raise ValueError("align_corners and asymmetric exclude each other")
+    half = 0.0 if align_corners or asymmetric else 0.5
+    places = axes(input.shape[-2:], size, scale_factor, recompute_scale_factor, half, -half)
+    if not align_corners:
+        return places
+    return [
+        replace(axis, dividend=axis.size - 1 if axis.output > 1 else 0, divisor=max(axis.output - 1, 1))
+        for axis in places
+    ]
+
+
+def _along(axis: Axis, x: Tensor) -> Tensor:
+    """Interpolated along the last axis alone."""
+    pixels = cache(axis.linear)
+
+    def y(*index: int) -> Scalar:
+        *n, i = index
+        found = dot([w for _, w in pixels(i)], [x[*n, k] for k, _ in pixels(i)])
+        idle = axis.idle(i)
+        return beside(found, lambda: [x[*n, k] for k in idle]) if idle else found
+
+    return tensor((*x.shape[:-1], axis.output), y)
+
+
+def _rounded(x: Tensor) -> Tensor:
+    return tensor(x.shape, lambda *index: stored(x[index]))
