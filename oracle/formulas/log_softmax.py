@@ -29,7 +29,7 @@ def vectorised(input: Tensor, *, dim: int = -1) -> Tensor:
 
 
 def online(input: Tensor, *, dim: int = -1) -> Tensor:
-    """The same numbers, with the largest score and the sum found in one pass."""
+    """The same numbers, with the largest score and the sum found in one pass; the same derivatives."""
     return rowwise(_row_online, input, dim)
 
 
@@ -50,7 +50,12 @@ def _row(scores: Row) -> Row:
 
 def _row_online(scores: Row) -> Row:
     log_of_sum = log(online_sum(scores))
-    return {j: stored(s - log_of_sum) for j, s in shifted(scores).items()}
+    documented = cache(lambda: _row(scores))
+
+    def derived(j: int) -> Callable[[], Scalar]:
+        return lambda: documented()[j]
+
+    return {j: with_derivative_of(stored(s - log_of_sum), derived(j)) for j, s in shifted(scores).items()}
 
 
 def _kept_row(scores: Row, keep: Callable[[Scalar], Scalar]) -> Row:
