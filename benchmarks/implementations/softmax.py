@@ -84,6 +84,7 @@ def softmax_by_reciprocal(input: Tensor, *, dim: int = -1) -> Tensor:
     "The maximum and the sum in one pass over blocks of 16, earlier sums rescaled.",
     STORED_ONCE,
     algorithm="online",
+    backward="productwise",  # one power for the sum, another to be divided by it
 )
 def softmax_online(input: Tensor, *, dim: int = -1) -> Tensor:
     rows = _rows(input, dim)
