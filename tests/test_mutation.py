@@ -117,6 +117,13 @@ def test_the_command_prints_a_table_and_writes_every_row(tmp_path: Path, capsys:
     assert broken["rejected_by_rivals"]["allclose 1e-4, five inputs of one shape"] is False  # which is forward only
 
 
+def test_the_exit_status_tells_whether_enough_broken_implementations_were_rejected() -> None:
+    asked = ["--name", "conv2d_second_group_zero,relu_upstream_as_stored", "--profile", "quick"]
+    main([*asked, "--least", "0.5"])
+    with pytest.raises(SystemExit, match="1"):  # the first needs three circumstances at once
+        main([*asked, "--least", "0.9"])
+
+
 def test_an_unknown_layer_is_named() -> None:
     with pytest.raises(SystemExit, match="no implementation has the layer softmaxx"):
         main(["--layer", "softmaxx"])
