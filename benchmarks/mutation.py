@@ -1,7 +1,7 @@
 """What share of broken implementations this suite rejects, and what share of honest ones it accepts.
 
     python -m benchmarks.mutation [--profile quick|default] [--layer NAME,…] [--seeds N] [--json FILE] [--short]
-                                  [--only broken|honest] [--name NAME,…]
+                                  [--only broken|honest] [--name NAME,…] [--least SHARE]
 
 Every implementation of ``benchmarks.implementations`` stands for its layer in the torch target on the CPU, declares the
 plain arithmetic (its own format, float32 for narrower ones) and its order of operations where that is not the
@@ -15,7 +15,8 @@ there, and below the table, what it runs.
 
 Every implementation is put to the test in a process of its own, so that one that crashes or hangs ends nothing else.
 ``--short`` takes the quick profile, one seed, and of each layer the first honest implementation, in its first format,
-and every sixth broken one.
+and every sixth broken one. The exit status is 1 where an honest implementation is rejected, or a smaller share of the
+broken ones than ``--least``.
 """
 
 from __future__ import annotations
@@ -284,6 +285,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every row as JSON")
     parser.add_argument("--short", action="store_true", help="a fixed part of them, in under five minutes")
     parser.add_argument("--only", choices=("broken", "honest"))
+    parser.add_argument("--least", type=float, default=0.0, metavar="SHARE", help="of broken ones to be rejected")
     parsed = parser.parse_args(arguments)
     if parsed.short:
         parsed.profile, parsed.seeds = "quick", 1
@@ -321,6 +323,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         about = {"profile": parsed.profile, "seeds": parsed.seeds, "short": parsed.short, "complete": complete}
         data = {**about, "torch": torch.__version__, "rules": rules, "rows": [row.data() for row in rows]}
         parsed.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    if complete and not _suffices(rows, parsed.least):
+        raise SystemExit(1)
+
+
+def _suffices(rows: Sequence[Row], least: float) -> bool:
+    """Whether all honest implementations are accepted, and at least this share of the broken ones is rejected."""
+    rejected = [row.rejection is not None for row in rows if not row.implementation.honest]
+    accepted = [row.rejection is None for row in rows if row.implementation.honest]
+    return all(accepted) and sum(rejected) >= least * len(rejected)
 
 
 def _progress(row: Row) -> str:

@@ -39,11 +39,14 @@ def questions() -> str:
 
 def updated(text: str) -> str:
     """The text with both tables as they are now, each between the comments that mark it."""
-    for name, rows in {"checks": questions(), "layers": table()}.items():
-        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        before, _, rest = text.partition(begin)
-        text = before + begin + rows + end + rest.partition(end)[2] if rest else text
-    return text
+    return marked(marked(text, "checks", questions()), "layers", table())
+
+
+def marked(text: str, name: str, rows: str) -> str:
+    """The text with these lines between the comments that bear the name, if it has such comments."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    before, _, rest = text.partition(begin)
+    return before + begin + rows + end + rest.partition(end)[2] if rest else text
 
 
 if __name__ == "__main__":

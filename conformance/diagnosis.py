@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -66,12 +67,13 @@ def causes(target: Target, case: Case, kind: str) -> dict[str, Mistake]:
     """
     suspects = {**spec(case.layer).mistakes, **_undeclared(target, case.layer)}
     found: dict[str, Mistake] = {}
-    for asked in _ASKED.get(kind, ()):
+    # more calls where all answers to the first are right, as where the failing call has none
+    for asked, count in product(_ASKED.get(kind, ()), (_FURTHER, 4 * _FURTHER)):
         if found:
             break
         # a mistake in derivatives or laws alone leaves plain values right
         kinds = sorted({asked, "forward"})
-        more = [(each, other) for each in kinds for other in _further(target, case, each, _FURTHER // len(kinds))]
+        more = [(each, other) for each in kinds for other in _further(target, case, each, count // len(kinds))]
         found = _explaining(suspects, target, [(asked, case), *more] if asked == kind else more)
     return found
 

@@ -16,8 +16,10 @@ import torch
 
 from benchmarks.implementations import Implementation, collect
 from benchmarks.mutation import examined, main, measured, sample
+from benchmarks.power import power
 from benchmarks.rivals import RIVALS, close, reference, ulps
 from conformance.case import Case
+from conformance.coverage import marked
 from conformance.targets.torch import LAYERS
 from conformance.values import Values
 from conformance.verdict import Actual
@@ -115,6 +117,30 @@ def test_the_command_prints_a_table_and_writes_every_row(tmp_path: Path, capsys:
     assert honest["suite"][0]["by"] is None
     assert broken["suite"][0]["by"] == "gradient"
     assert broken["rejected_by_rivals"]["allclose 1e-4, five inputs of one shape"] is False  # which is forward only
+
+
+def test_the_exit_status_tells_whether_enough_broken_implementations_were_rejected() -> None:
+    asked = ["--name", "conv2d_second_group_zero,relu_upstream_as_stored", "--profile", "quick"]
+    main([*asked, "--least", "0.5"])
+    with pytest.raises(SystemExit, match="1"):  # the first needs three circumstances at once
+        main([*asked, "--least", "0.9"])
+
+
+def test_the_tables_of_the_readme_count_what_was_rejected_and_name_what_was_missed() -> None:
+    def row(name: str, by: str | None, *, honest: bool = False, **rivals: bool | None) -> dict[str, Any]:
+        suite = [{"by": by, "cases": 7, "seconds": 0.5}]
+        return {"name": name, "honest": honest, "suite": suite, "rejected_by_rivals": rivals}
+
+    broken = [row("a", "forward", mild=None, strict=True), row("b", None, mild=False, strict=True)]
+    halves = [{"profile": "default", "seeds": 1, "rows": [each]} for each in broken]
+    honest = [{"profile": "quick", "seeds": 20, "rows": [row("c", None, honest=True), row("d", "law", honest=True)]}]
+    table = power([*halves, *honest])
+    assert "| this suite, default profile | 1 | 2 |\n| strict | 2 | 2 |\n| mild | 0 | 1 |\n" in table
+    assert "The default profile rejects at the median after 7 cases and 0.5 s. It missed b." in table
+    assert "In the quick profile 1 of 2 honest implementations are accepted with each of 20 seeds." in table
+    assert marked("x <!-- power -->\nold\n<!-- /power --> y", "power", "new\n").split() == [
+        "x", "<!--", "power", "-->", "new", "<!--", "/power", "-->", "y"
+    ]  # fmt: skip
 
 
 def test_an_unknown_layer_is_named() -> None:
