@@ -333,6 +333,22 @@ def test_a_derivative_of_stored_steps_carries_their_roundings(layer: str) -> Non
     assert all(abs(float(g) - s) <= g.bound for g, s in zip(found, slopes.tolist(), strict=True))
 
 
+def test_in_one_pass_the_derivatives_are_those_of_two() -> None:
+    """A power near the end of the range is rounded, and then multiplied with the sum of the upstream."""
+    power = np.float32(math.exp(-101.5))
+    with EnvelopeArithmetic(float32):
+        found = gradients(
+            "log_softmax",
+            {"input": np.array([0.0, -101.5])},
+            {},
+            ["input"],
+            lambda *_: np.array([8.5, 0.0]),
+            "online",
+        )["input"][1]
+    error = abs(float(found) + 8.5 * float(power))
+    assert float32.smallest / 2 < error <= found.bound
+
+
 def test_log_softmax_does_not_bury_the_logarithm_under_a_large_score() -> None:
     scores = np.array([1e6, 1e6 + 0.5])
     with EnvelopeArithmetic(float32):
