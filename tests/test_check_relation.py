@@ -15,10 +15,12 @@ from torch import Tensor
 from conformance import Case, Declared, Literal, Related, Status, Values, Verdict, examine, load
 from conformance.checks import relation as check
 from conformance.drawing import listed
+from conformance.layouts import PLAIN
 from conformance.relation import Asker, Settled
 from conformance.report import failure_text
 from conformance.run import Nonconforming, run
 from conformance.spec import names, spec
+from conformance.strategies import arranged
 from conformance.targets.torch import LAYERS, Torch
 from oracle.formulas import names as formulas
 
@@ -845,6 +847,18 @@ def test_integers_that_a_format_holds_are_not_rounded_and_larger_ones_once() -> 
     assert lost[0] == 0.0
     assert lost[1:].tolist() == [256.0 / 255.0, 300.0 / 255.0]
     assert asker("bfloat16").rounding(np.array([1.0]), step=2.0**-8).tolist() == [1.0 / 255.0]
+
+
+def test_the_padding_of_an_adjoint_leaves_room_for_a_window() -> None:
+    calls = spec("conv2d").relations["adjoint"].arguments
+    for case in listed(arranged(calls, "conv2d", "float32", (PLAIN,)), 300, "adjoint"):
+        assert isinstance(case.tensors["input"], Values)
+        assert isinstance(case.tensors["weight"], Values)
+        sides, kernel = case.tensors["input"].shape[-2:], case.tensors["weight"].shape[-2:]
+        for side, taps, padding, step in zip(
+            sides, kernel, case.parameters["padding"], case.parameters["dilation"], strict=True
+        ):
+            assert side + 2 * padding > step * (taps - 1)
 
 
 def test_a_product_that_is_stored_before_its_bias_is_rounded_once_more() -> None:

@@ -151,10 +151,10 @@ def _linear(ask: Asker) -> list[Equation]:
 
 
 def _zero_padded(found: Arguments) -> Arguments:
-    """The call with zeros as padding, in pairs."""
+    """The call with zeros as padding, in pairs, enough of them for a window."""
     parameters, padding = found.parameters, found.parameters["padding"]
     kernel = shape_of(found, "weight")[-2:]
-    whole = tuple(d * (k - 1) // 2 for d, k in zip(parameters["dilation"], kernel, strict=True))
+    whole = tuple(-(-d * (k - 1) // 2) for d, k in zip(parameters["dilation"], kernel, strict=True))
     pairs = {"same": whole, "valid": (0, 0)}.get(padding, padding) if isinstance(padding, str) else padding
     return with_parameters(with_tensors(found, bias=None), padding=pairs, padding_mode="zeros")
 
