@@ -19,11 +19,22 @@ import pytest
 import torch
 
 import conformance.targets
-from conformance import Case, Deviation, Status, Target, Unavailable, Unsupported, Upstream, Values, examine, load
+from conformance import (
+    Case,
+    Deviation,
+    Status,
+    Target,
+    Unavailable,
+    Unsupported,
+    Upstream,
+    Values,
+    examine,
+    load,
+)
 from conformance.run import Tally, run
 from conformance.targets import UnknownTarget, names
 from conformance.targets.torch import KNOWN
-from conformance.targets.torch._deviations import CPU, EVERYWHERE
+from conformance.targets.torch._deviations import CPU, EVERYWHERE, scores_are_blank
 from conformance.targets.torch._deviations_cuda import CUDA
 from conformance.values import Literal
 from oracle.formulas import formula
@@ -560,3 +571,19 @@ def reproduce(deviation: Deviation) -> None:
     assert output.getvalue(), "a reproducer shows the failure"
     # what is read behind the end of a tensor is never the same: such a one says nothing of it
     assert not said or output.getvalue().splitlines() == said
+
+
+@pytest.mark.parametrize(("format", "blank"), [("float32", False), ("float16", True)])
+def test_scores_are_blank_where_what_they_are_made_of_overflows_when_it_is_stored(format: str, blank: bool) -> None:
+    sides = (1, 2, 3)
+    tensors = {
+        **{name: Values(sides) for name in ("query", "key", "value")},
+        "in_proj_weight": Literal((9, 3), (65504.0, *[1.0] * 26)),
+        "in_proj_bias": None,
+        "out_proj_weight": Values((3, 3)),
+        "out_proj_bias": None,
+        "key_padding_mask": None,
+        "attn_mask": None,
+    }
+    case = Case("multi_head_attention", format, tensors, {"num_heads": 1, "need_weights": False})
+    assert scores_are_blank(case) == blank

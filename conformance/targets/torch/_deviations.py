@@ -30,6 +30,7 @@ def _scores_of_heads(case: Case) -> tuple[Any, Any]:
     for part, name in enumerate(("query", "key")):
         rows = arrays[name] @ weights[part].T
         rows = rows if biases is None else rows + np.split(biases, 3)[part]
+        rows[~(rows < _largest(case.format))] = np.inf  # where they are stored
         projected.append(rows.reshape(*rows.shape[:2], heads, -1).swapaxes(1, 2))
     query, key = projected
     scores = query @ key.swapaxes(-1, -2)
@@ -40,6 +41,10 @@ def _scores_of_heads(case: Case) -> tuple[Any, Any]:
         mask = _ignores(arrays["attn_mask"])
         ignored |= mask.reshape(scores.shape) if mask.ndim == 3 else mask
     return scores, ignored
+
+
+def _largest(format: str) -> float:
+    return float(np.finfo("float32" if format == "bfloat16" else format).max)  # nearly that of bfloat16
 
 
 @np.errstate(all="ignore")
@@ -89,8 +94,7 @@ def _stored_scores_overflow(case: Case) -> bool:
         return False
     scores, ignored = _scores_of_heads(case)
     scale = (sides(case, "query")[-1] / case.parameters["num_heads"]) ** -0.5
-    largest = np.finfo("float32" if case.format == "bfloat16" else case.format).max  # nearly that of bfloat16
-    overflows = ~(scores * scale < largest)
+    overflows = ~(scores * scale < _largest(case.format))
     return bool((overflows.any(axis=-1) & ignored.any(axis=-1)).any())
 
 
