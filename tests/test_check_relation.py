@@ -849,6 +849,17 @@ def test_integers_that_a_format_holds_are_not_rounded_and_larger_ones_once() -> 
     assert asker("bfloat16").rounding(np.array([1.0]), step=2.0**-8).tolist() == [1.0 / 255.0]
 
 
+def test_each_of_two_layers_has_the_roundings_of_its_own_order() -> None:
+    """custom_linear stores a product of 256 or more before it adds a bias, linear does not."""
+    tensors = {
+        "input": Values((2, 511), "integers", 537),
+        "weight": Values((127, 511), "integers", 497),
+        "bias": Values((127,), "integers", 1442),
+    }
+    case = Case("linear", "bfloat16", tensors, relation=Related("weight transposed", 0))
+    assert examine(load("torch-cpu"), case, "relation").status is Status.PASS
+
+
 def test_the_padding_of_an_adjoint_leaves_room_for_a_window() -> None:
     calls = spec("conv2d").relations["adjoint"].arguments
     for case in listed(arranged(calls, "conv2d", "float32", (PLAIN,)), 300, "adjoint"):

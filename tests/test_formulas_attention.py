@@ -431,3 +431,12 @@ def test_a_score_may_overflow_before_it_is_scaled_behind_a_mask_too(format: str)
     }
     case = Case("scaled_dot_product_attention", format, tensors, {"scale": 0.25})
     assert examine(load("torch-cpu"), case, "special").status is Status.PASS
+
+
+def test_products_of_bfloat16_matrices_may_take_subnormal_weights_for_zeros() -> None:
+    names = ("input", "weight_q", "weight_k", "weight_v")
+    shapes, seeds = ((2, 769, 6, 5), (5, 1), (5, 1), (5, 2)), (343, 202, 3311, 3832)
+    regimes = ("integers", "one_hot", "integers", "integers")
+    tensors = {name: Values(*recipe) for name, *recipe in zip(names, shapes, regimes, seeds, strict=True)}
+    case = Case("self_attention", "bfloat16", tensors)
+    assert examine(load("torch-cpu"), case, "large").status is Status.PASS

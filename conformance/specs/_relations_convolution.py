@@ -147,7 +147,8 @@ def _linear(ask: Asker) -> list[Equation]:
     input, weight, bias = (ask.tensors[name] for name in ("input", "weight", "bias"))
     dense = ask.other("linear", {"input": np.moveaxis(input, 1, -1), "weight": weight[:, :, 0, 0], "bias": bias})
     left, right = ask()[0], np.moveaxis(dense()[0], -1, 1)
-    return [Equation("output", left, right, _stored(ask, left, right))]
+    _exact(ask)
+    return [Equation("output", left, right, ask.rounding(left) + dense.rounding(right))]
 
 
 def _zero_padded(found: Arguments) -> Arguments:

@@ -72,7 +72,7 @@ def of_dense(layer: str) -> Mapping[str, Relation]:
             {"input": ask.tensors["input"], "weight": ask.tensors["weight"].T, "bias": ask.tensors["bias"]},
         )
         (left,), (right,) = ask(), twin()
-        return [Equation("output", left, right, ask.rounding(left, right))]
+        return [Equation("output", left, right, ask.rounding(left) + twin.rounding(right))]
 
     return {
         "batch in two": cut(arguments, _BATCH, terms=_terms),

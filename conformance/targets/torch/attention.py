@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -177,4 +178,12 @@ BACKWARD = {
 
 # The fused kernel on the CPU (aten/src/ATen/native/cpu/FlashAttentionKernel.cpp) takes Vectorized<float>::exp_u20,
 # at most 20 ulp off and zero where the result is subnormal (aten/src/ATen/cpu/vec/vec512/vec512_float.h).
-ARITHMETIC = {"cpu": {layer: {"units": {"exp": 40.0}, "flush": True} for layer in _FUSED}}
+#
+# Products of bfloat16 matrices are oneDNN's (aten/src/ATen/native/mkldnn/Matmul.cpp), to which subnormals are zeros, as
+# in convolutions.
+ARITHMETIC: dict[str, dict[Any, dict[str, Any]]] = {
+    "cpu": {
+        **{(layer, "bfloat16"): {"flush": True} for layer in LAYERS.keys() - {"positional_encoding", *_FUSED}},
+        **{layer: {"units": {"exp": 40.0}, "flush": True} for layer in _FUSED},
+    }
+}
