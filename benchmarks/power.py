@@ -40,7 +40,8 @@ def power(reports: Iterable[Mapping[str, Any]]) -> str:
     for (profile, seeds), rows in sorted(honest.items()):
         accepted = len(rows) - sum(map(_rejected, rows))
         about = f"{accepted} of {len(rows)} honest implementations are accepted"
-        lines += ["", *_paragraph(f"In the {profile} profile {about} with each of {seeds} seeds.")]
+        many = f"each of {seeds} seeds" if seeds > 1 else "one seed"
+        lines += ["", *_paragraph(f"In the {profile} profile {about} with {many}.")]
     return "\n".join(lines) + "\n"
 
 
