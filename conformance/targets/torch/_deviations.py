@@ -142,6 +142,17 @@ def _values_in_all(case: Case) -> int:
     return math.prod(places) * (samples if case.layer == "batch_norm" else 1)
 
 
+def _meets_no_column(case: Case) -> bool:
+    """Whether no tap of a dilated bfloat16 convolution in channels_last meets a column of the images."""
+    padding, (_, step), (_, stride) = (case.parameters[name] for name in ("padding", "dilation", "stride"))
+    strange = case.format == "bfloat16" and case.layout("input") == "channels_last" and step > 1 and stride > 1
+    if not strange or isinstance(padding, str) or case.parameters["padding_mode"] != "zeros":
+        return False
+    width, taps = sides(case, "input")[-1], sides(case, "weight")[-1]
+    begins = range(-padding[1], width + padding[1] - step * (taps - 1), stride)
+    return not any(0 <= begin + step * tap < width for begin in begins for tap in range(taps))
+
+
 def _is_one_column_of_groups(case: Case) -> bool:
     """Whether a grouped convolution of bfloat16 images in channels_last has one channel and several filters a group,
     and one column of windows.
@@ -481,6 +492,24 @@ CPU: tuple[Deviation, ...] = (
         "# [nan, nan]",
         lambda case: case.format == "bfloat16" and _sides(case)[-3] // case.parameters["groups"] % 2 == 1,
         check="special",
+    ),
+    Deviation(
+        "conv2d",
+        "in bfloat16 and channels_last, a dilated kernel of which no tap meets a pixel of a row, as where the stride "
+        "skips them, ends the process: oneDNN",
+        "import os, subprocess, sys\n"
+        "program = '''\n"
+        "import torch\n"
+        "x, weight = torch.ones(1, 2, 2, 1).bfloat16(), torch.ones(2, 2, 1, 1).bfloat16()\n"
+        "x = x.to(memory_format=torch.channels_last)\n"
+        "for _ in range(100):\n"
+        "    torch.nn.functional.conv2d(x, weight, stride=(1, 2), padding=(0, 1), dilation=(1, 2))\n"
+        "'''\n"
+        "alone = {**os.environ, 'OMP_NUM_THREADS': '1'}\n"
+        "print(subprocess.run([sys.executable, '-c', program], env=alone, stderr=-3).returncode)\n"
+        "# -11",
+        _meets_no_column,
+        lethal=True,
     ),
     Deviation(
         "conv2d",
