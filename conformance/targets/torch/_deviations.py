@@ -144,9 +144,10 @@ def _values_in_all(case: Case) -> int:
 
 def _meets_no_column(case: Case) -> bool:
     """Whether no tap of a dilated bfloat16 convolution in channels_last meets a column of the images."""
+    if case.format != "bfloat16" or case.layout("input") != "channels_last":
+        return False
     padding, (_, step), (_, stride) = (case.parameters[name] for name in ("padding", "dilation", "stride"))
-    strange = case.format == "bfloat16" and case.layout("input") == "channels_last" and step > 1 and stride > 1
-    if not strange or isinstance(padding, str) or case.parameters["padding_mode"] != "zeros":
+    if min(step, stride) < 2 or isinstance(padding, str) or case.parameters["padding_mode"] != "zeros":
         return False
     width, taps = sides(case, "input")[-1], sides(case, "weight")[-1]
     begins = range(-padding[1], width + padding[1] - step * (taps - 1), stride)
@@ -157,9 +158,11 @@ def _is_one_column_of_groups(case: Case) -> bool:
     """Whether a grouped convolution of bfloat16 images in channels_last has one channel and several filters a group,
     and one column of windows.
     """
+    if case.format != "bfloat16" or case.layout("input") != "channels_last":
+        return False
     filters, depth, _, width = sides(case, "weight")
     groups, (vertical, horizontal) = case.parameters["groups"], case.parameters["stride"]
-    if case.format != "bfloat16" or case.layout("input") != "channels_last" or depth != 1 or filters <= groups:
+    if depth != 1 or filters <= groups:
         return False
     padding = case.parameters["padding"]
     padded = sides(case, "input")[-1] + (0 if isinstance(padding, str) else 2 * padding[1])
