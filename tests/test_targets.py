@@ -9,6 +9,7 @@ import sys
 import types
 import warnings
 from collections.abc import Callable
+from dataclasses import fields
 from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -21,6 +22,7 @@ import torch
 import conformance.targets
 from conformance import (
     Case,
+    Declared,
     Deviation,
     Status,
     Target,
@@ -31,9 +33,10 @@ from conformance import (
     examine,
     load,
 )
+from conformance.checks import worked
 from conformance.run import Tally, run
 from conformance.targets import UnknownTarget, names
-from conformance.targets.torch import KNOWN
+from conformance.targets.torch import BY_CASE, KNOWN
 from conformance.targets.torch._deviations import CPU, EVERYWHERE, scores_are_blank
 from conformance.targets.torch._deviations_cuda import CUDA
 from conformance.values import Literal
@@ -587,3 +590,14 @@ def test_scores_are_blank_where_what_they_are_made_of_overflows_when_it_is_store
     }
     case = Case("multi_head_attention", format, tensors, {"num_heads": 1, "need_weights": False})
     assert scores_are_blank(case) == blank
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_an_arithmetic_by_the_case_is_there_for_the_documents_examples_too(device: str) -> None:
+    """They leave parameters out."""
+    target = load("torch-cpu")
+    asked = [layer for layer in BY_CASE[device] if worked.applies(layer)]
+    assert asked
+    for layer in asked:
+        for case in worked.cases(layer, "float32", target, 1):
+            assert BY_CASE[device][layer](case).keys() <= {field.name for field in fields(Declared)}
