@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from oracle.scalar import Scalar
+from oracle.scalar import Scalar, stored
 
 Index = int | tuple[int, ...]
 
@@ -100,3 +100,8 @@ def _absent(*index: int) -> Scalar:
 def indices(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:
     """All indices of a shape in row-major order."""
     return itertools.product(*map(range, shape))
+
+
+def rounded(x: Tensor) -> Tensor:
+    """Every element where an implementation step by step may store it; a fused one does not."""
+    return tensor(x.shape, lambda *index: stored(x[key(index)]))

@@ -25,7 +25,7 @@ from oracle.scalar import (
     total,
     with_derivative_of,
 )
-from oracle.tensor import Tensor, tensor
+from oracle.tensor import Tensor, rounded, tensor
 
 
 def require_fitting(query: Tensor, key: Tensor, value: Tensor) -> None:
@@ -41,11 +41,6 @@ def require_fitting(query: Tensor, key: Tensor, value: Tensor) -> None:
 def scaled(x: Tensor, factor: Scalar) -> Tensor:
     """Every element times the factor. On queries it scales the scores, where it rounds most."""
     return tensor(x.shape, lambda *index: x[index] * factor)
-
-
-def rounded(x: Tensor) -> Tensor:
-    """Every element where an implementation step by step may store it; a fused one does not."""
-    return tensor(x.shape, lambda *index: stored(x[index]))
 
 
 def inverse_root(width: int) -> Scalar:

@@ -133,14 +133,12 @@ def as_documented(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | Non
 
 def as_folded(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
     """y = a x + b with a = γ / √(σ² + ε), b = β − a μ: rounds a x and a μ, which may cancel."""
-    slope = inverse if weight is None else inverse * weight
-    return dot([x, -mean], [slope, slope], *(() if bias is None else (bias,)))
+    return _folded(x, mean, _slope(inverse, weight), bias)
 
 
 def as_folded_apart(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
     """y = a x + b, with the products of the cotangent and x, and those with μ, stored before they are added up."""
-    slope = reused(inverse if weight is None else inverse * weight)
-    return dot([x, -mean], [slope, slope], *(() if bias is None else (bias,)))
+    return _folded(x, mean, reused(_slope(inverse, weight)), bias)
 
 
 def as_folded_first(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
@@ -150,7 +148,7 @@ def as_folded_first(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | N
 
 def as_sloped(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
     """y = (x − μ) a + β with a = γ / √(σ² + ε)."""
-    return _affine(x - mean, inverse if weight is None else inverse * weight, bias)
+    return _affine(x - mean, _slope(inverse, weight), bias)
 
 
 def as_weighted(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
@@ -164,6 +162,14 @@ def as_stepwise(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None,
     normalised = stored(stored(x - mean) * inverse)
     scaled = normalised if weight is None else stored(normalised * weight)
     return scaled if bias is None else scaled + bias
+
+
+def _slope(inverse: Scalar, weight: Scalar | None) -> Scalar:
+    return inverse if weight is None else inverse * weight
+
+
+def _folded(x: Scalar, mean: Scalar, slope: Scalar, bias: Scalar | None) -> Scalar:
+    return dot([x, -mean], [slope, slope], *(() if bias is None else (bias,)))
 
 
 def _affine(normalised: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:

@@ -6,11 +6,11 @@ Source: the document, Attention Mechanism, line 1333; Vaswani et al. 2017, secti
 from collections.abc import Callable
 from functools import partial
 
-from oracle.formulas._attention import inverse_root, require_fitting, rounded, scaled_score, softmax_rows, weighted
+from oracle.formulas._attention import inverse_root, require_fitting, scaled_score, softmax_rows, weighted
 from oracle.formulas._shapes import require_rank
 from oracle.formulas._softmax import Row, productwise_row, softmax_row
 from oracle.formulas.linear import linear
-from oracle.tensor import Tensor
+from oracle.tensor import Tensor, rounded
 
 
 def cross_attention(input: Tensor, context: Tensor, weight_q: Tensor, weight_k: Tensor, weight_v: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from functools import partial
 from oracle.formulas._attention import (
     inverse_root,
     require_fitting,
-    rounded,
     scaled,
     scaled_score,
     score,
@@ -17,7 +16,7 @@ from oracle.formulas._attention import (
     weighted,
 )
 from oracle.scalar import Scalar, sqrt
-from oracle.tensor import Tensor
+from oracle.tensor import Tensor, rounded
 
 
 def local_attention(query: Tensor, key: Tensor, value: Tensor, *, window: int, behind_mask: str = "skipped") -> Tensor:

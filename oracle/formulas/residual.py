@@ -12,7 +12,7 @@ from oracle.formulas.linear import linear
 from oracle.formulas.linear import stepwise as linear_stepwise
 from oracle.formulas.relu import relu
 from oracle.scalar import Scalar, dot, stored
-from oracle.tensor import Tensor, key, tensor
+from oracle.tensor import Tensor, key, rounded, tensor
 
 
 def residual(input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, bias_2: Tensor) -> Tensor:
@@ -35,8 +35,7 @@ def written(
     layer: Callable[..., Tensor], input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, bias_2: Tensor
 ) -> Tensor:
     """The same numbers, the input added to what two linear layers, written as ``layer``, have stored."""
-    entering = tensor(input.shape, lambda *index: stored(input[key(index)]))  # so is the derivative of this use
-    hidden = relu(layer(entering, weight_1, bias_1))
+    hidden = relu(layer(rounded(input), weight_1, bias_1))  # the derivative of this use is stored
     _require_fitting(input, hidden, weight_2, bias_2)
     change = layer(hidden, weight_2, bias_2)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from oracle.formulas._interpolation import Axis, axes
 from oracle.scalar import Scalar, beside, dot, stored
-from oracle.tensor import Tensor, tensor
+from oracle.tensor import Tensor, rounded, tensor
 
 
 def upsample_bilinear(
@@ -50,13 +50,13 @@ def upsample_bilinear(
 def rows_first(input: Tensor, **how: Any) -> Tensor:
     """The same numbers as Σ_l (1 - |c - l|) Σ_k (1 - |r - k|) x_kl, which rounds products of a pixel and a weight."""
     vertical, horizontal = _axes(input, **how)
-    return _rounded(_along(horizontal, _along(vertical, input.swapped(-2, -1)).swapped(-2, -1)))
+    return rounded(_along(horizontal, _along(vertical, input.swapped(-2, -1)).swapped(-2, -1)))
 
 
 def columns_first(input: Tensor, **how: Any) -> Tensor:
     """The same numbers as Σ_k (1 - |r - k|) Σ_l (1 - |c - l|) x_kl."""
     vertical, horizontal = _axes(input, **how)
-    return _rounded(_along(vertical, _along(horizontal, input).swapped(-2, -1)).swapped(-2, -1))
+    return rounded(_along(vertical, _along(horizontal, input).swapped(-2, -1)).swapped(-2, -1))
 
 
 def _axes(
@@ -91,7 +91,3 @@ def _along(axis: Axis, x: Tensor) -> Tensor:
         return beside(found, lambda: [x[*n, k] for k in idle]) if idle else found
 
     return tensor((*x.shape[:-1], axis.output), y)
-
-
-def _rounded(x: Tensor) -> Tensor:
-    return tensor(x.shape, lambda *index: stored(x[index]))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from conformance.case import Case
-from conformance.layouts import EXPANDED, PLAIN
+from conformance.layouts import CHANNELS_LAST, EXPANDED, PLAIN
 from conformance.target import Deviation
 from conformance.targets.torch._layouts import sides
 
@@ -133,7 +133,7 @@ def _weights_in_half_precision(case: Case) -> bool:
     factors, size = case.parameters["scale_factor"], case.parameters["size"]
     *_, channels, height, width = _sides(case)
     outputs = size or [int(side * factor) for side, factor in zip((height, width), factors, strict=True)]
-    return sum(outputs) > 128 and not (case.layout("input") == "channels_last" and channels > 3)
+    return sum(outputs) > 128 and not (case.layout("input") == CHANNELS_LAST and channels > 3)
 
 
 def _values_in_all(case: Case) -> int:
@@ -144,7 +144,7 @@ def _values_in_all(case: Case) -> int:
 
 def _meets_no_column(case: Case) -> bool:
     """Whether no tap of a dilated bfloat16 convolution in channels_last meets a column of the images."""
-    if case.format != "bfloat16" or case.layout("input") != "channels_last":
+    if case.format != "bfloat16" or case.layout("input") != CHANNELS_LAST:
         return False
     padding, (_, step), (_, stride) = (case.parameters[name] for name in ("padding", "dilation", "stride"))
     if min(step, stride) < 2 or isinstance(padding, str) or case.parameters["padding_mode"] != "zeros":
@@ -158,7 +158,7 @@ def _is_one_column_of_groups(case: Case) -> bool:
     """Whether a grouped convolution of bfloat16 images in channels_last has one channel and several filters a group,
     and one column of windows.
     """
-    if case.format != "bfloat16" or case.layout("input") != "channels_last":
+    if case.format != "bfloat16" or case.layout("input") != CHANNELS_LAST:
         return False
     filters, depth, _, width = sides(case, "weight")
     groups, (vertical, horizontal) = case.parameters["groups"], case.parameters["stride"]
@@ -399,9 +399,7 @@ CPU: tuple[Deviation, ...] = (
         "print(subprocess.run([sys.executable, '-c', program], env=garbage, stderr=-3).returncode)\n"
         "# -11",
         lambda case: (
-            case.upstream is not None
-            and "input" not in case.upstream.wanted
-            and case.layout("input") == "channels_last"
+            case.upstream is not None and "input" not in case.upstream.wanted and case.layout("input") == CHANNELS_LAST
         ),
         "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cpu/group_norm_kernel.cpp",
         lethal=True,
@@ -417,7 +415,7 @@ CPU: tuple[Deviation, ...] = (
         "    print([round(z, 2) for z in derivative.flatten().tolist()])\n"
         "# [0.03, 0.09, -0.41, 0.28, 0.0, 0.0, 0.0, 0.0]\n"
         "# [0.16, -0.47, 0.79, -0.47, 0.02, -1.22, 1.77, -0.58]",
-        lambda case: case.upstream is not None and case.upstream.layout == "channels_last" and _sides(case)[:1] == (1,),
+        lambda case: case.upstream is not None and case.upstream.layout == CHANNELS_LAST and _sides(case)[:1] == (1,),
     ),
     Deviation(
         "batch_norm",

@@ -147,6 +147,7 @@ POLICIES = {
 }
 
 _FUSED = ("scaled_dot_product_attention", "local_attention", "multi_head_attention")
+_UNFUSED = LAYERS.keys() - {"positional_encoding", *_FUSED}
 
 # √scale on both query and key, where the fused kernel cannot serve: aten/src/ATen/native/transformers/attention.cpp
 # (_scaled_dot_product_attention_math). It rounds wherever the fused kernel does.
@@ -167,12 +168,7 @@ BACKWARD = {
     "cpu": dict.fromkeys(_FUSED, "recomputed"),
     "cuda": {
         **dict.fromkeys(_FUSED, "recomputed"),
-        "additive_attention": "productwise",
-        "cross_attention": "productwise",
-        "dot_product_attention": "productwise",
-        "global_attention": "productwise",
-        "multi_head_attention": "productwise",
-        "self_attention": "productwise",
+        **dict.fromkeys((*_UNFUSED, "multi_head_attention"), "productwise"),
     },
 }
 
@@ -183,7 +179,7 @@ BACKWARD = {
 # in convolutions.
 ARITHMETIC: dict[str, dict[Any, dict[str, Any]]] = {
     "cpu": {
-        **{(layer, "bfloat16"): {"flush": True} for layer in LAYERS.keys() - {"positional_encoding", *_FUSED}},
+        **{(layer, "bfloat16"): {"flush": True} for layer in _UNFUSED},
         **{layer: {"units": {"exp": 40.0}, "flush": True} for layer in _FUSED},
     }
 }
