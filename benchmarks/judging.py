@@ -35,7 +35,7 @@ def measured(layer: str) -> tuple[float, float, float]:
         times.append((begin - last, called, end - begin - called))
         last = time.perf_counter()
 
-    drawn(check("forward").cases(layer, "float32", target, _EXAMPLES), judge, _EXAMPLES, False)
+    drawn(check("forward").cases(layer, "float32", target, _EXAMPLES), judge, _EXAMPLES, layer)
     drawing, target_, judging = (1e3 * median(column) for column in zip(*times, strict=True))
     return drawing, target_, judging
 

@@ -121,7 +121,7 @@ def examined(implementation: Implementation, profile: str, seed: int = 0) -> Fou
         tally = _First()
         reason = None
         try:
-            run(target, implementation.layer, format, check, PROFILES[profile], seed > 0, tally)
+            run(target, implementation.layer, format, check, PROFILES[profile], tally)
             reason = tally.failure and tally.failure.verdict.reason
         except _Rejected as rejected:
             reason = str(rejected)

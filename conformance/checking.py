@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from hypothesis import core
-
 from conformance import checks as questions
 from conformance import spec as specs
 from conformance.report import failure_text
@@ -125,7 +123,7 @@ def _items(target: Target, layer: str, checks: Sequence[str] | None) -> list[tup
 
 def _judged(target: Target, layer: str, format: str, kind: str, examples: int) -> Tally:
     with lenient():
-        return run(target, layer, format, kind, examples, random=core.global_force_seed is not None)
+        return run(target, layer, format, kind, examples)
 
 
 @contextmanager

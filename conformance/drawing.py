@@ -33,13 +33,13 @@ class Independent(HypothesisProvider):
 AVAILABLE_PROVIDERS[_BACKEND] = f"{__name__}.{Independent.__name__}"
 
 
-def drawn(source: SearchStrategy[Case], judge: Callable[[Case], None], examples: int, random: bool) -> None:
-    """Call ``judge`` with so many cases. One for which it raises is shrunk to the simplest for which it still does.
+def drawn(source: SearchStrategy[Case], judge: Callable[[Case], None], examples: int, about: str) -> None:
+    """Call ``judge`` with so many cases, those of the ``number`` about one thing.
 
-    ``random``: fresh cases, or those of Hypothesis' global seed; else always the same.
+    One for which it raises is shrunk to the simplest for which it still does.
     """
-    configure = _settings(examples, derandomize=not random, phases=(Phase.generate, Phase.shrink))
-    configure(given(source)(judge))()
+    configure = _settings(examples, phases=(Phase.generate, Phase.shrink))
+    seed(number(about))(configure(given(source)(judge)))()
 
 
 def number(about: str) -> int:

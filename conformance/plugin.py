@@ -154,11 +154,10 @@ class LayerItem(pytest.Item):
     def runtest(self) -> None:
         option = self.config.getoption
         examples = option("max_examples") or PROFILES[option("profile")]
-        random = option("hypothesis_seed", None) is not None
         tally = Tally()
         try:
             with lenient():
-                run(_target(self.config), *self.asked, examples, random, tally, option("profile") == KERNEL)
+                run(_target(self.config), *self.asked, examples, tally, option("profile") == KERNEL)
         finally:  # an interrupted item has its tally too
             self.user_properties.append(("conformance", item_data(*self.asked, tally)))
         if tally.failure:

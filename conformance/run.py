@@ -129,20 +129,20 @@ def run(
     format: str,
     kind: str,
     examples: int,
-    random: bool = False,
     tally: Tally | None = None,
     kernel: bool = False,
 ) -> Tally:
     """Draw and judge cases until one fails, which is shrunk.
 
-    ``random``: fresh cases, or those of Hypothesis' global seed. ``tally`` is where to count, for a caller who wants to
-    know the counts even if the run is interrupted; nothing else is raised. ``kernel``: the cases of the kernel profile.
+    The cases are always the same, but others for each layer, format and check, and for each global seed of Hypothesis.
+    ``tally`` is where to count, for a caller who wants to know the counts even if the run is interrupted; nothing else
+    is raised. ``kernel``: the cases of the kernel profile.
     """
     tally = tally or Tally()
     begin = time.perf_counter()
     try:
         tally.judged_by = _judged_by(target, layer, format)
-        _ask(target, layer, format, kind, examples, random, tally, kernel)
+        _ask(target, layer, format, kind, examples, tally, kernel)
     except Nonconforming as shrunk:
         tally.failure = shrunk
     except KeyboardInterrupt:
@@ -167,9 +167,7 @@ def _judged_by(target: Target, layer: str, format: str) -> dict[str, Any]:
     return {name: value for name, value in found.items() if getattr(declared, name) != getattr(plain, name)}
 
 
-def _ask(
-    target: Target, layer: str, format: str, kind: str, examples: int, random: bool, tally: Tally, kernel: bool
-) -> None:
+def _ask(target: Target, layer: str, format: str, kind: str, examples: int, tally: Tally, kernel: bool) -> None:
     def judge(case: Case) -> None:
         if tally.failure and tally.failure.verdict.lethal:  # too dear to be shrunk
             if case == tally.failure.case:
@@ -196,4 +194,4 @@ def _ask(
         for case in source:
             judge(case)
     else:
-        drawn(source, judge, max(examples // getattr(asked, "COST", 1), 1), random)
+        drawn(source, judge, max(examples // getattr(asked, "COST", 1), 1), f"{layer} {format} {kind}")

@@ -12,6 +12,7 @@ charged where nothing is rounded.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from operator import attrgetter
@@ -118,8 +119,14 @@ class EnvelopeArithmetic(Differentiable):
 
     def _overflowing(self, x: Envelope) -> Envelope:
         self.overflowed = True
-        x.reach, x.bound = x.bound, math.inf
+        reach = x.bound
+        if math.isinf(x):  # of binary64, too: the difference of two such numbers is anything, not surely NaN
+            x = self.number(math.copysign(sys.float_info.max, x))
+        x.reach, x.bound = reach, math.inf
         return x
+
+    def _anything(self) -> Envelope:
+        return self.make(0.0, math.inf)
 
     def lift(self, value: float) -> Envelope:
         result = self.number(value)
@@ -241,7 +248,10 @@ class EnvelopeArithmetic(Differentiable):
         count += len(rest)
         exact = not uncertain and spread == 0.0
         exact = exact and (self.compute.precision <= 26 or all(map(_holds_product, xs, ys)))
-        return self._sum(products, spread, count, count * self._tiny, exact=exact, grown=grown)
+        found = self._sum(products, spread, count, count * self._tiny, exact=exact, grown=grown)
+        if math.isnan(found) and all(map(math.isfinite, (*xs, *ys, *rest))):  # the products overflowed
+            return self._anything()
+        return found
 
     def _narrowed(self, xs: Sequence[float], bounds: Sequence[float]) -> list[float]:
         narrow = self.operands
@@ -270,8 +280,8 @@ class EnvelopeArithmetic(Differentiable):
         try:
             centre = math.fsum(terms)
             magnitude = math.fsum(map(abs, map(float, terms))) + grown
-        except (OverflowError, ValueError):  # infinities of both signs, or an intermediate overflow
-            return self.make(math.nan, math.inf)
+        except (OverflowError, ValueError):  # an intermediate overflow, or infinities of both signs
+            return self._anything() if all(map(math.isfinite, terms)) else self.make(math.nan, math.inf)
         if exact and self._exact_in_any_order(terms, magnitude, self.compute):
             return self.make(centre, 0.0)
         tiny += (len(terms) - 1) * self._flushed

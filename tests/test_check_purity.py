@@ -75,7 +75,7 @@ def counting() -> Callable[..., Any]:
 
 PLANTED = {
     "in place on the input": (
-        lambda input: input.detach().relu_().clone(),
+        lambda input: (torch.relu(input), input.detach().relu_())[0],
         "changed memory that was given to it: input",
     ),
     "a view of the input": (lambda input: input[...] if (input >= 0).all() else torch.relu(input), "shares memory"),

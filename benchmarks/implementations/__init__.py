@@ -39,9 +39,11 @@ _REGISTRY: list[Implementation] = []
 
 
 def broken(
-    layer: str, sentence: str, link: str, formats: Sequence[str] = ("float32",)
+    layer: str, sentence: str, link: str, formats: Sequence[str] = ("float32", "float64")
 ) -> Callable[[Function], Function]:
-    """Registers a function as an implementation of the layer that has this defect."""
+    """Registers a function as an implementation of the layer that has this defect, where nothing else is known of it in
+    the formats that libraries have everywhere.
+    """
     return _registered(layer, sentence, link, formats, honest=False)
 
 

@@ -36,8 +36,8 @@ from conformance.verdict import Actual, Expected, Status, Verdict, judge, miscou
 # Cases of an item in the default profile, the fewest, and of how many drawn ones each is chosen; a side above those
 # that others have.
 _CASES = 40
-_FEWEST_CASES = 3
-_DRAWS = 10
+_FEWEST_CASES = 5
+_DRAWS = 4
 _USUAL = 64
 
 # Sides that kernels tell apart: powers of two at which vectors, tiles, blocks of threads and short indices end.

@@ -5,6 +5,7 @@ Source: the document, Transposed Convolution, lines 786-852; torch.nn.ConvTransp
 
 from collections.abc import Callable
 from functools import cache, partial
+from itertools import product
 
 from oracle.formulas import _products
 from oracle.formulas._shapes import require_at_least, require_rank, require_shape
@@ -125,9 +126,10 @@ by_columns = partial(_conv_transpose2d, _by_columns)
 
 def _reaching(size: int, kernel: int, stride: int, padding: int, output_padding: int, dilation: int) -> list[Taps]:
     """For each output position the taps through which input pixels reach it, and those pixels."""
-    found: list[Taps] = []
-    for i in range(transposed_convolution(size, kernel, stride, padding, output_padding, dilation)):
-        steps = [(k, *divmod(i + padding - k * dilation, stride)) for k in range(kernel)]
-        pairs = [(k, h) for k, h, rest in steps if rest == 0 and 0 <= h < size]
-        found.append((tuple(k for k, _ in pairs), tuple(h for _, h in pairs)))
-    return found
+    length = transposed_convolution(size, kernel, stride, padding, output_padding, dilation)
+    pairs: list[list[tuple[int, int]]] = [[] for _ in range(length)]
+    for k, h in product(range(kernel), range(size)):
+        i = h * stride + k * dilation - padding
+        if 0 <= i < length:
+            pairs[i].append((k, h))
+    return [(tuple(k for k, _ in those), tuple(h for _, h in those)) for those in pairs]

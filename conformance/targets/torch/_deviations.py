@@ -143,8 +143,11 @@ def _values_in_all(case: Case) -> int:
 
 
 def _meets_no_column(case: Case) -> bool:
-    """Whether no tap of a dilated bfloat16 convolution in channels_last meets a column of the images."""
-    if case.format != "bfloat16" or case.layout("input") != CHANNELS_LAST:
+    """Whether no tap of a dilated convolution in channels_last meets a column of the images, in bfloat16, or in float32
+    with a bias.
+    """
+    biased = case.format == "float32" and case.tensors.get("bias") is not None
+    if not (case.format == "bfloat16" or biased) or CHANNELS_LAST not in map(case.layout, ("input", "weight")):
         return False
     padding, (_, step), (_, stride) = (case.parameters[name] for name in ("padding", "dilation", "stride"))
     if min(step, stride) < 2 or isinstance(padding, str) or case.parameters["padding_mode"] != "zeros":
@@ -496,8 +499,8 @@ CPU: tuple[Deviation, ...] = (
     ),
     Deviation(
         "conv2d",
-        "in bfloat16 and channels_last, a dilated kernel of which no tap meets a pixel of a row, as where the stride "
-        "skips them, ends the process: oneDNN",
+        "in channels_last, in bfloat16 or with a bias in float32, a dilated kernel of which no tap meets a pixel of a "
+        "row, as where the stride skips them, ends the process: oneDNN",
         "import os, subprocess, sys\n"
         "program = '''\n"
         "import torch\n"
