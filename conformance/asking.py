@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from conformance.case import Case, Upstream
 from conformance.layouts import PLAIN
-from conformance.target import Target, Unsupported, one_line, said
+from conformance.target import Died, Target, Unsupported, one_line, said
 from conformance.verdict import Actual, Status, Verdict
 
 Answer = TypeVar("Answer")
@@ -126,7 +126,7 @@ def _timed(function: Callable[..., Any], *arguments: Any, **parameters: Any) -> 
     begin = time.perf_counter()
     try:
         return function(*arguments, **parameters)
-    except (Unsupported, KeyboardInterrupt, _Settled, _Aside):
+    except (Unsupported, KeyboardInterrupt, Died, _Settled, _Aside):
         raise
     except BaseException as error:  # sys.exit and the outcomes of pytest are no way out either
         raise _Settled(_failed(f"raised {said(error)}", error)) from error

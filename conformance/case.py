@@ -107,7 +107,7 @@ class Case:
             "layer": self.layer,
             "format": self.format,
             "tensors": {name: _packed(argument) for name, argument in self.tensors.items()},
-            "parameters": {name: _number(value) for name, value in self.parameters.items()},
+            "parameters": {name: json_number(value) for name, value in self.parameters.items()},
             "layouts": dict(self.layouts),
             "upstream": self.upstream and asdict(self.upstream),
             "steps": [step.to_json() for step in self.steps],
@@ -161,9 +161,10 @@ def _frozen(value: Any) -> Any:
 _SPECIAL = ("inf", "-inf", "nan")
 
 
-def _number(value: Any) -> Any:
+def json_number(value: Any) -> Any:
+    """A parameter as JSON can hold it: infinities and NaN as strings."""
     if isinstance(value, (tuple, list)):
-        return list(map(_number, value))
+        return list(map(json_number, value))
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 

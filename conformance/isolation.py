@@ -1,45 +1,37 @@
 """Calls that may end the process are made in another one.
 
-A worker is a process that has loaded a target by its name. It is given cases and says what came of them, a line of JSON
-each. Where it dies, or gives no answer in time, the case that it was given is known; the next case starts another.
+A worker is a process that has loaded a target by its name (``conformance.worker``). It is given questions, a line of
+JSON each, and answers by lines of JSON. Before every call it says what it is about to do: where it dies, or says
+nothing for too long, the case at hand is known, and the next question starts another.
 """
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import faulthandler
 import json
-import math
-import os
-import signal
-import subprocess
 import sys
-import threading
 import time
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from hypothesis import core
+
 from conformance.asking import ask, spent
 from conformance.case import Case
-from conformance.target import Target, said
-from conformance.targets import load
+from conformance.program import Program
+from conformance.report import restore
+from conformance.run import Nonconforming, Tally, crashed
+from conformance.target import Died, Target
 from conformance.verdict import Status, Verdict
 
-# Seconds that loading a target may take, and by default an answer.
+# Seconds that loading a target may take, and by default a call, or judging its answer.
 TIMEOUT = 60.0
 
-_PROGRAM = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from conformance import isolation; isolation.serve()"
-)
+_PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from conformance import worker; worker.serve()"
 
 
 class Refused(Exception):
     """What a layer function has raised in another process, in words."""
-
-
-class Died(Exception):
-    """A worker has ended without an answer; the message says how."""
 
 
 def put(target: Target, case: Case) -> Verdict:
@@ -49,7 +41,7 @@ def put(target: Target, case: Case) -> Verdict:
     here, any other in a process of its own.
     """
     if target.loaded_as is not None:
-        return _worker(target.loaded_as).put(case)
+        return worker(target.loaded_as).put(case)
     answer = ask(target, case)
     if isinstance(answer, Verdict):
         return answer
@@ -57,104 +49,56 @@ def put(target: Target, case: Case) -> Verdict:
 
 
 class Worker:
-    """A process for the target of this name, which starts when it is needed."""
+    """A process for the target of this name. ``timeout`` is in seconds."""
 
     def __init__(self, name: str, timeout: float = TIMEOUT) -> None:
-        self._name = name
-        self._timeout = timeout
-        self._process: subprocess.Popen[str] | None = None
+        arguments = [sys.executable, "-c", _PROGRAM, name, json.dumps(sys.path)]
+        self._program = Program(arguments, timeout, lambda program: program.line(TIMEOUT))
 
     def put(self, case: Case) -> Verdict:
         """As the function ``put``."""
         begin = time.perf_counter()
         try:
-            answer = self._exchanged(json.dumps(case.to_json()))
+            *_, answer = self._answers({"case": case.to_json()})
         except Died as died:
-            return Verdict(Status.CRASHED, math.inf, str(died), error=died, lethal=True, fault=str(died))
-        except BaseException:
-            self.stop()  # what it still may answer is no longer asked
-            raise
+            return crashed(died)
         finally:
             spent["target"] += time.perf_counter() - begin
         error = Refused(answer["reason"]) if answer["raised"] else None
         status, ratio = Status(answer["status"]), float(answer["ratio"])
         return Verdict(status, ratio, answer["reason"], error=error, fault=answer["fault"])
 
+    def run(self, layer: str, format: str, kind: str, examples: int, tally: Tally, kernel: bool = False) -> None:
+        """As ``conformance.run.run``. Where the process dies the tally ends with the case at hand, CRASHED."""
+        question = {"item": [layer, format, kind], "examples": examples, "kernel": kernel}
+        case = None
+        try:
+            for answer in self._answers({**question, "seed": core.global_force_seed}):
+                if "item" in answer:
+                    restore(tally, answer["item"])
+                elif "asking" in answer:
+                    case, tally.counts = answer["asking"], answer["counts"]
+        except Died as died:
+            tally.failure = Nonconforming(kind, case and Case.from_json(case), crashed(died))
+            tally.counts[Status.CRASHED] += 1
+
     def stop(self) -> None:
         """End the process, if there is one."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.communicate()
+        self._program.stop()
 
-    def _exchanged(self, question: str) -> dict[str, Any]:
-        if self._process is None:
-            arguments = [sys.executable, "-c", _PROGRAM, self._name, json.dumps(sys.path)]
-            pipe = subprocess.PIPE
-            self._process = subprocess.Popen(arguments, encoding="utf-8", stdin=pipe, stdout=pipe)
-            self._line(self._process, TIMEOUT)
-        stdin = self._process.stdin
-        assert stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # then there is no answer either
-            stdin.write(question + "\n")
-            stdin.flush()
-        found: dict[str, Any] = json.loads(self._line(self._process, self._timeout))
-        if "died" in found:
-            self.stop()
-            raise Died(found["died"])
-        return found
-
-    def _line(self, process: subprocess.Popen[str], timeout: float) -> str:
-        """What the process says next. Raises ``Died`` where it ends, or is ended because it takes too long."""
-        stdout = process.stdout
-        assert stdout is not None
-        late = threading.Event()
-
-        def end() -> None:
-            late.set()
-            process.kill()
-
-        timer = threading.Timer(timeout, end)
-        timer.start()
-        try:
-            line = stdout.readline()
-        finally:
-            timer.cancel()
-        if not line:
-            process.communicate()
-            self._process = None
-            raise Died(f"timed out after {timeout:g} s" if late.is_set() else _ended(process.returncode))
-        return line
-
-
-def _ended(status: int) -> str:
-    if status < 0:
-        return f"the process died of {signal.Signals(-status).name}"
-    return f"the process ended with the status {status}"
+    def _answers(self, question: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """All that the process says to a question; the last is the answer. Raises ``Died`` if there is none."""
+        self._program.tell(json.dumps(question).encode() + b"\n")
+        while True:
+            found: dict[str, Any] = json.loads(self._program.line())
+            if "died" in found:
+                raise self._program.died(found["died"])
+            yield found
+            if "asking" not in found and "alive" not in found:
+                return
 
 
 @cache
-def _worker(name: str) -> Worker:
+def worker(name: str, timeout: float = TIMEOUT) -> Worker:
     """The worker of this process for a target."""
-    worker = Worker(name)
-    atexit.register(worker.stop)
-    return worker
-
-
-def serve() -> None:
-    """The program of a worker: load the target named in the first argument, then answer every line."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a target prints is no answer
-    faulthandler.enable()
-    target = load(sys.argv[1])
-    target.loaded_as = None  # it is called here
-    print("ready", file=answers, flush=True)
-    for line in sys.stdin:
-        try:
-            verdict = put(target, Case.from_json(json.loads(line)))
-        except BaseException as error:  # what is not the layer's own, such as a CUDA device after a failed assertion
-            print(json.dumps({"died": said(error)}), file=answers, flush=True)
-            raise
-        found = {"status": verdict.status.value, "ratio": verdict.ratio, "reason": verdict.reason}
-        found |= {"raised": verdict.error is not None, "fault": verdict.fault}
-        print(json.dumps(found), file=answers, flush=True)
+    return Worker(name, timeout)

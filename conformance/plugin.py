@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from _pytest._code.code import ExceptionInfo, TerminalRepr
 
-from conformance import checks
+from conformance import checks, isolation
 from conformance import spec as specs
 from conformance.causes import Cause, causes, item_name
 from conformance.checking import lenient
@@ -35,6 +35,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--profile", choices=tuple(PROFILES), default="default", help="how many examples (default: default)"
     )
     group.addoption("--max-examples", type=int, metavar="N", help="examples per layer, format and check")
+    isolated = "make the target's calls in another process, which may die or hang (default: all but torch and numpy)"
+    group.addoption("--isolate", action="store_true", default=None, help=isolated)
+    group.addoption("--no-isolate", action="store_false", dest="isolate", help="make them in the process of the run")
+    group.addoption(
+        "--call-timeout",
+        type=float,
+        default=isolation.TIMEOUT,
+        metavar="SECONDS",
+        help=f"what a call, or judging its answer, may take in another process (default: {isolation.TIMEOUT:g})",
+    )
     group.addoption("--report", type=Path, metavar="FILE.json", help="write what was found as JSON")
 
 
@@ -46,6 +56,9 @@ def pytest_configure(config: pytest.Config) -> None:
     examples = config.getoption("max_examples")
     if examples is not None and examples < 1:
         raise pytest.UsageError(f"--max-examples must be at least 1, not {examples}")
+    timeout = config.getoption("call_timeout")
+    if not timeout > 0:
+        raise pytest.UsageError(f"--call-timeout must be more than 0 seconds, not {timeout:g}")
     report = config.getoption("report")
     if report is not None:
         _check_writable(report)
@@ -156,14 +169,22 @@ class LayerItem(pytest.Item):
         examples = option("max_examples") or PROFILES[option("profile")]
         tally = Tally()
         try:
-            with lenient():
-                run(_target(self.config), *self.asked, examples, tally, option("profile") == KERNEL)
+            self._run(examples, tally, option("profile") == KERNEL)
         finally:  # an interrupted item has its tally too
             self.user_properties.append(("conformance", item_data(*self.asked, tally)))
         if tally.failure:
             raise tally.failure
         if tally.cases and tally.counts[Status.UNSUPPORTED] == tally.cases:
             pytest.skip("; ".join(tally.reasons))
+
+    def _run(self, examples: int, tally: Tally, kernel: bool) -> None:
+        target, isolate = _target(self.config), self.config.getoption("isolate")
+        if not target.trusted if isolate is None else isolate:
+            worker = isolation.worker(_given(self.config), self.config.getoption("call_timeout"))
+            worker.run(*self.asked, examples, tally, kernel)
+        else:
+            with lenient():
+                run(target, *self.asked, examples, tally, kernel)
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         if isinstance(excinfo.value, Nonconforming):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 import textwrap
-import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import dropwhile
-from pathlib import Path
 from typing import Any
 
+from conformance.case import Case
 from conformance.causes import Cause, causes, item_name
 from conformance.run import Nonconforming, Tally
 from conformance.target import Deviation, Target
-from conformance.verdict import Status
+from conformance.verdict import Status, Verdict
 
 _COLUMNS = 80
 _INDENT = " " * 8
@@ -25,7 +23,6 @@ _STATUSES = {
     Status.UNSUPPORTED: "unsup",
     Status.CRASHED: "crash",
 }
-_OUR_FILES = Path(__file__).parent
 
 
 def item_data(layer: str, format: str, check: str, tally: Tally) -> dict[str, Any]:
@@ -60,7 +57,26 @@ def _failure_data(failure: Nonconforming) -> dict[str, Any]:
         "fault": verdict.fault,
         "diagnosis": failure.diagnosis,
         "mistakes": failure.mistakes,
+        "traceback": failure.traceback,
     }
+
+
+def restore(tally: Tally, data: Mapping[str, Any]) -> None:
+    """Make the tally that of an item, from the plain data that ``item_data`` has made of it elsewhere."""
+    case, failure = data["worst_case"], data["failure"]
+    tally.counts, tally.seconds, tally.reasons = data["counts"], data["seconds"], data["reasons"]
+    tally.worst, tally.worst_case = float(data["worst_ratio"]), case and Case.from_json(case)
+    tally.deviations, tally.judged_by = set(data["deviations"]), data["judged_by"]
+    tally.failure = failure and _restored(data["check"], failure)
+
+
+def _restored(kind: str, data: Mapping[str, Any]) -> Nonconforming:
+    got, true, permitted = (data[name] and float(data[name]) for name in ("got", "true", "permitted"))
+    status, ratio, index = Status(data["status"]), float(data["ratio"]), tuple(data["index"])
+    verdict = Verdict(status, ratio, data["reason"], data["output"], index, got, true, permitted, fault=data["fault"])
+    failure = Nonconforming(kind, data["case"] and Case.from_json(data["case"]), verdict)
+    failure.mistakes, failure.traceback = data["mistakes"], data["traceback"]
+    return failure
 
 
 def _finite(x: float | None) -> float | str | None:
@@ -87,18 +103,10 @@ def failure_text(failure: Nonconforming, item: str, target: str) -> str:
     }
     known = [f"  {name:<9}  {fact}" for name, fact in facts.items() if fact is not None]
     lines += ["", *known] if known else []
-    if verdict.error is not None:
-        lines += ["", *_traceback(verdict.error)]
+    lines += ["", *failure.traceback] if failure.traceback else []
     if failure.case is not None:
         lines += ["", "Run it again:", "", *textwrap.indent(program(failure, target), "    ").splitlines()]
     return "\n".join(lines)
-
-
-def _traceback(error: BaseException) -> list[str]:
-    """Where it was raised, from the first line that is not the suite's own."""
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = list(dropwhile(lambda frame: _OUR_FILES in Path(frame.filename).parents, frames))
-    return "".join(traceback.format_list(theirs or frames)).splitlines()
 
 
 def program(failure: Nonconforming, target: str) -> str:

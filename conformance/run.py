@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,21 @@ from conformance.case import Case
 from conformance.checks import check
 from conformance.diagnosis import diagnosis, mistakes
 from conformance.drawing import drawn
-from conformance.target import Deviation, Target, said
+from conformance.target import Deviation, Died, Target, said
 from conformance.verdict import Status, Verdict
 
 # Examples per check and layer. The kernel profile asks them in the sizes that kernels meet, where a check has such.
 KERNEL = "kernel"
 PROFILES = {"quick": 10, "default": 100, "thorough": 1000, KERNEL: 100}
 
+_OUR_FILES = Path(__file__).parent
+
 
 class Nonconforming(Exception):
-    """What an item fails with: the verdict, the case, where it came to one, and what mistakes explain it."""
+    """What an item fails with: the verdict, the case, where it came to one, and what mistakes explain it.
+
+    ``traceback`` are lines that tell where an error was raised, from the first that is not the suite's own.
+    """
 
     def __init__(self, kind: str, case: Case | None, verdict: Verdict) -> None:
         super().__init__(verdict.reason)
@@ -36,11 +42,20 @@ class Nonconforming(Exception):
         self.case = case
         self.verdict = verdict
         self.mistakes: list[str] = []
+        self.traceback = [] if verdict.error is None else _traceback(verdict.error)
 
     @property
     def diagnosis(self) -> str:
         """The probable cause in words, or nothing where none is known."""
         return diagnosis(self.mistakes)
+
+
+def _traceback(error: BaseException) -> list[str]:
+    if isinstance(error, Died):
+        return error.words
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = list(dropwhile(lambda frame: _OUR_FILES in Path(frame.filename).parents, frames))
+    return "".join(traceback.format_list(theirs or frames)).splitlines()
 
 
 @dataclass
@@ -62,6 +77,9 @@ class Tally:
     @property
     def cases(self) -> int:
         return sum(self.counts.values())
+
+    def asks(self, case: Case) -> None:
+        """Hears of every case before it is put to the target."""
 
     def add(self, case: Case, verdict: Verdict) -> None:
         """Count one verdict."""
@@ -117,7 +135,9 @@ def _examine(target: Target, case: Case, kind: str) -> tuple[Verdict, Deviation 
 
 
 def crashed(error: BaseException) -> Verdict:
-    """The verdict where there was nothing to judge."""
+    """The verdict where there was nothing to judge. A process that has died is too dear to let it die again."""
+    if isinstance(error, Died):
+        return Verdict(Status.CRASHED, math.inf, str(error), error=error, lethal=True, fault=str(error))
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno}, in {frames[-1].name})" if frames else ""
     return Verdict(Status.CRASHED, math.inf, f"{said(error)}{place}", error=error, fault=said(error))
@@ -173,6 +193,7 @@ def _ask(target: Target, layer: str, format: str, kind: str, examples: int, tall
             if case == tally.failure.case:
                 raise tally.failure
             return
+        tally.asks(case)
         begin, before = time.perf_counter(), spent["target"]
         verdict, deviation = _examine(target, case, kind)
         if tally.failure is None:  # what follows a failure is shrinking

@@ -33,6 +33,17 @@ class Unavailable(Exception):
     """Raised when a target cannot run here; the message says what is missing and how to get it."""
 
 
+class Died(Exception):
+    """A process that computes has ended, or was ended because it took too long; the message says how.
+
+    ``words`` are the last lines that it has printed.
+    """
+
+    def __init__(self, how: str, words: Sequence[str] = ()) -> None:
+        super().__init__(how)
+        self.words = list(words)
+
+
 def one_line(text: object) -> str:
     """Its words in one line, the first 300 characters."""
     words = " ".join(str(text).split())
@@ -112,6 +123,7 @@ class Target:
     layouts: tuple[str, ...] = tuple(LAYOUTS)  # those in which ``arranged`` can lay an array
     policies: Mapping[str, Mapping[str, Any]] = {}  # by layer, which of the CONVENTIONS it follows
     known: tuple[Deviation, ...] = ()
+    trusted = False  # whether its calls can be made in the process of a run, which they neither end nor stop
     deterministic = True  # whether the same call, with the same seed, always gives the same bits
 
     def array(self, values: NDArray[Any], format: str) -> Any:

@@ -209,7 +209,7 @@ def test_workers_and_one_process_tell_the_same_causes(tmp_path: Path) -> None:
 def test_an_interrupted_run_tells_the_causes_found_so_far(pytester: pytest.Pytester) -> None:
     source = BROKEN + "\n\ndef softmax(input, *, dim):\n    raise KeyboardInterrupt\n"
     report = pytester.path / "report.json"
-    arguments = ["--layer=relu,softmax", "--max-examples=5", "-k", "forward", f"--report={report}"]
+    arguments = ["--layer=relu,softmax", "--max-examples=5", "-k", "forward", f"--report={report}", "--no-isolate"]
     done = ask(pytester, kernels(pytester, source), *arguments, no_reraise_ctrlc=True)
     assert done.ret == pytest.ExitCode.INTERRUPTED
     data = strictly(report.read_text())

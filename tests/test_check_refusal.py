@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from conformance import isolation
+from conformance import program
 from conformance.case import Arguments, Case
 from conformance.checks import refusal
 from conformance.isolation import Worker
@@ -235,8 +235,8 @@ def test_a_process_that_dies_is_one_verdict_and_the_next_case_is_answered(fatal:
 def test_a_crash_ends_its_item_with_the_case_and_the_run_goes_on(fatal: str, monkeypatch: pytest.MonkeyPatch) -> None:
     target = load(fatal)
     started = []
-    popen = isolation.subprocess.Popen
-    monkeypatch.setattr(isolation.subprocess, "Popen", lambda *a, **k: started.append(a) or popen(*a, **k))
+    popen = program.subprocess.Popen
+    monkeypatch.setattr(program.subprocess, "Popen", lambda *a, **k: started.append(a) or popen(*a, **k))
     failure = run(target, "linear", "float64", "refusal", 100).failure
     assert failure is not None
     assert failure.verdict.status is Status.CRASHED

@@ -25,6 +25,9 @@ from conformance.target import Target, Unavailable, require_formats, said
 
 _GROUP = "conformance.targets"
 
+# What the name of a program in any language begins with.
+_PROGRAM = "command:"
+
 # What a plain module may define beside its layers.
 OFFERS = {
     "extends",
@@ -32,7 +35,7 @@ OFFERS = {
 }
 
 # Of these, what says something of its layers alone.
-_OF_LAYERS = {"known", "session"}
+_OF_LAYERS = {"known", "session", "trusted"}
 
 
 class UnknownTarget(Exception):
@@ -41,7 +44,7 @@ class UnknownTarget(Exception):
 
 def load(name: str) -> Target:
     """The target of this name: built in, registered as an entry point of the group ``conformance.targets``, ``module``,
-    ``module:attribute``, or a path to a file.
+    ``module:attribute``, a path to a file, or ``command:PROGRAM ARGUMENT …``.
 
     Raises ``UnknownTarget`` for an unknown name, ``Unavailable`` where the target cannot run here.
     """
@@ -68,6 +71,9 @@ def offering(name: str, offers: Mapping[str, Any]) -> Target:
 def _load(name: str, extended_by: tuple[str, ...]) -> Target:
     if name in extended_by:
         raise UnknownTarget(f"target {name!r} extends itself: {' → '.join((*extended_by, name))}")
+    if name.startswith(_PROGRAM):
+        program: Target = _our_own(_PROGRAM[:-1], name).Command(name.removeprefix(_PROGRAM))
+        return program
     stem, _, variant = name.partition("-")
     if stem in _built_in():
         module = _our_own(stem, name)
@@ -141,7 +147,7 @@ def names() -> list[str]:
 def _unknown(name: str) -> str:
     return (
         f"unknown target {name!r}; known: {', '.join(names())}; "
-        "or a module, module:attribute, or path/to/file.py with functions named like the layers"
+        "or a module, module:attribute, or path/to/file.py with functions named like the layers; or command:PROGRAM"
     )
 
 
@@ -191,7 +197,7 @@ class _Functions(Target):
     """A plain module: its functions named like the layers, and any attribute of ``Target`` that it defines.
 
     ``extends = "torch-cpu"`` takes all those attributes from another target, but none of its layers, nor what belongs
-    to these: the modules that live over several calls, the known deviations. A function is
+    to these: the modules that live over several calls, the known deviations, the trust. A function is
     anything that can be called: defined, made by assignment, imported from the module's own package. What it imports
     from elsewhere counts only where ``__all__`` lists it: a library's softmax, for use inside, is not an offer.
     """

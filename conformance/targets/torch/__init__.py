@@ -50,6 +50,7 @@ class Torch(Target):
         self.known = KNOWN[device]
         # On CUDA, atomic additions come in any order: torch.use_deterministic_algorithms lists the layers.
         self.deterministic = device == "cpu"
+        self.trusted = device == "cpu"  # a CUDA context is lost with the first assertion that fails on the device
 
     def array(self, values: NDArray[Any], format: str) -> torch.Tensor:
         kind = getattr(torch, format) if values.dtype == np.float64 else None

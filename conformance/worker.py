@@ -1,0 +1,99 @@
+"""The program of a worker: it loads a target and answers questions about it, for ``conformance.isolation``.
+
+Questions are lines of JSON on the standard input. ``{"case": …}`` asks for the verdict on a call; ``{"item": [layer,
+format, check], "examples": …, "kernel": …, "seed": …}`` for a run of one item. Before the answer there are lines that
+say what is at hand: ``{"asking": case, "counts": …}`` and ``{"alive": true}``. ``{"died": reason}`` is the last one of
+a process in which nothing can be asked any more.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from hypothesis import core
+
+from conformance.case import Case
+from conformance.checking import lenient
+from conformance.isolation import put
+from conformance.report import item_data
+from conformance.run import Tally, run
+from conformance.target import Target, said
+from conformance.targets import load
+from conformance.watched import Wrapped
+
+# Seconds between two signs of life: far less than any call may take, and few enough to cost nothing.
+_PULSE = 0.5
+
+
+def serve() -> None:
+    """Load the target named in the first argument, then answer every line."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a target prints is no answer
+    faulthandler.enable()
+    target = load(sys.argv[1])
+    _say(answers, {"ready": True})
+    for line in sys.stdin:
+        question = json.loads(line)
+        try:
+            _say(answers, _examined(target, question, answers) if "item" in question else _put(target, question))
+        except BaseException as error:  # what is not the layer's own, such as a CUDA device after a failed assertion
+            _say(answers, {"died": said(error)})
+            raise
+
+
+def _say(answers: TextIO, found: dict[str, Any]) -> None:
+    print(json.dumps(found), file=answers, flush=True)
+
+
+def _put(target: Target, question: dict[str, Any]) -> dict[str, Any]:
+    here = Wrapped(target)
+    here.loaded_as = None  # it is called here
+    verdict = put(here, Case.from_json(question["case"]))
+    found = {"status": verdict.status.value, "ratio": verdict.ratio, "reason": verdict.reason}
+    return {**found, "raised": verdict.error is not None, "fault": verdict.fault}
+
+
+def _examined(target: Target, question: dict[str, Any], answers: TextIO) -> dict[str, Any]:
+    core.global_force_seed = question["seed"]
+    layer, format, check = question["item"]
+    told = _Told(answers)
+    with lenient():
+        run(_Alive(target, told.lives), layer, format, check, question["examples"], told, question["kernel"])
+    return {"item": item_data(layer, format, check, told)}
+
+
+class _Told(Tally):
+    """A tally that tells what is at hand."""
+
+    def __init__(self, answers: TextIO) -> None:
+        super().__init__()
+        self._answers = answers
+        self._last = time.monotonic()
+
+    def asks(self, case: Case) -> None:
+        self._last = time.monotonic()
+        _say(self._answers, {"asking": case.to_json(), "counts": self.counts})
+
+    def lives(self) -> None:
+        """Called before every call of the target."""
+        if time.monotonic() - self._last > _PULSE:
+            self._last = time.monotonic()
+            _say(self._answers, {"alive": True})
+
+
+class _Alive(Wrapped):
+    """A target that gives a sign of life before each call."""
+
+    def __init__(self, target: Target, lives: Callable[[], None]) -> None:
+        super().__init__(target)
+        self._lives = lives
+
+    def layer(self, name: str) -> Callable[..., Any] | None:
+        self._lives()
+        return self._target.layer(name)
