@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,16 @@ from conformance import checks, isolation
 from conformance import spec as specs
 from conformance.causes import Cause, causes, item_name
 from conformance.checking import lenient
-from conformance.report import cause_lines, failure_text, item_data, note_lines, report_data, summary_lines, time_lines
+from conformance.report import (
+    cause_lines,
+    failure_text,
+    item_data,
+    lacking_lines,
+    note_lines,
+    report_data,
+    summary_lines,
+    time_lines,
+)
 from conformance.run import KERNEL, PROFILES, Nonconforming, Tally, run
 from conformance.target import Target, Unavailable, one_line, said
 from conformance.targets import UnknownTarget, load
@@ -102,6 +111,16 @@ def _listed(config: pytest.Config, option: str) -> list[str]:
     return [name for value in config.getoption(option) or () for name in value.split(",")]
 
 
+def _wanted(config: pytest.Config) -> Sequence[str]:
+    """The layers that are asked for."""
+    return _listed(config, "layer") or specs.names()
+
+
+def _lacking(config: pytest.Config) -> list[str]:
+    """Those of them that the target does not have."""
+    return [layer for layer in _wanted(config) if _target(config).layer(layer) is None]
+
+
 def _given(config: pytest.Config) -> str:
     """The target's name, as it stands on the command line."""
     name = config.getoption("target")
@@ -147,11 +166,9 @@ class SpecFile(pytest.File):
     """A spec: one item for every format and check."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        layer = self.path.stem
-        wanted = _listed(self.config, "layer")
-        if wanted and layer not in wanted:
+        layer, target = self.path.stem, _target(self.config)
+        if layer not in _wanted(self.config) or target.layer(layer) is None:
             return
-        target = _target(self.config)
         for format in _listed(self.config, "format") or target.formats:
             for check in checks.asked(layer):
                 yield LayerItem.from_parent(self, name=f"{layer}-{format}-{check}", asked=(layer, format, check))
@@ -244,7 +261,8 @@ class _Run:
         path = self.config.getoption("report")
         if path is not None:
             profile = self.config.getoption("profile")
-            data = report_data(_target(self.config), _given(self.config), profile, self.found, self.complete)
+            target, lacking = _target(self.config), _lacking(self.config)
+            data = report_data(target, _given(self.config), profile, self.found, lacking, self.complete)
             path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
     def _tell_once(self) -> None:
@@ -267,6 +285,8 @@ class _Run:
         why = cause_lines(self._causes())
         lines = [*summary_lines(self.found), "", *(["causes:", *why, ""] if why else [])]
         for line in [*lines, *time_lines(self.found), *note_lines(self.found, target.known)]:
+            terminalreporter.write_line(line)
+        for line in lacking_lines(target.name, _lacking(self.config)):
             terminalreporter.write_line(line)
         if not self._judged():
             terminalreporter.write_line("nothing was judged: the target supports nothing of what was asked")

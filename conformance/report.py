@@ -138,9 +138,16 @@ def program(failure: Nonconforming, target: str) -> str:
 
 
 def report_data(
-    target: Target, given: str, profile: str, items: Iterable[Mapping[str, Any]], complete: bool
+    target: Target,
+    given: str,
+    profile: str,
+    items: Iterable[Mapping[str, Any]],
+    lacking: Sequence[str],
+    complete: bool,
 ) -> dict[str, Any]:
-    """A whole run as plain data. ``given`` is the name that loads the target; a run that was cut short says so."""
+    """A whole run as plain data. ``given`` is the name that loads the target, ``lacking`` are the layers that it does
+    not have; a run that was cut short says so.
+    """
     found = sorted(items, key=lambda item: (item["layer"], item["format"], item["check"]))
     return {
         "target": target.name,
@@ -149,6 +156,7 @@ def report_data(
         "profile": profile,
         "interrupted": not complete,
         "items": found,
+        "lacking": list(lacking),
         "causes": [cause.to_json() for cause in causes(found, target.formats)],
         "known": [
             {
@@ -252,6 +260,11 @@ def note_lines(items: Sequence[Mapping[str, Any]], known: Sequence[Deviation]) -
         ),
     ]
     return [line for note in notes for line in _wrapped(note)]
+
+
+def lacking_lines(target: str, layers: Sequence[str]) -> list[str]:
+    """Which layers the target does not have, if any."""
+    return _wrapped(f"{target} has no {', '.join(layers)}") if layers else []
 
 
 def _arithmetic(judged_by: Mapping[str, Any]) -> str:

@@ -318,13 +318,23 @@ def test_a_run_that_judged_nothing_is_no_success(pytester: pytest.Pytester) -> N
     done.stdout.fnmatch_lines(["nothing was judged: *"])
 
 
-def test_layers_that_a_target_lacks_are_counted_as_unsupported(pytester: pytest.Pytester) -> None:
-    arguments = ["--layer=linear,relu", "--format=float32", "--max-examples=5", "-rs", "-k", "forward"]
+def test_layers_that_a_target_lacks_are_listed_and_not_asked(pytester: pytest.Pytester) -> None:
+    report = pytester.path / "report.json"
+    arguments = [
+        "--layer=relu,linear,gru",
+        "--format=float32",
+        "--max-examples=5",
+        "-k",
+        "forward",
+        f"--report={report}",
+    ]
     done = ask(pytester, kernels(pytester, HONEST), *arguments)
     assert done.ret == 0
-    done.stdout.fnmatch_lines(["*kernels.py has no relu*"])
-    row = table(done)["relu"]
-    assert [row[column] for column in ("pass", "fail", "known", "undec", "unsup", "crash")] == [*"0000", "5", "0"]
+    done.stdout.fnmatch_lines(["*has no relu, gru"])
+    assert list(table(done)) == ["linear"]
+    data = strictly(report.read_text())
+    assert data["lacking"] == ["relu", "gru"]
+    assert [item["layer"] for item in data["items"]] == ["linear"]
 
 
 def test_items_are_named_by_layer_format_and_check(pytester: pytest.Pytester) -> None:
