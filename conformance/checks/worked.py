@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
 from dataclasses import replace
 
 from conformance import golden
@@ -11,7 +10,6 @@ from conformance.case import Case
 from conformance.checks import forward
 from conformance.spec import spec
 from conformance.target import CONVENTIONS, Target
-from conformance.values import TensorArgument
 from conformance.verdict import Status, Verdict
 from oracle.formulas import formula
 
@@ -34,14 +32,13 @@ def _readings(layer: str) -> list[golden.Reading]:
 
 
 def _case(reading: golden.Reading, format: str) -> Case:
-    tensors = _complete(reading.layer, reading.arguments.tensors)
-    return Case(reading.layer, format, tensors, reading.arguments.parameters)
-
-
-def _complete(layer: str, tensors: Mapping[str, TensorArgument]) -> dict[str, TensorArgument]:
-    """All tensors of the layer in the formula's order: None for those left out."""
-    parameters = inspect.signature(formula(layer)).parameters.values()
-    return {each.name: tensors.get(each.name) for each in parameters if each.kind is not each.KEYWORD_ONLY}
+    """The example as a whole call: None for tensors that it leaves out, and the formula's defaults for parameters."""
+    known = inspect.signature(formula(reading.layer)).parameters.values()
+    given, parameters = reading.arguments.tensors, reading.arguments.parameters
+    tensors = {each.name: given.get(each.name) for each in known if each.kind is not each.KEYWORD_ONLY}
+    options = [each for each in known if each.kind is each.KEYWORD_ONLY and each.name not in CONVENTIONS]
+    defaults = {each.name: each.default for each in options if each.default is not each.empty}
+    return Case(reading.layer, format, tensors, {**defaults, **parameters})
 
 
 def examine(target: Target, case: Case) -> Verdict:

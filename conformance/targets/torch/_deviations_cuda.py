@@ -33,8 +33,8 @@ def _bias_alone(case: Case) -> bool:
 
 def _other_norm(case: Case) -> bool:
     """Whether rows are shortened whose norm is neither a sum of absolute values nor one of squares."""
-    p = case.parameters.get("norm_type", 2.0)
-    if case.parameters.get("max_norm") is None or p in (1.0, 2.0):
+    p = case.parameters["norm_type"]
+    if case.parameters["max_norm"] is None or p in (1.0, 2.0):
         return False
     return bool(p == math.inf or (_array(case, "weight") < 0).any())
 
@@ -42,7 +42,7 @@ def _other_norm(case: Case) -> bool:
 def _read_as_rows(case: Case) -> bool:
     """Whether rows are shortened of a table whose copy is transposed in memory."""
     copied = laid_out(sides(case, "weight"), case.layout("weight")).clone()
-    return case.parameters.get("max_norm") is not None and not copied.is_contiguous()
+    return case.parameters["max_norm"] is not None and not copied.is_contiguous()
 
 
 def _shortened_twice(case: Case) -> bool:
@@ -54,7 +54,7 @@ def _shortened_twice(case: Case) -> bool:
     rows = np.sort(indices, axis=-1).ravel()
     starts = rows[np.append(True, rows[1:] != rows[:-1])]
     repeated = len(np.unique(starts)) < len(starts) or (case.relation is not None and indices.ndim > 1)
-    return case.parameters.get("max_norm") is not None and repeated
+    return case.parameters["max_norm"] is not None and repeated
 
 
 def _mask_of_queries(case: Case, multiple: int) -> bool:
