@@ -594,7 +594,6 @@ def test_scores_are_blank_where_what_they_are_made_of_overflows_when_it_is_store
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_an_arithmetic_by_the_case_is_there_for_the_documents_examples_too(device: str) -> None:
-    """They leave parameters out."""
     target = load("torch-cpu")
     asked = [layer for layer in BY_CASE[device] if worked.applies(layer)]
     assert asked
