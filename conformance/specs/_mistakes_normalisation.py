@@ -46,6 +46,11 @@ def _one_pass(mean: Scalar, xs: Sequence[Scalar]) -> Scalar:
     return dot(xs, xs) - mean * mean * len(xs)
 
 
+def _padded(mean: Scalar, xs: Sequence[Scalar]) -> Scalar:
+    lanes = 1 << (len(xs) - 1).bit_length()
+    return squares_about(mean, xs) + mean * mean * (lanes - len(xs))
+
+
 def _not_centred(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
     return DOCUMENTED.affine(x, constant(0.0), inverse, weight, bias)
 
@@ -73,6 +78,10 @@ def _common(written: Formula) -> dict[str, Mistake]:
         "eps_missing": called("eps is left out, as in the document", lambda given: {"eps": 0.0}),
         "by_variance": writing("x − μ is divided by the variance, not by its root", inverse=_by_variance),
         "one_pass": writing("the variance is computed in one pass, as E[x²] − E[x]²", squares=_one_pass),
+        "padded_lanes": writing(
+            "the variance counts the zeros that pad a row to a power of two, as where their lanes are not masked",
+            squares=_padded,
+        ),
         "mean_square": writing("the variance is E[x²], the mean not subtracted", squares=lambda _, xs: dot(xs, xs)),
         "not_centred": writing("the mean is not subtracted from what is normalised", affine=_not_centred),
         "bias_first": writing("the bias is added before the weight multiplies", affine=_bias_first),

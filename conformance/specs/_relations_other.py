@@ -10,7 +10,7 @@ from numpy.random import RandomState
 
 from conformance.case import Arguments
 from conformance.relation import Asker, Equation, Relation, matched
-from conformance.specs._relations import FEW, LARGE, Drawn, cut, repeats, with_axis
+from conformance.specs._relations import FEW, LARGE, Drawn, cut, integers, repeats, with_axis
 from conformance.strategies import call, filled, seeds, sides
 from conformance.values import Array, Indices
 from oracle.formats import float64
@@ -106,7 +106,8 @@ def of_residual(arguments: Drawn) -> Mapping[str, Relation]:
     """The relations of ``residual``."""
     return {
         "equal samples": repeats(with_axis(arguments(FEW), "input"), _SAMPLES),
+        # of small integers: zero times a hidden unit that has overflowed is NaN
         "nothing changed": Relation(
-            "without a second layer the input is the output", arguments(LARGE // 4), _nothing_changed
+            "without a second layer the input is the output", integers(arguments(LARGE // 4)), _nothing_changed
         ),
     }

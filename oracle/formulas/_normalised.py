@@ -158,9 +158,9 @@ def as_weighted(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None,
 
 
 def as_stepwise(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
-    """y = (x − μ) / √(σ² + ε) γ + β, stored after every step."""
-    normalised = stored(stored(x - mean) * inverse)
-    scaled = normalised if weight is None else stored(normalised * weight)
+    """y = (x − μ) / √(σ² + ε) γ + β, stored after every step; for derivatives, every ȳ (x − μ) that is added up."""
+    normalised = stored(stored(x - mean) * reused(inverse))
+    scaled = normalised if weight is None else stored(normalised * reused(weight))
     return scaled if bias is None else scaled + bias
 
 

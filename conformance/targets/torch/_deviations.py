@@ -136,6 +136,14 @@ def _weights_in_half_precision(case: Case) -> bool:
     return sum(outputs) > 128 and not (case.layout("input") == CHANNELS_LAST and channels > 3)
 
 
+def _divisor_is_rounded(case: Case) -> bool:
+    """Whether a format cannot hold the number by which avg_pool2d divides, which some windows may not reach."""
+    parameters = case.parameters
+    divisor = parameters["divisor_override"] or math.prod(parameters["kernel_size"])
+    held = {"bfloat16": 2**8, "float16": 2**11}.get(case.format, math.inf)  # every integer up to it
+    return case.upstream is not None and abs(divisor) > held
+
+
 def _values_in_all(case: Case) -> int:
     """How many values share the statistics of batch_norm or instance_norm."""
     samples, _, *places = _sides(case)
@@ -496,6 +504,18 @@ CPU: tuple[Deviation, ...] = (
         "# [nan, nan]",
         lambda case: case.format == "bfloat16" and _sides(case)[-3] // case.parameters["groups"] % 2 == 1,
         check="special",
+    ),
+    Deviation(
+        "avg_pool2d",
+        "derivatives are divided by the divisor rounded to the format of the input: AvgPoolKernel.cpp, whose quotient "
+        "of BFloat16 or Half and an integer is that of two such numbers",
+        "import torch\n"
+        "x = torch.zeros(1, 1, 1, 257, dtype=torch.bfloat16, requires_grad=True)\n"
+        "torch.nn.functional.avg_pool2d(x, (1, 257)).sum().backward()\n"
+        "print(1 / x.grad[0, 0, 0, 0].item())\n"
+        "# 256.0",
+        _divisor_is_rounded,
+        "https://github.com/pytorch/pytorch/blob/main/torch/headeronly/util/BFloat16.h",
     ),
     Deviation(
         "conv2d",
