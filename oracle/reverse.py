@@ -94,6 +94,10 @@ class Reverse(Arithmetic):
     def _node(self, value: Scalar, *parents: tuple[Node, Scalar]) -> Node:
         return Node(self, value, parents)
 
+    def constants(self, make: Callable[[], list[Scalar]]) -> list[Scalar]:
+        with self.base:
+            return list(map(self._node, make()))
+
     def lift(self, value: float) -> Node:
         return self._node(self.base.lift(value))
 
@@ -202,7 +206,11 @@ class Reverse(Arithmetic):
         shares: dict[int, tuple[list[Scalar], list[Scalar], list[Scalar]]] = {}
         for node, cotangent in seeds:
             _share(shares, node)[2].append(cotangent)
-        for node in reversed(_ordered([node for node, _ in seeds])):
+        order = _ordered([node for node, _ in seeds])
+        concerned = _above(inputs, order)
+        for node in reversed(order):
+            if id(node) not in concerned:
+                continue
             factors, slopes, whole = shares.pop(id(node), ([], [], []))
             if type(node) is Reused or id(node) in one_by_one:
                 products = (self.base.dot([factor], [slope]) for factor, slope in zip(factors, slopes, strict=True))
@@ -214,6 +222,8 @@ class Reverse(Arithmetic):
                 adjoint = self.base.total(whole) if len(whole) != 1 else whole[0]
             adjoints[id(node)] = adjoint
             for parent, slope in node.parents:
+                if id(parent) not in concerned:
+                    continue
                 share = _share(shares, parent)
                 if slope is _STORED:
                     share[2].append(self.base.stored(adjoint))
@@ -230,6 +240,15 @@ def _share(
     shares: dict[int, tuple[list[Scalar], list[Scalar], list[Scalar]]], node: Node
 ) -> tuple[list[Scalar], list[Scalar], list[Scalar]]:
     return shares.setdefault(id(node), ([], [], []))
+
+
+def _above(inputs: Iterable[Node], order: Iterable[Node]) -> set[int]:
+    """The identities of the nodes that depend on an input. Of the others no derivative is needed."""
+    found = set(map(id, inputs))
+    for node in order:
+        if any(id(parent) in found for parent, _ in node.parents):
+            found.add(id(node))
+    return found
 
 
 def _ordered(roots: Sequence[Node]) -> list[Node]:

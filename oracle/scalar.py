@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
@@ -23,6 +24,15 @@ class Arithmetic(ABC):
     """One meaning of the vocabulary. Entering it puts it in force until it is left; arithmetics nest."""
 
     name: str
+
+    @cached_property
+    def made(self) -> dict[Any, Any]:
+        """What ``once`` has made."""
+        return {}
+
+    def constants(self, make: Callable[[], list[Scalar]]) -> list[Scalar]:
+        """Numbers that are made of no input."""
+        return make()
 
     def __enter__(self) -> Self:
         _stack.append(self)
@@ -144,6 +154,19 @@ def current() -> Arithmetic:
 def constant(value: float | Fraction) -> Scalar:
     """A parameter or literal that an implementation may round to its compute format, such as eps or 1/3."""
     return _stack[-1].constant(value)
+
+
+def once(constants: Callable[[int], list[Scalar]]) -> Callable[[int], list[Scalar]]:
+    """A function that makes constants of a number: an arithmetic computes those of each number once."""
+
+    def found(number: int) -> list[Scalar]:
+        arithmetic = current()
+        known: dict[int, list[Scalar]] = arithmetic.made.setdefault(constants, {})
+        if number not in known:
+            known[number] = arithmetic.constants(lambda: constants(number))
+        return known[number]
+
+    return found
 
 
 def total(terms: Sequence[Scalar]) -> Scalar:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
+from functools import cache
 
 from conformance import golden
 from conformance.case import Case
@@ -27,6 +28,7 @@ def _cases(layer: str, format: str) -> list[Case]:
     return [_case(reading, format) for reading in _readings(layer)]
 
 
+@cache
 def _readings(layer: str) -> list[golden.Reading]:
     return [reading for name in golden.names() for reading in golden.readings(name) if reading.layer == layer]
 

@@ -15,6 +15,7 @@ from oracle.scalar import (
     differential,
     dot,
     largest,
+    once,
     reused,
     sqrt,
     stored,
@@ -45,12 +46,17 @@ def welford_mean(xs: Sequence[Scalar]) -> Scalar:
     rounds it; the sum is order-free. It stands for means of blocks too, joined as (a m_a + b m_b) / (a + b) (Chan,
     Golub and LeVeque 1979). Written as m_(k−1) + (x_k − m_(k−1)) / k, differences may overflow.
     """
+    return through(dot(xs, _welford_weights(len(xs))), lambda: [largest(xs) + largest([-x for x in xs])])
+
+
+@once
+def _welford_weights(count: int) -> list[Scalar]:
     weights = []
-    shrinkage = constant(1.0)
-    for k in range(len(xs), 0, -1):
-        weights.append(constant(Fraction(1, k)) * shrinkage)
-        shrinkage = shrinkage * constant(Fraction(k - 1, k))
-    return through(dot(xs, weights[::-1]), lambda: [largest(xs) + largest([-x for x in xs])])
+    one = shrinkage = constant(1.0)
+    for k in range(count, 0, -1):
+        weights.append(one / k * shrinkage)
+        shrinkage = constant(k - 1.0) / k * shrinkage
+    return weights[::-1]
 
 
 def squares_about(mean: Scalar, xs: Sequence[Scalar]) -> Scalar:
