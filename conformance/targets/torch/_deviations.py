@@ -157,10 +157,29 @@ def _meets_no_column(case: Case) -> bool:
     biased = case.format == "float32" and case.tensors.get("bias") is not None
     if not (case.format == "bfloat16" or biased) or CHANNELS_LAST not in map(case.layout, ("input", "weight")):
         return False
-    padding, (_, step), (_, stride) = (case.parameters[name] for name in ("padding", "dilation", "stride"))
-    if min(step, stride) < 2 or isinstance(padding, str) or case.parameters["padding_mode"] != "zeros":
+    return _jumps_over(case, _sides(case)[-1])
+
+
+def _derivative_meets_no_column(case: Case) -> bool:
+    """The same of a transposed convolution's derivative towards its input, which is a convolution."""
+    upstream = case.upstream
+    if case.format != "bfloat16" or upstream is None or "input" not in upstream.wanted:
         return False
-    width, taps = sides(case, "input")[-1], sides(case, "weight")[-1]
+    if CHANNELS_LAST not in (case.layout("input"), case.layout("weight"), upstream.layout):
+        return False
+    taps, columns = sides(case, "weight")[-1], _sides(case)[-1]
+    padding, extra, stride, step = (
+        case.parameters[name][1] for name in ("padding", "output_padding", "stride", "dilation")
+    )
+    return _jumps_over(case, (columns - 1) * stride - 2 * padding + step * (taps - 1) + extra + 1)
+
+
+def _jumps_over(case: Case, width: int) -> bool:
+    """Whether dilation and stride leave no tap on any of these columns."""
+    padding, (_, step), (_, stride) = (case.parameters[name] for name in ("padding", "dilation", "stride"))
+    if min(step, stride) < 2 or isinstance(padding, str) or case.parameters.get("padding_mode", "zeros") != "zeros":
+        return False
+    taps = sides(case, "weight")[-1]
     begins = range(-padding[1], width + padding[1] - step * (taps - 1), stride)
     return not any(0 <= begin + step * tap < width for begin in begins for tap in range(taps))
 
@@ -547,6 +566,25 @@ CPU: tuple[Deviation, ...] = (
         "print(torch.equal(plain, strange))  # False",
         _is_one_column_of_groups,
         "https://github.com/pytorch/pytorch/issues/169688",
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "in bfloat16 and channels_last, the derivative towards the input ends the process where no dilated tap meets a "
+        "pixel of a row of the output: it is a convolution, in oneDNN",
+        "import os, subprocess, sys\n"
+        "program = '''\n"
+        "import torch\n"
+        "x, weight = torch.ones(3, 1, 1, 2).bfloat16().requires_grad_(), torch.ones(1, 2, 2, 1).bfloat16()\n"
+        "weight = weight.to(memory_format=torch.channels_last)\n"
+        "how = {'stride': 4, 'padding': (0, 2), 'output_padding': 1, 'dilation': (1, 3)}\n"
+        "for _ in range(100):\n"
+        "    torch.nn.functional.conv_transpose2d(x, weight, **how).sum().backward()\n"
+        "'''\n"
+        "alone = {**os.environ, 'OMP_NUM_THREADS': '1'}\n"
+        "print(subprocess.run([sys.executable, '-c', program], env=alone, stderr=-3).returncode)\n"
+        "# -11",
+        _derivative_meets_no_column,
+        lethal=True,
     ),
     Deviation(
         "conv_transpose2d",
