@@ -268,6 +268,8 @@ def test_small_integers_are_rounded_nowhere(layer: str, data: st.DataObject) -> 
         ("tanh", "stepwise"),
         ("residual", "layered"),
         ("residual", "stepwise"),
+        ("residual", "stepwise_first"),
+        ("residual", "stepwise_second"),
         ("residual", "in_parts"),
         ("custom_linear", "in_parts"),
     ],

@@ -5,6 +5,7 @@ Source: the document, line 18, names skip connections; He et al., Deep Residual 
 
 from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 from oracle.formulas._shapes import require_shape
 from oracle.formulas.linear import in_parts as linear_in_parts
@@ -13,6 +14,8 @@ from oracle.formulas.linear import stepwise as linear_stepwise
 from oracle.formulas.relu import relu
 from oracle.scalar import Scalar, dot, stored
 from oracle.tensor import Tensor, key, rounded, tensor
+
+Layer: TypeAlias = Callable[..., Tensor]
 
 
 def residual(input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, bias_2: Tensor) -> Tensor:
@@ -32,12 +35,12 @@ def residual(input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, 
 
 
 def written(
-    layer: Callable[..., Tensor], input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, bias_2: Tensor
+    first: Layer, second: Layer, input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, bias_2: Tensor
 ) -> Tensor:
-    """The same numbers, the input added to what two linear layers, written as ``layer``, have stored."""
-    hidden = relu(layer(rounded(input), weight_1, bias_1))  # the derivative of this use is stored
+    """The same numbers, the input added to what two linear layers, each written in a way of its own, have stored."""
+    hidden = relu(first(rounded(input), weight_1, bias_1))  # the derivative of this use is stored
     _require_fitting(input, hidden, weight_2, bias_2)
-    change = layer(hidden, weight_2, bias_2)
+    change = second(hidden, weight_2, bias_2)
 
     def y(*index: int) -> Scalar:
         return stored(change[key(index)] + input[key(index)])
@@ -46,9 +49,11 @@ def written(
 
 
 # The same numbers in other orders of operations.
-layered = partial(written, linear)
-stepwise = partial(written, linear_stepwise)
-in_parts = partial(written, linear_in_parts)
+layered = partial(written, linear, linear)
+stepwise = partial(written, linear_stepwise, linear_stepwise)
+stepwise_first = partial(written, linear_stepwise, linear)
+stepwise_second = partial(written, linear, linear_stepwise)
+in_parts = partial(written, linear_in_parts, linear_in_parts)
 
 
 def _require_fitting(input: Tensor, hidden: Tensor, weight_2: Tensor, bias_2: Tensor) -> None:

@@ -54,11 +54,19 @@ def _stepwise(*names: str) -> Callable[[Case], dict[str, Any]]:
     aten/src/ATen/native/Linear.cpp (linear).
     """
 
-    def declared(case: Case) -> dict[str, Any]:
-        apart = len(sides(case, "input")) != 2 and not all(is_contiguous(case, name) for name in names)
-        return {"algorithm": "stepwise"} if apart else {}
+    return lambda case: {"algorithm": "stepwise"} if _is_apart(case, *names) else {}
 
-    return declared
+
+def _is_apart(case: Case, *names: str) -> bool:
+    return len(sides(case, "input")) != 2 and not all(is_contiguous(case, name) for name in names)
+
+
+def _layer_by_layer(case: Case) -> dict[str, Any]:
+    """The same of each layer of a residual block; what lies between them is contiguous."""
+    first, second = _is_apart(case, "input", "bias_1"), _is_apart(case, "bias_2")
+    if not first and not second:
+        return {}
+    return {"algorithm": "stepwise" if first and second else "stepwise_first" if first else "stepwise_second"}
 
 
 def may_split(case: Case) -> bool:
@@ -77,7 +85,7 @@ def _split(case: Case) -> dict[str, Any]:
 BY_CASE = {
     "cpu": {
         "linear": _stepwise("input", "bias"),
-        "residual": _stepwise("input", "bias_1", "bias_2"),
+        "residual": _layer_by_layer,
         "additive_attention": _stepwise("input", "bias"),
     },
     "cuda": dict.fromkeys(LAYERS, _split),
