@@ -83,6 +83,12 @@ def test_results_beyond_binary64_and_outside_a_domain_raise_nothing(name: str, x
     assert bits(getattr(fast, name)(fast.lift(x))) == bits(expected)
 
 
+@pytest.mark.parametrize("x", [-745.0, -40.0, -2.5, -0.125, 0.0, 0.5, 3.0, 40.0])
+def test_the_sigmoid_is_that_of_scipy_on_both_sides_of_zero(x: float) -> None:
+    fast = Fast()
+    assert fast.sigmoid(fast.lift(x)) == pytest.approx(scipy.special.expit(x), rel=1e-15)
+
+
 @pytest.mark.parametrize("exponent", [Fraction(1, 2), 2, -1, 0, Fraction(-3, 2)])
 @pytest.mark.parametrize("x", [0.0, 1.0, 2.25, math.inf, 1e300])
 def test_powers_give_the_special_results_of_ieee_754(x: float, exponent: Fraction | int) -> None:
@@ -153,6 +159,25 @@ def test_fast_gives_what_exact_rounds_to_where_no_step_rounds() -> None:
         assert list(map(float, fast)) == expected
 
     check()
+
+
+def test_the_number_whose_weight_is_one_is_chosen_or_else_the_first() -> None:
+    fast = Fast()
+    zero, one, *xs = map(fast.lift, (0.0, 1.0, 5.0, 6.0, 7.0))
+    assert fast.chosen([zero, one, zero], xs) == 6.0
+    assert fast.chosen([zero, zero, one], xs) == 7.0
+    assert fast.chosen([zero, zero, zero], xs) == 5.0
+
+
+def test_candidates_for_the_largest_are_all_that_equal_it_and_every_nan() -> None:
+    fast = Fast()
+    assert fast.candidates(list(map(fast.lift, (1.0, 3.0, -2.0, 3.0)))) == [1, 3]
+    assert fast.candidates(list(map(fast.lift, (1.0, math.nan, 2.0)))) == [1]
+
+
+def test_of_a_number_known_by_its_range_the_middle_stands() -> None:
+    assert Fast().between(0, 1) == 0.5
+    assert Fast().between(-1, 1) == 0.0
 
 
 # Rounded
@@ -238,3 +263,27 @@ def test_binary64_is_not_rounded_once_more(a: float, b: float) -> None:
     rounded, fast = Rounded(float64, float64), Fast()
     for symbol, apply in FOUR.items():
         assert bits(apply(rounded.lift(a), rounded.lift(b))) == bits(apply(fast.lift(a), fast.lift(b))), symbol
+
+
+def test_a_sum_of_nothing_is_zero_and_one_of_a_few_small_numbers_theirs() -> None:
+    rounded = Rounded(float32, bfloat16)
+    assert rounded.total([]) == rounded.accumulated([]) == rounded.dot([], []) == 0.0
+    assert rounded.accumulated([rounded.lift(0.25), rounded.lift(0.5)]) == 0.75
+
+
+def test_a_dot_product_rounds_every_product_and_every_sum_beginning_with_the_rest() -> None:
+    xs, ys, rest = [1.1, -2.3, 1e-3], [0.7, 1.9, 5.0], 3.3
+    rounded = Rounded(float32, float32)
+    numbers = [[rounded.lift(float32.round(x)) for x in values] for values in (xs, ys, [rest])]
+    expected = np.float32(rest)
+    for product in np.array(xs, dtype=np.float32) * np.array(ys, dtype=np.float32):
+        expected = expected + product
+    assert rounded.dot(numbers[0], numbers[1], *numbers[2]) == float(expected)
+    with pytest.raises(ValueError, match="zip"):
+        rounded.dot(numbers[0], numbers[1][:2])
+
+
+def test_an_arithmetic_says_what_it_is_and_gives_the_value_of_its_numbers() -> None:
+    assert Fast().name == "fast"
+    assert Rounded(float16, bfloat16).name == "rounded to float16"
+    assert Fast().value(Fast().lift(2.5)) == 2.5
