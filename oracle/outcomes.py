@@ -335,7 +335,9 @@ class Outcomes(Arithmetic):
         if x.low == x.high == 1.0:
             return self.number(0.0, 0.0, x.nan)
         found = self._growing(lambda v: ieee(math.log, v), x, self.units["log"], 0.0)
-        return self.number(-_INF, found.high, found.nan) if x.low <= 0.0 and found.low <= found.high else found
+        if x.low > 0.0 or found.low > found.high:
+            return found
+        return self.number(-_INF, found.high if x.high > 0.0 else -_INF, found.nan)
 
     def sqrt(self, x: Scalar) -> Outcome:
         return self._growing(math.sqrt, x, self.units["sqrt"], 0.0)

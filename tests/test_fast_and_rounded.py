@@ -276,8 +276,8 @@ def test_a_dot_product_rounds_every_product_and_every_sum_beginning_with_the_res
     rounded = Rounded(float32, float32)
     numbers = [[rounded.lift(float32.round(x)) for x in values] for values in (xs, ys, [rest])]
     expected = np.float32(rest)
-    for product in np.array(xs, dtype=np.float32) * np.array(ys, dtype=np.float32):
-        expected = expected + product
+    for term in np.array(xs, dtype=np.float32) * np.array(ys, dtype=np.float32):
+        expected = expected + term
     assert rounded.dot(numbers[0], numbers[1], *numbers[2]) == float(expected)
     with pytest.raises(ValueError, match="zip"):
         rounded.dot(numbers[0], numbers[1][:2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -200,3 +201,207 @@ def test_flushing_permits_zero_for_every_subnormal_partial_sum() -> None:
         assert -least not in positive
         ordinary = flushing.dot([one, one], [quarter, three])
         assert (ordinary.low, ordinary.high) == (3.25, 3.25)
+
+
+# No wider than the roundings make them
+
+UNIT = float32.unit
+ordinary = st.builds(math.ldexp, st.integers(-(2**24) + 1, 2**24 - 1).map(float), st.integers(-40, 10))
+whole = st.integers(-(2**11), 2**11).map(float)
+
+
+def close(x: float, y: float) -> bool:
+    """Whether two numbers are equal but for roundings in binary64."""
+    return x == y or math.isclose(x, y, rel_tol=1e-13)
+
+
+def check_ends(found: Outcome, low: float, high: float) -> None:
+    assert close(found.low, low), (found.low, low)
+    assert close(found.high, high), (found.high, high)
+    assert not found.nan
+
+
+@given(ordinary, ordinary)
+def test_one_operation_is_rounded_once_unless_it_is_exact(a: float, b: float) -> None:
+    x, y = lift(a), lift(b)
+    for found, exact in ((x * y, Fraction(a) * Fraction(b)), (x / y, Fraction(a) / Fraction(b) if b else None)):
+        if exact is None:
+            continue
+        off = 0.0 if Fraction(float32.round(float(exact))) == exact else UNIT * abs(float(exact))
+        check_ends(found, float(exact) - off, float(exact) + off)
+    for found, exact in ((x + y, Fraction(a) + Fraction(b)), (x - y, Fraction(a) - Fraction(b))):
+        off = (UNIT + 2.0**-52) * (abs(a) + abs(b))
+        assert found.low <= exact <= found.high
+        assert found.high - found.low <= (0.0 if float32.round(float(exact)) == exact else 2.0 * off)
+        assert not found.nan
+
+
+@given(st.lists(st.tuples(ordinary, ordinary), min_size=3, max_size=6))
+def test_a_sum_of_products_is_rounded_once_for_each_and_for_each_addition(pairs: list[tuple[float, float]]) -> None:
+    xs, ys = zip(*pairs, strict=True)
+    found, products = dot(xs, ys), [Fraction(x) * Fraction(y) for x, y in pairs]
+    size, true = sum(map(abs, products)), sum(products)
+    counted = [p for p in products if p]
+    inexact = sum(Fraction(float32.round(float(p))) != p for p in products)
+    roundings = max(len(counted) - 1 + inexact, 0)
+    off = roundings * (UNIT + 2.0**-51) * float(size)
+    assert found.low <= true <= found.high
+    assert found.high - found.low <= 2.0 * off * (1.0 + 1e-12)
+    if len(counted) > 2:
+        assert found.high - found.low >= 1.9 * roundings * UNIT * float(size) or found.low == 0.0 or found.high == 0.0
+
+
+@given(whole, whole)
+def test_what_is_not_rounded_has_one_outcome(a: float, b: float) -> None:
+    x, y = lift(a), lift(b)
+    for found, exact in ((x + y, a + b), (x - y, a - b), (x * y, a * b), (3.0 - x, 3.0 - a), (-x, -a)):
+        assert (found.low, found.high, found.nan) == (exact, exact, False)
+    if b != 0.0:
+        product = lift(a * b) / y
+        assert (product.low, product.high) == (a, a)
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "units", "xs"),
+    [
+        ("exp", math.exp, 6.0, [-20.0, -0.5, 1.0, 3.25]),
+        ("log", math.log, 6.0, [0.001, 0.5, 3.25]),
+        ("sqrt", math.sqrt, 1.0, [0.25, 3.0, 1e10]),
+        ("tanh", math.tanh, 10.0, [-2.0, 0.125, 1.0]),
+        ("erf", math.erf, 32.0, [-2.0, 0.125, 1.0]),
+        ("sigmoid", lambda x: 1.0 / (1.0 + math.exp(-x)), 8.0, [-2.0, 0.125, 1.0]),
+        ("sin", math.sin, 8.0, [-2.0, 0.125, 1.0]),
+        ("cos", math.cos, 8.0, [-2.0, 0.125, 1.0]),
+        ("power", lambda x: x**0.5, 32.0, [0.25, 3.0, 1e10]),
+    ],
+)
+def test_a_function_is_as_uncertain_as_its_units_say(
+    name: str, function: Callable[[float], float], units: float, xs: list[float]
+) -> None:
+    for x in xs:
+        arguments = (Fraction(1, 2),) if name == "power" else ()
+        found, true = getattr(ARITHMETIC, name)(lift(float32.round(x)), *arguments), function(float32.round(x))
+        off = units * UNIT * abs(true)
+        check_ends(found, true - off, true + off)
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "sqrt", "tanh", "erf", "sigmoid"])
+def test_a_growing_function_of_a_set_goes_from_one_end_to_the_other(name: str) -> None:
+    function, between = getattr(ARITHMETIC, name), ARITHMETIC.number(0.5, 3.0)
+    found = function(between)
+    assert (found.low, found.high, found.nan) == (function(lift(0.5)).low, function(lift(3.0)).high, False)
+    assert function(ARITHMETIC.number(0.5, 3.0, True)).nan
+
+
+def test_a_wave_moves_no_further_than_its_argument() -> None:
+    for name, function in (("sin", math.sin), ("cos", math.cos)):
+        found = getattr(ARITHMETIC, name)(ARITHMETIC.number(1.0, 1.25))
+        off = 8.0 * UNIT
+        low, high = function(1.0) - 0.25, function(1.0) + 0.25
+        check_ends(found, low - off * abs(low), high + off * abs(high))
+        unbounded = getattr(ARITHMETIC, name)(ARITHMETIC.number(1.0, math.inf))
+        assert (unbounded.low, unbounded.high, unbounded.nan) == (-1.0, 1.0, True)
+        assert repr(getattr(ARITHMETIC, name)(lift(-math.inf))) == "nan"
+
+
+def test_an_exponent_that_is_rounded_moves_a_power_as_far_as_the_logarithm_is_large() -> None:
+    base, third = math.exp(2.0), Fraction(1, 3)
+    base = float32.round(base)
+    found = ARITHMETIC.power(lift(base), third)
+    true, units = base ** (1 / 3), 32.0 + math.log(base) / 3.0
+    check_ends(found, true - units * UNIT * true, true + units * UNIT * true)
+
+
+A = ARITHMETIC
+SOME = A.number(-2.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (lambda: lift(math.nan), "nan"),
+        (lambda: lift(2.0), "2.0"),
+        (lambda: A.number(1.0, 2.0, True), "1.0 to 2.0 or nan"),
+        (lambda: A.constant(math.nan), "nan"),
+        (lambda: A.constant(0.5), "0.5"),
+        (lambda: -SOME, "-3.0 to 2.0"),
+        (lambda: -A.number(1.0, math.inf, True), "-inf to -1.0 or nan"),
+        (lambda: A.exp(lift(0.0)), "1.0"),
+        (lambda: A.exp(A.number(0.0, 0.0, True)), "1.0 or nan"),
+        (lambda: A.log(lift(1.0)), "0.0"),
+        (lambda: A.log(A.number(1.0, 1.0, True)), "0.0 or nan"),
+        (lambda: A.log(lift(0.0)), "-inf"),
+        (lambda: A.log(lift(-1.0)), "nan"),
+        (lambda: A.log(lift(math.inf)), "inf"),
+        (lambda: A.sqrt(lift(math.inf)), "inf"),
+        (lambda: A.sqrt(lift(0.0)), "0.0"),
+        (lambda: A.sqrt(lift(math.nan)), "nan"),
+        (lambda: A.tanh(lift(math.nan)), "nan"),
+        (lambda: A.power(lift(math.nan), 2), "nan"),
+        (lambda: A.power(lift(math.inf), 2), "inf"),
+        (lambda: A.power(lift(0.0), -1), "inf"),
+        (lambda: A.power(lift(math.inf), -1), "0.0"),
+        (lambda: A.absolute(SOME), "0.0 to 3.0"),
+        (lambda: A.absolute(A.number(-5.0, 3.0, True)), "0.0 to 5.0 or nan"),
+        (lambda: A.absolute(A.number(-5.0, -3.0)), "3.0 to 5.0"),
+        (lambda: A.absolute(A.number(3.0, 5.0)), "3.0 to 5.0"),
+        (lambda: A.absolute(A.number(0.0, 5.0)), "0.0 to 5.0"),
+        (lambda: A.absolute(A.number(-5.0, 0.0)), "0.0 to 5.0"),
+        (lambda: A.absolute(lift(math.nan)), "nan"),
+        (lambda: A.rectified(SOME), "0.0 to 3.0"),
+        (lambda: A.rectified(A.number(-2.0, -1.0, True)), "0.0 or nan"),
+        (lambda: A.rectified(A.number(1.0, 2.0)), "1.0 to 2.0"),
+        (lambda: A.rectified(lift(math.nan)), "nan"),
+        (lambda: A.largest([SOME, lift(1.0)]), "-2.0 to 3.0"),
+        (lambda: A.largest([A.number(-2.0, 0.5), lift(1.0)]), "1.0"),
+        (lambda: A.largest([A.number(-2.0, 1.0), lift(1.0)]), "-2.0 to 1.0"),
+        (lambda: A.largest([A.number(-2.0, 0.5, True), lift(1.0)]), "1.0 or nan"),
+        (lambda: A.largest([A.constant(0.0), A.number(-2.0, 0.0)]), "0.0"),
+        (lambda: A.largest([lift(0.0), A.number(-2.0, 0.0)]), "-2.0 to 0.0"),
+        (lambda: A.inside(lift(1.0), 1, 2), "1.0"),
+        (lambda: A.inside(lift(2.0), 1, 2), "0.0"),
+        (lambda: A.inside(lift(0.5), 1, 2), "0.0"),
+        (lambda: A.inside(A.number(0.5, 1.0), 1, 2), "0.0 to 1.0"),
+        (lambda: A.inside(A.number(1.0, 2.0), 1, 2), "0.0 to 1.0"),
+        (lambda: A.inside(A.number(1.0, 1.5, True), 1, 2), "0.0 to 1.0"),
+        (lambda: A.inside(A.number(3.0, 4.0, True), 1, 2), "0.0 to 1.0"),
+        (lambda: A.chosen([lift(0.0), lift(1.0)], [lift(7.0), SOME]), "-2.0 to 3.0"),
+        (lambda: A.chosen([A.number(0.0, 1.0), lift(1.0)], [A.number(-9.0, 7.0, True), SOME]), "-9.0 to 7.0 or nan"),
+        (lambda: A.beside(SOME, lambda: [lift(math.inf)]), "-2.0 to 3.0 or nan"),
+        (lambda: A.beside(A.number(1.0, 1.0, True), lambda: [lift(2.0)]), "1.0 or nan"),
+        (lambda: lift(1.0) / lift(0.0), "-inf to inf"),
+        (lambda: lift(0.0) / lift(0.0), "-inf to inf or nan"),
+        (lambda: lift(1.0) / A.number(-1.0, 1.0), "-inf to inf"),
+        (lambda: lift(math.inf) / lift(-2.0), "-inf"),
+        (lambda: lift(math.inf) / lift(math.inf), "nan"),
+        (lambda: lift(math.nan) / lift(2.0), "nan"),
+        (lambda: lift(2.0) / lift(math.nan), "nan"),
+        (lambda: lift(2.0) / lift(-math.inf), "0.0"),
+        (lambda: A.number(1.0, math.inf) / lift(2.0), "0.5 to inf"),
+        (lambda: A.number(1.0, 2.0, True) / lift(2.0), "0.5 to 1.0 or nan"),
+        (lambda: 1.0 / A.number(2.0, math.inf), "0.0 to 0.5"),
+        (lambda: lift(math.inf) * lift(0.0), "nan"),
+        (lambda: lift(math.inf) * lift(-2.0), "-inf"),
+        (lambda: lift(math.nan) * lift(0.0), "nan"),
+        (lambda: lift(math.inf) * A.number(0.0, 1.0), "inf or nan"),
+        (lambda: lift(0.0) * A.number(1.0, math.inf), "0.0 or nan"),
+        (lambda: A.constant(0.0) * lift(math.inf), "0.0 or nan"),
+        (lambda: A.constant(0.0) * lift(2.0), "0.0"),
+        (lambda: A.total([]), "0.0"),
+        (lambda: A.total([lift(math.nan)]), "nan"),
+        (lambda: A.total([lift(math.inf), lift(math.nan)]), "nan"),
+        (lambda: A.total([lift(math.inf), A.number(1.0, 2.0, True)]), "inf or nan"),
+        (lambda: A.total([lift(-math.inf), A.number(1.0, math.inf)]), "-inf or nan"),
+        (lambda: A.total([A.number(0.0, math.inf), lift(1.0)]), "1.0 to inf"),
+        (lambda: A.total([A.number(-math.inf, 0.0), lift(1.0)]), "-inf to 1.0"),
+        (lambda: A.accumulated([SOME]), "-2.0 to 3.0"),
+    ],
+)
+def test_the_outcomes_of_sets_and_special_values_are_these(found: Callable[[], Outcome], expected: str) -> None:
+    got, (low, _, high) = found(), expected.removesuffix(" or nan").partition(" to ")
+    assert got.nan == expected.endswith("nan")
+    if expected == "nan":
+        assert got.low > got.high
+    else:
+        assert math.isclose(got.low, float(low), rel_tol=2.0 * UNIT)  # the ends of a set are rounded outwards
+        assert math.isclose(got.high, float(high or low), rel_tol=2.0 * UNIT)
