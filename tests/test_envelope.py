@@ -765,3 +765,96 @@ def test_a_number_that_may_have_overflowed_keeps_the_error_it_has_if_it_has_not(
         for sign in (1.0, -1.0):
             found = envelope.lift(sign * 1.7e308) * 10
             assert (float(found), found.bound) == (sign * float64.largest, math.inf)
+
+
+@pytest.mark.parametrize(("x", "y"), [(2.0**100, 1.0), (1.0, 2.0**100), (-(2.0**60), 2.0**-1), (3.0, -(2.0**54))])
+def test_a_sum_that_binary64_does_not_hold_is_charged_in_both_orders(x: float, y: float) -> None:
+    with EnvelopeArithmetic(float32) as envelope:
+        assert (envelope.lift(x) + envelope.lift(y)).bound >= abs(min(x, y, key=abs))
+        assert (envelope.lift(x) + y).bound >= abs(min(x, y, key=abs))
+
+
+@settings(max_examples=200)
+@given(wide | short, (wide | short).filter(bool), st.integers(1, 2**20))
+def test_a_binary64_quotient_is_charged_exactly_where_it_is_rounded(x: float, y: float, n: int) -> None:
+    with EnvelopeArithmetic(float64) as envelope:
+        for numerator, divisor in ((x, y), (y * n, y)):
+            if math.isfinite(numerator):
+                found = envelope.lift(numerator) / divisor
+                held = math.isfinite(found) and Fraction(float(found)) * Fraction(divisor) == Fraction(numerator)
+                assert (found.bound == 0.0) == held
+        assert (envelope.lift(1.0) / 3).bound > 0.0
+        odd = envelope.lift(2.0**26 + 1.0)
+        assert (odd * odd).bound == 0.0  # of 53 bits
+
+
+def test_a_sum_is_exact_only_if_every_partial_sum_is() -> None:
+    with EnvelopeArithmetic(float32) as envelope:
+        assert envelope.total(list(map(envelope.lift, (0.5, 0.5 - 2.0**-25, 2.0**-25)))).bound > 0.0  # 1 in all
+        assert envelope.total([envelope.lift(float32.smallest)] * 2).bound == 0.0
+        largest, one, zero = map(envelope.lift, (float32.largest, 1.0, 0.0))
+        assert envelope.dot([largest, zero], [one, one]).bound == 0.0
+    with EnvelopeArithmetic(bfloat16) as envelope:
+        assert envelope.total(list(map(envelope.lift, (127.5, 127.5, 1.0)))).bound > 0.0  # 128.5 has 9 bits
+    with EnvelopeArithmetic(float32, flush=True) as envelope:
+        assert envelope.total([envelope.lift(0.0)] * 3).bound == 0.0
+
+
+def test_a_sum_of_binary64_is_exact_only_if_binary64_holds_its_products_and_their_sum() -> None:
+    with EnvelopeArithmetic(float64) as envelope:
+        tenth, zero, one = map(envelope.lift, (0.1, 0.0, 1.0))
+        assert envelope.dot([tenth], [tenth], zero).bound > 0.0
+        assert envelope.dot([tenth], [one], zero).bound == 0.0
+        assert envelope.dot([tenth, zero], [one, tenth]).bound == 0.0
+        assert envelope.total([envelope.lift(1e300), envelope.lift(1e-300)]).bound > 0.0
+        least = envelope.total([envelope.lift(float64.smallest)] * 2)
+        assert 0.0 <= least.bound <= 4.0 * float64.smallest
+
+
+def test_a_constant_is_exact_only_if_the_compute_format_holds_it() -> None:
+    for kind, value, exact in (
+        (float32, 0.5, True),
+        (float32, 0.1, False),
+        (float64, 0.1, True),
+        (float64, Fraction(1, 3), False),
+        (float32, Fraction(3, 4), True),
+        (float32, math.inf, True),
+    ):
+        with EnvelopeArithmetic(kind) as envelope:
+            found = envelope.constant(value)
+            assert float(found) == float(value)
+            assert (found.bound == 0.0) == exact
+
+
+def test_a_sum_is_lost_where_an_order_of_it_overflows_whatever_it_comes_to() -> None:
+    with EnvelopeArithmetic(float16) as envelope:
+        for terms in ((65504.0, 65504.0, -65504.0, -65504.0), (32752.0, 16.0, -32720.0)):
+            found = envelope.total(list(map(envelope.lift, terms)))
+            assert (float(found), found.bound) == (sum(terms), math.inf)
+    with EnvelopeArithmetic(float64) as envelope:
+        large = envelope.lift(1.7e308)
+        for found in (envelope.total([large, large, -large]), envelope.dot([large, large], [large, -large])):
+            assert (float(found), found.bound) == (0.0, math.inf)
+        lost = envelope.total([envelope.lift(math.inf), envelope.lift(-math.inf)])
+        assert (math.isnan(lost), lost.bound) == (True, math.inf)
+
+
+def test_what_is_stored_is_kept_up_to_the_largest_number_of_the_storage_format() -> None:
+    with EnvelopeArithmetic(float32, float16) as envelope:
+        assert envelope.stored(envelope.make(65503.0, 1.0)).bound < math.inf
+        assert envelope.stored(envelope.make(65503.0, 1.5)).bound == math.inf
+
+
+def test_a_root_that_is_not_correctly_rounded_is_never_exact() -> None:
+    with EnvelopeArithmetic(float32, units={**UNITS, "sqrt": 2.0}) as envelope:
+        assert envelope.sqrt(envelope.lift(9.0)).bound == pytest.approx(2.0 * UNIT * 3.0 + LEAST, rel=1e-12)
+
+
+def test_where_the_exponential_overflows_a_sigmoid_may_be_zero() -> None:
+    with EnvelopeArithmetic(float32) as envelope:
+        found = envelope.sigmoid(envelope.lift(-100.0))
+        assert 0.0 < found < float32.smallest_normal
+        assert found.bound == pytest.approx(float32.smallest_normal + LEAST, rel=1e-12)
+        assert (
+            envelope.sigmoid(envelope.lift(-80.0)).bound < 9.0 * UNIT * envelope.sigmoid(envelope.lift(-80.0)) + LEAST
+        )
