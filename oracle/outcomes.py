@@ -187,7 +187,7 @@ class Outcomes(Arithmetic):
         product, exact = self._times(a, b)
         if exact or product.low > product.high:
             return product
-        rounded = self._function(product.low, product.high, 1.0, product.nan, finite=False)
+        rounded = self._function(product.low, product.high, 1.0, product.nan)
         rounded.idle = product.idle
         return rounded
 

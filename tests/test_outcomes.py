@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oracle.accuracy import UNITS
 from oracle.formats import bfloat16, float32, float64
 from oracle.outcomes import Outcome, Outcomes
 from oracle.scalar import Scalar
@@ -405,3 +406,172 @@ def test_the_outcomes_of_sets_and_special_values_are_these(found: Callable[[], O
     else:
         assert math.isclose(got.low, float(low), rel_tol=2.0 * UNIT)  # the ends of a set are rounded outwards
         assert math.isclose(got.high, float(high or low), rel_tol=2.0 * UNIT)
+
+
+def test_by_default_functions_are_those_of_the_table_and_nothing_is_flushed() -> None:
+    fresh = Outcomes(float32)
+    assert fresh.name == "outcomes of float32, stored as float32"
+    assert Outcomes(float32, bfloat16).name == "outcomes of float32, stored as bfloat16"
+    assert repr(fresh.exp(fresh.lift(1.0))) == repr(ARITHMETIC.exp(lift(1.0)))
+    assert repr(fresh.lift(float32.smallest)) == repr(float32.smallest)
+    assert repr(fresh.lift(3.0) * 2 - 1) == "5.0"
+    x = fresh.lift(0.1)
+    assert fresh.stored(x) is x
+
+
+def test_the_ends_are_as_sure_as_binary64_can_know_them() -> None:
+    wide = Outcomes(float64)
+    product, total = wide.lift(0.1) * 0.1, wide.total([wide.lift(x) for x in (0.1, 0.2, 0.3)])
+    assert product.low < Fraction(0.1) * Fraction(0.1) < product.high
+    assert 0.1 + 0.2 + 0.3 in total
+    assert 0.1 + (0.2 + 0.3) in total
+    assert total.high - total.low == pytest.approx(4 * 2.0**-52 * 0.6, rel=0.1)
+    third = wide.constant(Fraction(1, 3))
+    assert third.low < Fraction(1, 3) < third.high
+
+
+def test_a_constant_is_rounded_unless_the_format_holds_it() -> None:
+    for value in (Fraction(1, 3), 0.1, Fraction(-1, 10)):
+        size = abs(float(value))
+        check_ends(ARITHMETIC.constant(value), float(value) - UNIT * size, float(value) + UNIT * size)
+    assert repr(ARITHMETIC.constant(Fraction(3, 4))) == "0.75"
+    assert ARITHMETIC.constant(0.0).idle
+    assert not ARITHMETIC.constant(0.75).idle
+    assert not lift(0.0).idle
+
+
+def test_the_value_of_a_set_is_its_middle() -> None:
+    value = ARITHMETIC.value
+    assert (value(SOME), value(lift(2.0)), value(lift(-math.inf)), value(lift(1.7e308))) == (
+        0.5,
+        2.0,
+        -math.inf,
+        1.7e308,
+    )
+    assert math.isnan(value(lift(math.nan)))
+
+
+def test_a_zero_of_the_formula_stays_one_through_what_keeps_it() -> None:
+    zero, share = ARITHMETIC.constant(0.0), ARITHMETIC.number(0.0, 1.0, False, True)
+    bfloat = Outcomes(float32, bfloat16)
+    kept = [
+        -zero,
+        zero * 2.0,
+        share * 0.3,
+        ARITHMETIC.beside(zero, list),
+        ARITHMETIC.through(zero, list),
+        ARITHMETIC.through(ARITHMETIC.number(0.0, math.inf, False, True), lambda: [lift(math.inf)]),
+        ARITHMETIC.largest([zero, lift(-1.0)]),
+        bfloat.stored(bfloat.number(0.0, 0.3, False, True)),
+    ]
+    assert [found.idle for found in kept] == [True] * len(kept)
+    assert not ARITHMETIC.largest([lift(0.0), lift(-1.0)]).idle
+    assert not (lift(2.0) * 3.0).idle
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_result_overflows_from_where_it_would_be_rounded_to_infinity(sign: float) -> None:
+    infinity, largest, scale = sign * math.inf, sign * LARGEST, sign * 2.0**103
+    tie = lift(18631.0) * (1801.0 * scale)  # half a step above the largest number
+    assert infinity in tie
+    below = lift(16777215.0) * (2.0 * scale)
+    assert repr(below) == repr(largest)
+    loose = Outcomes(float32, units={**UNITS, "power": 2.0})
+    assert math.inf in loose.power(loose.lift(2.0**64 * (1.0 - 2.0**-24)), 2)
+    assert infinity in lift(LARGEST) * (sign * 1.5)
+    assert largest not in lift(LARGEST) * (sign * 1.5)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_product_between_the_largest_number_and_the_tie_above_it_is_not_infinite(sign: float) -> None:
+    x, y = 2.0**24 - 3000.0, (2.0**24 + 3000.0) * 2.0**80
+    assert LARGEST < x * y < float32.overflow
+    found = lift(sign * x) * y
+    assert sign * math.inf not in found
+    assert sign * LARGEST in found
+
+
+def test_what_is_stored_is_rounded_to_the_storage_format_or_not() -> None:
+    narrow = Outcomes(float32, bfloat16)
+    unit = bfloat16.unit
+    check_ends(narrow.stored(narrow.lift(257.0)), 257.0 * (1.0 - unit), 257.0 * (1.0 + unit))
+    check_ends(narrow.stored(narrow.lift(-257.0)), -257.0 * (1.0 + unit), -257.0 * (1.0 - unit))
+    found = narrow.stored(narrow.number(1.0, 2.0, True))
+    assert found.nan
+    check_ends(narrow.number(found.low, found.high), 1.0 - unit, 2.0 * (1.0 + unit))
+    for x in (256.0, math.inf, -math.inf, math.nan):
+        assert repr(narrow.stored(narrow.lift(x))) == repr(x)
+    for sign in (1.0, -1.0):
+        lost = narrow.stored(narrow.lift(sign * LARGEST))
+        assert sign * math.inf in lost
+        assert sign * bfloat16.largest not in lost
+
+
+def test_operands_are_rounded_to_their_format_or_not() -> None:
+    narrow = Outcomes(float32, operands=bfloat16)
+    found = narrow.dot([narrow.lift(257.0)], [narrow.lift(1.0)])
+    assert 256.0 in found
+    assert 257.0 in found
+    assert 259.0 not in found
+    exact = narrow.dot([narrow.lift(256.0)], [narrow.lift(3.0)])
+    assert repr(exact) == "768.0"
+
+
+def test_what_is_accumulated_may_be_stored_after_every_addition() -> None:
+    narrow = Outcomes(float32, bfloat16)
+    found = narrow.accumulated([narrow.lift(x) for x in (256.0, 1.0, 1.0)])
+    assert 256.0 in found
+    assert 258.0 in found
+    off = 2.0 * (bfloat16.unit + UNIT + 2.0**-53) * 258.0 + 3.0 * bfloat16.smallest
+    check_ends(found, 258.0 - off, 258.0 + off)
+    alone = narrow.lift(257.0)
+    assert narrow.accumulated([alone]) is alone
+
+
+def test_that_a_finite_number_is_beyond_binary64_is_not_taken_for_certain() -> None:
+    wide = Outcomes(float64)
+    lift = wide.lift
+    for found in (
+        wide.exp(lift(1000.0)),
+        lift(1e308) / lift(1e-10),
+        lift(1e308) * lift(1e10),
+        wide.power(lift(0.5), -2000),
+        wide.power(lift(2.0), 2000),
+    ):
+        assert math.inf in found
+        assert float64.largest in found
+        assert not found.nan
+    for found in (wide.exp(lift(math.inf)), lift(math.inf) / 2.0, lift(math.inf) * 2.0, wide.power(lift(0.0), -1)):
+        assert repr(found) == "inf"
+
+
+def test_logarithms_and_powers_are_known_where_their_argument_is_special() -> None:
+    half = ARITHMETIC.log(lift(0.5))
+    below_one = ARITHMETIC.log(ARITHMETIC.number(0.5, 1.0))
+    assert (below_one.low, below_one.high >= 0.0) == (half.low, True)
+    check_ends(ARITHMETIC.log(lift(2.0)), math.log(2.0) * (1 - 6 * UNIT), math.log(2.0) * (1 + 6 * UNIT))
+    from_zero = ARITHMETIC.log(ARITHMETIC.number(0.0, 0.5, True))
+    assert (from_zero.low, from_zero.high, from_zero.nan) == (-math.inf, half.high, True)
+    for x, exponent, units in ((1.25, Fraction(1, 3), math.log(1.25) / 3), (1.0, Fraction(1, 3), 0.0)):
+        true, off = x ** float(exponent), (32.0 + units) * UNIT
+        check_ends(ARITHMETIC.power(lift(x), exponent), true * (1 - off), true * (1 + off))
+    binary = Fraction(0.1)  # a number of binary64 and not of float32
+    off = (32.0 + 0.1 * 2.0) * UNIT
+    root = float32.round(math.exp(2.0))
+    check_ends(ARITHMETIC.power(lift(root), binary), root**0.1 * (1 - off), root**0.1 * (1 + off))
+    assert repr(ARITHMETIC.power(lift(math.inf), Fraction(1, 3))) == "inf"
+
+
+def test_where_the_exponential_overflows_a_sigmoid_may_be_zero() -> None:
+    assert ARITHMETIC.sigmoid(lift(-100.0)).low == 0.0
+    assert ARITHMETIC.sigmoid(lift(-100.0)).high > 0.0
+    assert ARITHMETIC.sigmoid(lift(-80.0)).low > 0.0
+
+
+def test_nan_stays_possible_through_every_operation() -> None:
+    maybe, x = ARITHMETIC.number(1.0, 2.0, True), lift(0.3)
+    results = [maybe * x, x * maybe, maybe + x, maybe / x, x / maybe, -maybe, maybe * maybe, ARITHMETIC.stored(maybe)]
+    results += [ARITHMETIC.power(maybe, 2), ARITHMETIC.sqrt(maybe), ARITHMETIC.sin(maybe), ARITHMETIC.absolute(maybe)]
+    assert [found.nan for found in results] == [True] * len(results)
+    assert repr(ARITHMETIC.absolute(ARITHMETIC.number(-0.5, 0.25))) == "0.0 to 0.5"
+    assert repr(ARITHMETIC.absolute(ARITHMETIC.number(0.5, 0.75))) == "0.5 to 0.75"
