@@ -575,3 +575,70 @@ def test_nan_stays_possible_through_every_operation() -> None:
     assert [found.nan for found in results] == [True] * len(results)
     assert repr(ARITHMETIC.absolute(ARITHMETIC.number(-0.5, 0.25))) == "0.0 to 0.5"
     assert repr(ARITHMETIC.absolute(ARITHMETIC.number(0.5, 0.75))) == "0.5 to 0.75"
+
+
+# Near zero
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_product_near_zero_is_off_by_a_step_at_most_and_keeps_its_sign(sign: float) -> None:
+    least, normal = float32.smallest, float32.smallest_normal
+    share = float32.round(0.3)
+    found, true = lift(sign * normal) * share, sign * normal * share
+    assert 1.1 * least < true - found.low < 1.2 * least
+    assert 1.1 * least < found.high - true < 1.2 * least
+    beyond = float32.round(1.1)
+    larger, true = lift(sign * 2.5 * normal) * beyond, sign * 2.5 * normal * beyond
+    check_ends(larger, true - UNIT * abs(true), true + UNIT * abs(true))
+    for arithmetic, step in ((ARITHMETIC, least), (Outcomes(float64), float64.smallest)):
+        lost = arithmetic.lift(sign * step) * arithmetic.lift(0.25)
+        for x, conforms in ((0.0, True), (sign * step, True), (4.0 * sign * step, False), (-sign * step, False)):
+            assert (x in lost) == conforms
+    flushed = Outcomes(float32, flush=True)
+    for x, zero in ((1.5 * normal, True), (3.0 * normal, False)):
+        product = flushed.lift(sign * x) * flushed.lift(0.5)
+        assert (0.0 in product) == zero
+        assert sign * x / 2 in product
+        assert sign * 3.0 * normal not in product
+    assert repr(flushed.lift(3.0) * 5) == "15.0"
+
+
+def test_a_partial_sum_becomes_zero_only_where_it_may_be_subnormal() -> None:
+    flushed = Outcomes(float32, flush=True)
+    for exponent, lost in ((-101, False), (-103, True)):
+        x = 2.0**exponent
+        left = x * UNIT  # between x and the number before it
+        found = flushed.total([flushed.lift(x), flushed.lift(left - x)])
+        assert left in found
+        assert (0.0 in found) == lost
+        assert found.high <= left + (float32.smallest_normal if lost else 0.0)
+    assert repr(flushed.total([flushed.lift(0.0)] * 3)) == "0.0"
+    least = lift(2.0 * float32.smallest) - lift(float32.smallest)
+    assert repr(least) == repr(float32.smallest)
+
+
+def test_a_sum_of_numbers_of_one_sign_has_it_however_many_they_are() -> None:
+    short = Outcomes(bfloat16)
+    for term in (short.lift(0.5), short.number(0.0, 0.5)):
+        found = short.total([term] * 600)
+        assert found.low == 0.0
+        assert found.high > 300.0
+        assert short.total([-term] * 600).high == 0.0
+
+
+def test_products_of_sets_with_zeros_and_infinities_are_what_their_members_give() -> None:
+    everything, zero = ARITHMETIC.number(-math.inf, math.inf), ARITHMETIC.constant(0.0)
+    for found, expected in (
+        (lift(0.0) * everything, "0.0 or nan"),
+        (everything * lift(0.0), "0.0 or nan"),
+        (everything / lift(math.inf), "0.0 or nan"),
+        (lift(-2.0) * lift(math.inf), "-inf"),
+        (lift(math.inf) * lift(math.inf), "inf"),
+        (dot([0.0, 3.0], [2.0, 5.0]), "15.0"),
+        (Outcomes(float64).lift(3.0) * 5, "15.0"),
+        (lift(2.0) * 0.0, "0.0"),
+    ):
+        assert repr(found) == expected
+    assert (zero * ARITHMETIC.number(1.0, 2.0)).idle
+    assert not (zero * lift(math.inf)).idle
+    assert ARITHMETIC.dot([ARITHMETIC.number(1.0, 2.0, True)], [lift(0.3)]).nan
