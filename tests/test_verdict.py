@@ -86,6 +86,15 @@ def test_an_index_must_be_an_admissible_one() -> None:
     assert (verdict.status, verdict.index, verdict.reason) == (Status.FAIL, (1,), "index 2, admissible: 1")
 
 
+def test_admissible_indices_that_are_not_those_of_the_output_are_refused() -> None:
+    nothing = np.zeros(2)
+    for choices in ((frozenset({3}),), (frozenset({3}),) * 3):
+        with pytest.raises(ValueError, match="zip"):
+            judge(
+                [Actual(np.array([3, 3]), "int64")], [Expected("i", (2,), "int64", nothing, nothing, nothing, choices)]
+            )
+
+
 def test_an_empty_output_of_the_right_shape_passes() -> None:
     assert judge([Actual(np.zeros((0,)), "float32")], [expected([], [])]).status is Status.PASS
 
