@@ -231,8 +231,6 @@ class Outcomes(Arithmetic):
         return self.flush and 0.0 < abs(x) < self.compute.smallest_normal
 
     def _is_product(self, product: float, x: float, y: float) -> bool:
-        if x == 0.0 or y == 0.0:
-            return True
         if not self.compute.represents(product):
             return False
         if self.compute.precision <= 26:
@@ -425,8 +423,7 @@ def _overflows(highs: Sequence[float], inexact: int, overflow: float) -> bool:
 
 def _least(lows: Sequence[float], share: float) -> float:
     """The least sum, with an error of this share of the terms."""
-    low = min(_sum(lows), float64.largest) - _sum(share * abs(x) for x in lows)
-    return max(low, 0.0) if all(x >= 0.0 for x in lows) else low
+    return min(_sum(lows), float64.largest) - _sum(share * abs(x) for x in lows)
 
 
 def _holds_zero(x: Outcome) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.accuracy import UNITS
-from oracle.formats import bfloat16, float32, float64
+from oracle.formats import bfloat16, float16, float32, float64
 from oracle.outcomes import Outcome, Outcomes
 from oracle.scalar import Scalar
 
@@ -458,6 +458,7 @@ def test_a_zero_of_the_formula_stays_one_through_what_keeps_it() -> None:
         -zero,
         zero * 2.0,
         share * 0.3,
+        ARITHMETIC.number(0.3, 0.3, False, True) * 0.3,
         ARITHMETIC.beside(zero, list),
         ARITHMETIC.through(zero, list),
         ARITHMETIC.through(ARITHMETIC.number(0.0, math.inf, False, True), lambda: [lift(math.inf)]),
@@ -612,6 +613,8 @@ def test_a_partial_sum_becomes_zero_only_where_it_may_be_subnormal() -> None:
         assert left in found
         assert (0.0 in found) == lost
         assert found.high <= left + (float32.smallest_normal if lost else 0.0)
+        opposite = flushed.total([flushed.lift(-x), flushed.lift(x - left)])
+        assert (opposite.low, opposite.high) == (-found.high, -found.low)
     assert repr(flushed.total([flushed.lift(0.0)] * 3)) == "0.0"
     least = lift(2.0 * float32.smallest) - lift(float32.smallest)
     assert repr(least) == repr(float32.smallest)
@@ -642,3 +645,77 @@ def test_products_of_sets_with_zeros_and_infinities_are_what_their_members_give(
     assert (zero * ARITHMETIC.number(1.0, 2.0)).idle
     assert not (zero * lift(math.inf)).idle
     assert ARITHMETIC.dot([ARITHMETIC.number(1.0, 2.0, True)], [lift(0.3)]).nan
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_result_just_below_the_largest_number_may_be_rounded_to_it(sign: float) -> None:
+    x, y = 2.0**24 - 4098.0, (2.0**24 + 4098.0) * 2.0**80
+    assert float32.round(x * y) == LARGEST > x * y
+    found = lift(sign * x) * y
+    assert sign * LARGEST in found
+    assert sign * math.inf not in found
+
+
+def test_zero_is_an_end_that_rounding_does_not_pass() -> None:
+    least = float32.smallest
+    flushed = Outcomes(float32, flush=True)
+    assert repr(flushed.lift(-least)) == f"{-least!r} to 0.0"
+    share = ARITHMETIC.number(0.0, 1.0) * 0.3
+    assert (share.low, (-ARITHMETIC.number(0.0, 1.0) * 0.3).high) == (0.0, 0.0)
+    assert -least not in dot([least], [0.25])
+    assert least not in dot([-least], [0.25])
+    assert repr(flushed.dot([flushed.lift(0.0), flushed.lift(3.0)], [flushed.lift(1.0), flushed.lift(5.0)])) == "15.0"
+    x, quarter = flushed.lift(-float32.smallest_normal), flushed.lift(0.25)
+    for negative in (flushed.dot([x, x], [quarter, quarter]), flushed.total([flushed.number(-least, 0.0)] * 2)):
+        assert negative.high == 0.0
+
+
+def test_a_number_that_may_be_nan_is_multiplied_like_one_that_may_not() -> None:
+    tenth = float32.round(0.1)
+    for x, y in ((1.0, 2.0), (0.0, 3.0), (tenth, tenth)):
+        sure, unsure = lift(x) * lift(y), ARITHMETIC.number(x, x, True) * lift(y)
+        assert unsure.nan
+        assert math.isclose(unsure.low, sure.low, rel_tol=2.0 * UNIT)
+        assert math.isclose(unsure.high, sure.high, rel_tol=2.0 * UNIT)
+    assert unsure.low < tenth * tenth < unsure.high
+
+
+def test_zeros_add_nothing_to_a_sum_and_factors_come_in_pairs() -> None:
+    assert repr(total(0.0, 3.0, 0.0)) == "3.0"
+    assert repr(ARITHMETIC.total([lift(0.0), SOME])) == "-2.0 to 3.0"
+    with pytest.raises(ValueError, match="zip"):
+        dot([1.0, 2.0], [3.0])
+
+
+def test_a_sum_overflows_by_the_roundings_on_the_way() -> None:
+    terms = (2.0**127, 2.0**127 - 2.0**104, 1.5 * 2.0**102)
+    assert sum(terms) < float32.overflow
+    with np.errstate(over="ignore"):
+        assert float(summed(in_single((terms[1], terms[2], terms[0])), [0.0] * 3)) == math.inf
+    assert math.inf in total(*terms)
+    assert -math.inf in total(*(-term for term in terms))
+    assert math.inf in total(2.0**127, 2.0**127 - 2.0**103)  # the tie above the largest number
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_sum_that_overflows_to_one_side_and_is_infinite_on_the_other_may_be_nan(place: int) -> None:
+    for sign in (1.0, -1.0):
+        terms = [sign * LARGEST] * 3
+        terms.insert(place, -sign * math.inf)
+        assert math.nan in total(*terms)
+        assert math.nan not in total(sign * math.inf, *terms[:place], sign)
+
+
+def test_a_sum_that_overflows_binary64_on_the_way_has_its_lower_end() -> None:
+    wide = Outcomes(float64)
+    found = wide.total([wide.lift(x) for x in (1.7e308, 1.7e308, -1.7e308)])
+    assert (found.low, found.high) == (pytest.approx(1.7e308, rel=1e-12), math.inf)
+
+
+def test_what_is_accumulated_near_zero_is_off_by_the_steps_of_the_storage_format() -> None:
+    half = Outcomes(float32, float16)
+    for sign in (1.0, -1.0):
+        found = half.accumulated([half.lift(sign * 1.25 * float16.smallest)] * 2)
+        assert sign * 2.0 * float16.smallest in found
+        assert sign * 3.0 * float16.smallest in found
+        assert sign * 5.0 * float16.smallest not in found
