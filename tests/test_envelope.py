@@ -858,3 +858,82 @@ def test_where_the_exponential_overflows_a_sigmoid_may_be_zero() -> None:
         assert (
             envelope.sigmoid(envelope.lift(-80.0)).bound < 9.0 * UNIT * envelope.sigmoid(envelope.lift(-80.0)) + LEAST
         )
+
+
+def test_near_zero_every_operation_charges_half_a_step_beside_its_rounding() -> None:
+    small, share = 2.0**-100, float32.round(0.1 * 2.0**-30)
+    with EnvelopeArithmetic(float32) as envelope:
+        x, y = envelope.lift(small), envelope.lift(share)
+        product, power = small * share, math.exp(-100.0)
+        unsure = envelope.make(small, small / 4)
+        check_bounds(
+            {
+                "x y": (x * y, 0, product, LEAST),
+                "x / y": (y / envelope.lift(float32.round(1e30)), 0, share / float32.round(1e30), LEAST),
+                "(x ± e) y": (unsure * y, product / 4, 1.25 * product, LEAST),
+                "x y + x y": (envelope.dot([x, x], [y, y]), 0, 2 * (2 * product + 2 * LEAST), 2 * LEAST),
+                "exp": (envelope.exp(envelope.lift(-100.0)), 0, 6 * power, LEAST),
+                "constant": (envelope.constant(Fraction(1, 3) / 2**130), 0, 2.0**-130 / 3, LEAST),
+            }
+        )
+    with EnvelopeArithmetic(float32, bfloat16) as envelope:
+        unit, least, term = bfloat16.unit + float64.unit, bfloat16.smallest / 2, 1.25 * bfloat16.smallest
+        found = envelope.accumulated([envelope.lift(term)] * 2)
+        assert found.bound == pytest.approx(unit * 2 * term + least, rel=1e-9)
+        assert envelope.stored(envelope.lift(term)).bound == pytest.approx(unit * term + least, rel=1e-9)
+
+
+def test_the_roundings_of_the_centre_are_charged_except_in_binary64_whose_truth_is_another() -> None:
+    with EnvelopeArithmetic(float32, bfloat16) as envelope:
+        stored = envelope.stored(envelope.lift(257.0))
+        assert stored.bound == pytest.approx(257.0 * (bfloat16.unit + float64.unit), rel=4e-16)
+    with EnvelopeArithmetic(float64) as envelope:
+        assert (envelope.lift(0.1) * 3).bound == pytest.approx(0.1 * 3 * 2.0**-53, rel=1e-12)
+
+
+def test_an_infinity_is_exact_only_if_the_other_number_is_finite() -> None:
+    with EnvelopeArithmetic(float32) as envelope:
+        infinite, third = envelope.lift(math.inf), envelope.constant(Fraction(1, 3))
+        overflowed = envelope.lift(float32.largest) + envelope.lift(float32.largest)
+        assert (third + infinite).bound == (infinite + third).bound == 0.0
+        for found in (infinite + overflowed, overflowed + infinite, infinite + envelope.lift(-math.inf)):
+            assert found.bound == math.inf
+    with EnvelopeArithmetic(float64) as envelope:
+        assert (envelope.lift(1.7e308) + envelope.lift(1.7e308)).bound == math.inf
+
+
+def test_what_is_accumulated_in_the_compute_format_is_a_total_and_overflows_as_the_storage_format_does() -> None:
+    with EnvelopeArithmetic(float32) as envelope:
+        terms = [envelope.make(3.0, 0.25), envelope.make(-5.0, 0.5), envelope.lift(7.0)]
+        assert envelope.accumulated(terms).bound == envelope.total(terms).bound
+    with EnvelopeArithmetic(float32, float16) as envelope:
+        for terms, lost in (((32752.0, 16.0, -32720.0), True), ((32000.0, 16.0, -32720.0), False)):
+            assert (envelope.accumulated(list(map(envelope.lift, terms))).bound == math.inf) == lost
+
+
+def test_errors_of_factors_and_of_the_rest_of_a_dot_product_add_up() -> None:
+    with EnvelopeArithmetic(float32) as envelope:
+        a, b = envelope.make(3.0, 0.25), envelope.make(-5.0, 0.5)
+        both = 3 * 0.5 + 5 * 0.25 + 0.25 * 0.5 + 0.5
+        check_bounds({"a b + b": (envelope.dot([a], [b], b), both, 2 * (15 + 5 + both), 2 * LEAST)})
+    with EnvelopeArithmetic(float32, operands=tf32) as envelope:
+        off = 0.25 + tf32.unit * 1.25 + tf32.smallest / 2
+        check_bounds(
+            {"1 a": (envelope.dot([envelope.make(1.0, 0.25)], [envelope.lift(1.0)]), off, 1 + off, LEAST)},
+        )
+    with EnvelopeArithmetic(float32, operands=float16) as envelope:
+        assert envelope.dot([envelope.lift(float16.largest)], [envelope.lift(1.0)]).bound == 0.0
+
+
+def test_functions_of_a_range_that_reaches_zero_are_bounded_where_the_function_is() -> None:
+    with EnvelopeArithmetic(float32) as envelope:
+        for reach in (1.0, 1.5):
+            assert envelope.log(envelope.make(1.0, reach)).bound == math.inf
+        root = math.sqrt(0.5)
+        check_bounds(
+            {
+                "beside zero": (envelope.sqrt(envelope.make(0.5, 0.25)), root - 0.5, 2 * root - 0.5, LEAST),
+                "down to zero": (envelope.sqrt(envelope.make(0.5, 0.5)), root, 2 * root, LEAST),
+                "around zero": (envelope.sqrt(envelope.make(0.0, 0.25)), 0.5, 0.5, LEAST),
+            }
+        )
