@@ -935,5 +935,52 @@ def test_functions_of_a_range_that_reaches_zero_are_bounded_where_the_function_i
                 "beside zero": (envelope.sqrt(envelope.make(0.5, 0.25)), root - 0.5, 2 * root - 0.5, LEAST),
                 "down to zero": (envelope.sqrt(envelope.make(0.5, 0.5)), root, 2 * root, LEAST),
                 "around zero": (envelope.sqrt(envelope.make(0.0, 0.25)), 0.5, 0.5, LEAST),
+                "a power": (
+                    envelope.power(envelope.make(0.25, 0.5), Fraction(1, 2)),
+                    0.75**0.5,
+                    32 * (0.5 + 0.75**0.5),
+                    LEAST,
+                ),
+                "tanh": (
+                    envelope.tanh(envelope.make(0.5, 0.25)),
+                    0.25 * (1 - math.tanh(0.25) ** 2),
+                    10 * (math.tanh(0.5) + 0.25 * (1 - math.tanh(0.25) ** 2)),
+                    LEAST,
+                ),
+                "erf": (
+                    envelope.erf(envelope.make(0.5, 0.25)),
+                    0.5 / math.sqrt(math.pi) * math.exp(-(0.25**2)),
+                    32 * (math.erf(0.5) + 0.5 / math.sqrt(math.pi) * math.exp(-(0.25**2))),
+                    LEAST,
+                ),
             }
         )
+        error = UNIT / 3 + LEAST  # of the exponent
+        cubic = 3 ** (1 / 3) * math.exp(error * math.log(3.0))
+        check_bounds({"∛": (envelope.power(envelope.make(1.0, 2.0), Fraction(1, 3)), cubic, 32 * (1 + cubic), LEAST)})
+        assert envelope.candidates([envelope.make(1.0, math.inf), envelope.lift(2.0)]) == [0, 1]
+
+
+def test_a_sigmoid_multiplies_the_errors_of_its_steps_and_is_as_steep_as_anywhere_in_its_range() -> None:
+    unit, units = bfloat16.unit + float64.unit, 40
+    relative = (1 + unit) / ((1 - units * unit) * (1 - unit)) - 1
+    with EnvelopeArithmetic(bfloat16, units={**UNITS, "exp": units}) as envelope:
+        assert envelope.sigmoid(envelope.lift(0.0)).bound == pytest.approx(relative / 2, rel=1e-12)
+    with EnvelopeArithmetic(float32) as envelope:
+        relative = (1 + UNIT) / ((1 - 6 * UNIT) * (1 - UNIT)) - 1
+        for x, reach in ((0.5, 0.25), (-80.0, 10.0)):
+            steepest = 1 / (1 + math.exp(abs(x) - reach))
+            spread, value = steepest * (1 - steepest) * reach, 1 / (1 + math.exp(-x))
+            lost = float32.smallest_normal if x < -1.0 else 0.0
+            found = envelope.sigmoid(envelope.make(x, reach))
+            assert found.bound == pytest.approx(spread + relative * (value + spread) + lost, rel=1e-10)
+    with EnvelopeArithmetic(float64) as envelope:
+        more = envelope.sigmoid(envelope.make(40.0, 1.0)).bound - envelope.sigmoid(envelope.lift(40.0)).bound
+        assert more == pytest.approx(math.exp(-39.0), rel=0.02)
+
+
+def test_the_smallest_number_that_an_implementation_keeps_is_exact() -> None:
+    for flush, least in ((False, float32.smallest), (True, float32.smallest_normal)):
+        with EnvelopeArithmetic(float32, flush=flush) as envelope:
+            assert (envelope.lift(least) * 1.0).bound == (envelope.lift(2.0 * least) / 2).bound == 0.0
+            assert (envelope.lift(least) / 2).bound > 0.0
