@@ -249,7 +249,7 @@ class Outcomes(Arithmetic):
         low, high = _hull(ends)
         if low == high and self._is_quotient(low, a, b):
             return self.number(low, low, nan)
-        return self._function(low, high, 1.0, nan, a.finite and b.finite)
+        return self._function(low, high, 1.0, nan)
 
     def _is_quotient(self, quotient: float, a: Outcome, b: Outcome) -> bool:
         if not math.isfinite(quotient) or math.isinf(b.low):

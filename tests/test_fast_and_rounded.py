@@ -172,6 +172,8 @@ def test_the_number_whose_weight_is_one_is_chosen_or_else_the_first() -> None:
     assert fast.chosen([zero, one, zero], xs) == 6.0
     assert fast.chosen([zero, zero, one], xs) == 7.0
     assert fast.chosen([zero, zero, zero], xs) == 5.0
+    with pytest.raises(ValueError, match="zip"):
+        fast.chosen([zero, zero], xs)
 
 
 def test_candidates_for_the_largest_are_all_that_equal_it_and_every_nan() -> None:

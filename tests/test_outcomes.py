@@ -506,6 +506,8 @@ def test_what_is_stored_is_rounded_to_the_storage_format_or_not() -> None:
         lost = narrow.stored(narrow.lift(sign * LARGEST))
         assert sign * math.inf in lost
         assert sign * bfloat16.largest not in lost
+        tie = narrow.stored(narrow.lift(sign * bfloat16.overflow))
+        assert (sign * math.inf in tie, sign * bfloat16.largest in tie) == (True, False)
 
 
 def test_operands_are_rounded_to_their_format_or_not() -> None:
@@ -561,12 +563,14 @@ def test_logarithms_and_powers_are_known_where_their_argument_is_special() -> No
     root = float32.round(math.exp(2.0))
     check_ends(ARITHMETIC.power(lift(root), binary), root**0.1 * (1 - off), root**0.1 * (1 + off))
     assert repr(ARITHMETIC.power(lift(math.inf), Fraction(1, 3))) == "inf"
+    assert ARITHMETIC.power(ARITHMETIC.number(1.0, math.inf), Fraction(1, 3)).low > 0.999
 
 
 def test_where_the_exponential_overflows_a_sigmoid_may_be_zero() -> None:
     assert ARITHMETIC.sigmoid(lift(-100.0)).low == 0.0
     assert ARITHMETIC.sigmoid(lift(-100.0)).high > 0.0
-    assert ARITHMETIC.sigmoid(lift(-80.0)).low > 0.0
+    assert ARITHMETIC.sigmoid(lift(-86.4)).low > 2.0 * float32.smallest_normal
+    assert ARITHMETIC.sigmoid(lift(-86.4)).low < 3.0 * float32.smallest_normal
 
 
 def test_nan_stays_possible_through_every_operation() -> None:
@@ -685,6 +689,8 @@ def test_zeros_add_nothing_to_a_sum_and_factors_come_in_pairs() -> None:
     assert repr(ARITHMETIC.total([lift(0.0), SOME])) == "-2.0 to 3.0"
     with pytest.raises(ValueError, match="zip"):
         dot([1.0, 2.0], [3.0])
+    with pytest.raises(ValueError, match="zip"):
+        ARITHMETIC.chosen([lift(1.0)], [lift(2.0), lift(3.0)])
 
 
 def test_a_sum_overflows_by_the_roundings_on_the_way() -> None:
@@ -695,6 +701,8 @@ def test_a_sum_overflows_by_the_roundings_on_the_way() -> None:
     assert math.inf in total(*terms)
     assert -math.inf in total(*(-term for term in terms))
     assert math.inf in total(2.0**127, 2.0**127 - 2.0**103)  # the tie above the largest number
+    half = Outcomes(float16)
+    assert math.inf in half.total([half.lift(1.0)] * 2**16)
 
 
 @pytest.mark.parametrize("place", range(4))

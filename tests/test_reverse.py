@@ -490,6 +490,13 @@ def test_derivatives_towards_a_number_that_is_reused_are_added_one_by_one_to_a_s
         assert (float(found), found.bound >= 2.0) == (258.0, True)  # 257 is stored before it is added
 
 
+def test_factors_of_a_dot_product_come_in_pairs() -> None:
+    with Reverse(Exact()) as reverse:
+        x = reverse.lift(3.0)
+        with pytest.raises(ValueError, match="zip"):
+            reverse.dot([x, x], [x])
+
+
 def test_the_arithmetic_below_is_in_force_beside_its_derivatives_and_both_are_left() -> None:
     base = Exact(100)
     outside = flint.ctx.prec
