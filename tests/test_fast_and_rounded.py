@@ -88,10 +88,10 @@ def test_results_beyond_binary64_and_outside_a_domain_raise_nothing(name: str, x
     assert bits(getattr(fast, name)(fast.lift(x))) == bits(expected)
 
 
-@pytest.mark.parametrize("x", [-745.0, -40.0, -2.5, -0.125, 0.0, 0.5, 3.0, 40.0])
+@pytest.mark.parametrize("x", [-700.0, -40.0, -2.5, -0.125, 0.0, 0.5, 3.0, 40.0])
 def test_the_sigmoid_is_that_of_scipy_on_both_sides_of_zero(x: float) -> None:
     fast = Fast()
-    assert fast.sigmoid(fast.lift(x)) == pytest.approx(scipy.special.expit(x), rel=1e-15)
+    assert fast.sigmoid(fast.lift(x)) == pytest.approx(scipy.special.expit(x), rel=1e-15, abs=0.0)
 
 
 @pytest.mark.parametrize("exponent", [Fraction(1, 2), 2, -1, 0, Fraction(-3, 2)])
