@@ -303,15 +303,12 @@ class EnvelopeArithmetic(Differentiable):
             exponent -= 1  # sum|t| is a power of two, itself 2^p q
         exponent = max(exponent, math.frexp(self._least(kind))[1] - 1)
         scale = math.ldexp(1.0, -exponent) if exponent >= -1000 else 0.0
-        return scale > 0.0 and all(t == 0.0 or _positive_integer(abs(float(t)) * scale) for t in terms)
+        return all(t == 0.0 or _positive_integer(abs(float(t)) * scale) for t in terms)
 
     # Elementary functions: the error of the argument carried through, plus the function's own units
 
     def _function(self, name: str, centre: float, spread: float) -> Envelope:
-        units = self.units[name]
-        if name == "sqrt" and units <= 1.0 and spread == 0.0 and centre == 0.0:
-            return self.make(centre, 0.0)
-        return self.make(centre, spread + units * self._unit * (abs(centre) + spread) + self._tiny)
+        return self.make(centre, spread + self.units[name] * self._unit * (abs(centre) + spread) + self._tiny)
 
     def exp(self, x: Scalar) -> Envelope:
         if x.bound == 0.0 and (x == 0.0 or x == -math.inf):

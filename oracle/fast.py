@@ -130,7 +130,7 @@ class Fast(Differentiable):
         return next((x for x in xs if x != x), None) or max(xs)
 
     def rectified(self, x: Scalar) -> Scalar:
-        return x if x != x else self.number(max(x, 0.0))
+        return self.number(max(x, 0.0))  # in this order NaN stays
 
     def inside(self, x: Scalar, low: Fraction | int, high: Fraction | int) -> Scalar:
         return self.number(low <= x < high)

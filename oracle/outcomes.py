@@ -187,7 +187,7 @@ class Outcomes(Arithmetic):
         product, exact = self._times(a, b)
         if exact or product.low > product.high:
             return product
-        rounded = self._function(product.low, product.high, 1.0, product.nan, finite=False)
+        rounded = self._function(product.low, product.high, 1.0, product.nan)
         rounded.idle = product.idle
         return rounded
 
@@ -231,8 +231,6 @@ class Outcomes(Arithmetic):
         return self.flush and 0.0 < abs(x) < self.compute.smallest_normal
 
     def _is_product(self, product: float, x: float, y: float) -> bool:
-        if x == 0.0 or y == 0.0:
-            return True
         if not self.compute.represents(product):
             return False
         if self.compute.precision <= 26:
@@ -251,7 +249,7 @@ class Outcomes(Arithmetic):
         low, high = _hull(ends)
         if low == high and self._is_quotient(low, a, b):
             return self.number(low, low, nan)
-        return self._function(low, high, 1.0, nan, a.finite and b.finite)
+        return self._function(low, high, 1.0, nan)
 
     def _is_quotient(self, quotient: float, a: Outcome, b: Outcome) -> bool:
         if not math.isfinite(quotient) or math.isinf(b.low):
@@ -335,7 +333,9 @@ class Outcomes(Arithmetic):
         if x.low == x.high == 1.0:
             return self.number(0.0, 0.0, x.nan)
         found = self._growing(lambda v: ieee(math.log, v), x, self.units["log"], 0.0)
-        return self.number(-_INF, found.high, found.nan) if x.low <= 0.0 and found.low <= found.high else found
+        if x.low > 0.0 or found.low > found.high:
+            return found
+        return self.number(-_INF, found.high if x.high > 0.0 else -_INF, found.nan)
 
     def sqrt(self, x: Scalar) -> Outcome:
         return self._growing(math.sqrt, x, self.units["sqrt"], 0.0)
@@ -423,8 +423,7 @@ def _overflows(highs: Sequence[float], inexact: int, overflow: float) -> bool:
 
 def _least(lows: Sequence[float], share: float) -> float:
     """The least sum, with an error of this share of the terms."""
-    low = min(_sum(lows), float64.largest) - _sum(share * abs(x) for x in lows)
-    return max(low, 0.0) if all(x >= 0.0 for x in lows) else low
+    return min(_sum(lows), float64.largest) - _sum(share * abs(x) for x in lows)
 
 
 def _holds_zero(x: Outcome) -> bool:

@@ -191,6 +191,28 @@ def test_all_numbers_that_may_be_the_largest_are_candidates() -> None:
         assert exact.largest(values).overlaps(third)
 
 
+def test_unless_more_is_asked_for_128_bits_are_kept() -> None:
+    assert Exact().bits == 128
+    assert Exact().name == "exact, 128 bits"
+
+
+@pytest.mark.parametrize("value", [0.1, -3.0, Fraction(1, 3), Fraction(-5, 4)])
+def test_a_constant_is_the_number_that_is_written(value: float | Fraction) -> None:
+    with Exact() as exact:
+        assert exact.constant(value).overlaps(ball(Fraction(value)))
+
+
+def test_a_sum_of_nothing_is_a_number_of_the_arithmetic() -> None:
+    with Exact() as exact:
+        assert exact.exp(exact.total([])) == exact.exp(exact.dot([], [])) == 1
+
+
+def test_of_a_number_known_by_its_range_the_middle_stands() -> None:
+    with Exact() as exact:
+        assert exact.between(-1, 1) == 0
+        assert exact.between(0, 1) == exact.constant(Fraction(1, 2))
+
+
 def test_precision_is_that_of_the_arithmetic_in_force_and_of_none_afterwards() -> None:
     outside = flint.ctx.prec
     with Exact(100):

@@ -1,6 +1,7 @@
 """Activations, softmax, embedding, dropout and plain dense layers agree with numpy, scipy and torch."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,13 +18,16 @@ from torch.nn import functional
 
 from oracle.accuracy import UNITS
 from oracle.envelope import EnvelopeArithmetic, bound
-from oracle.evaluate import evaluate, gradients
+from oracle.evaluate import evaluate, gradients, lifted
 from oracle.exact import Exact
 from oracle.fast import Fast
 from oracle.formats import Format, bfloat16, float32, float64
+from oracle.outcomes import Outcomes
 from oracle.reverse import Reverse
+from oracle.rounded import Rounded
 from oracle.scalar import power
-from oracle.tensor import Tensor
+from oracle.tensor import Tensor, rounded, tensor
+from oracle.tensor import given as given_tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -448,3 +452,190 @@ def test_powers_have_the_special_values_of_ieee() -> None:
     with Fast() as fast:
         values = [(0.0, -1), (0.0, 2), (math.inf, 2), (1e300, 2)]
         assert [power(fast.lift(x), exponent) for x, exponent in values] == [math.inf, 0.0, math.inf, math.inf]
+
+
+# Tensors are functions of an index
+
+
+def numbered(*shape: int) -> tuple[Tensor, list[tuple[int, ...]]]:
+    """A tensor whose element at (i, j, …) is that index, and the indices that have been evaluated."""
+    evaluated: list[tuple[int, ...]] = []
+
+    def at(*index: int) -> Any:
+        evaluated.append(index)
+        return index
+
+    return tensor(shape, at), evaluated
+
+
+def test_an_element_is_evaluated_when_it_is_read_and_once() -> None:
+    x, evaluated = numbered(2, 3)
+    assert evaluated == []
+    assert [x[1, 2], x[1, 2], x[0, 1]] == [(1, 2), (1, 2), (0, 1)]
+    assert evaluated == [(1, 2), (0, 1)]
+    assert x[1, ...] == [(1, 0), (1, 1), (1, 2)]
+    assert x.elements() == x[...] == list(x.indices()) == [(i, j) for i in range(2) for j in range(3)]
+    assert len(evaluated) == 6
+    assert (x.shape, x.rank) == ((2, 3), 2)
+
+
+def test_a_tensor_of_one_dimension_is_indexed_by_a_number_and_one_of_none_by_nothing() -> None:
+    x, evaluated = numbered(3)
+    assert (x[2], x[...], x[2]) == ((2,), [(0,), (1,), (2,)], (2,))
+    assert sorted(evaluated) == [(0,), (1,), (2,)]
+    assert numbered()[0][()] == ()
+    assert numbered()[0].elements() == [()]
+
+
+@pytest.mark.parametrize("index", [(2, 0), (0, 3), (-1, 0), (0, -1), (0,), (0, 0, 0), 1])
+def test_an_index_beyond_the_shape_is_refused(index: Any) -> None:
+    place = index if isinstance(index, tuple) else (index,)
+    with pytest.raises(IndexError, match=re.escape(f"index {place} of a tensor of shape (2, 3)")):
+        numbered(2, 3)[0][index]
+
+
+def test_axes_may_be_exchanged() -> None:
+    x, _ = numbered(2, 3, 4)
+    turned = x.transposed(2, 0, 1)
+    assert turned.shape == (4, 2, 3)
+    assert all(turned[k, i, j] == (i, j, k) for i, j, k in x.indices())
+    assert x.swapped(0, 2).shape == (4, 3, 2)
+    assert x.swapped(0, 2)[3, 1, 0] == (0, 1, 3)
+    assert numbered(3)[0].transposed(0)[1] == (1,)
+    with pytest.raises(ValueError, match="zip"):
+        turned.transposed(0, 1)._at(0, 0, 0)
+
+
+def test_a_given_tensor_holds_its_elements_in_row_major_order() -> None:
+    x = given_tensor((2, 2), [1.0, 2.0, 3.0, 4.0])
+    assert (x[0, 0], x[0, 1], x[1, ...]) == (1.0, 2.0, [3.0, 4.0])
+    assert given_tensor((2,), [1.0, 2.0])[1] == 2.0
+    for values in ([1.0], [1.0, 2.0, 3.0]):
+        with pytest.raises(ValueError, match="zip"):
+            given_tensor((2,), values)
+
+
+def test_every_element_of_a_rounded_tensor_is_stored() -> None:
+    with Rounded(float32, bfloat16) as arithmetic:
+        for shape in ((2,), (1, 2)):
+            x = given_tensor(shape, [arithmetic.lift(256.0), arithmetic.lift(257.0)])
+            assert rounded(x).elements() == [256.0, 256.0]
+            assert rounded(x).shape == shape
+
+
+# Arrays in, tensors out
+
+
+@pytest.mark.parametrize("size", [3, 4096, 4097])
+def test_numbers_of_an_array_are_lifted_and_indices_and_masks_stay(size: int) -> None:
+    with Fast() as fast:
+        values, places = np.arange(size) / 2, np.arange(size)
+        x = lifted(values)
+        assert isinstance(x[size - 1], fast.number)
+        assert float(x[size - 1]) == (size - 1) / 2
+        row = x[...]
+        assert list(map(float, row)) == values.tolist()
+        assert all(element is x[k] for k, element in enumerate(row))
+        for array in (places, values > 1.0):
+            found = lifted(array)
+            assert type(found[2]) is type(array[2].item())
+            assert found[2] == array[2]
+            assert found[...] == array.tolist()
+    assert lifted(np.zeros((0, 2))).elements() == []
+
+
+def test_of_a_large_array_only_what_is_read_is_lifted() -> None:
+    class Counting(Fast):
+        lifts = 0
+
+        def lift(self, value: float) -> Any:
+            self.lifts += 1
+            return super().lift(value)
+
+    with Counting() as counting:
+        x = lifted(np.arange(100.0 * 50.0).reshape(100, 50))
+        assert counting.lifts == 0
+        element = x[7, 3]
+        assert (float(element), counting.lifts) == (353.0, 1)
+        row = x[7, ...]
+        assert list(map(float, row)) == [350.0 + k for k in range(50)]
+        assert row[3] is element
+        assert lifted(np.zeros((64, 64))).rank == 2
+        assert counting.lifts > 4096
+
+
+def product_of(x: Tensor, y: Tensor | None = None, many: tuple[Tensor, ...] = (), power: int = 1) -> dict[str, Tensor]:
+    """x y and the sum of the first elements of all, to the power of 1."""
+
+    def first(*index: int) -> Any:
+        found = x[0]
+        for other in many:
+            found = found + other[0]
+        return found * power
+
+    return {"product": tensor(x.shape, lambda i: x[i] * y[i] if y else x[i]), "first": tensor((), first)}
+
+
+def test_a_formula_may_be_given_itself_and_arguments_of_every_kind() -> None:
+    x, y, one = np.array([2.0, 3.0]), np.array([5.0, 7.0]), np.array([1.0])
+    with Fast():
+        found = evaluate("any", {"x": x, "y": None, "many": [one, y]}, {"power": 2}, product_of)
+        assert list(found) == ["product", "first"]
+        assert found["product"].elements() == [2.0, 3.0]
+        assert found["first"][()] == 2.0 * (2.0 + 1.0 + 5.0)
+        alone = evaluate("any", {"x": x}, {}, lambda x: x)
+        assert list(alone) == ["output"]
+        assert alone["output"].elements() == [2.0, 3.0]
+
+
+def test_derivatives_go_to_the_tensors_that_are_wanted_by_name() -> None:
+    tensors = {"x": np.array([2.0, 3.0]), "y": np.array([5.0, 7.0]), "many": (np.array([1.0, 9.0]), np.array([4.0]))}
+
+    def cotangent(number: int, shape: tuple[int, ...]) -> Array | None:
+        assert shape == ((2,), ())[number]
+        return np.array([1.0, 10.0]) if number == 0 else np.array(100.0)
+
+    with Fast():
+        found = gradients("any", tensors, {}, ["many", "x"], cotangent, product_of)
+        assert {name: list(map(float, slope.elements())) for name, slope in found.items()} == {
+            "many[0]": [100.0, 0.0],
+            "many[1]": [100.0],
+            "x": [105.0, 70.0],
+        }
+        first = gradients("any", tensors, {}, ["y"], lambda k, _: None if k else np.ones(2), product_of)
+        assert list(map(float, first["y"].elements())) == [2.0, 3.0]
+
+
+def test_an_output_whose_cotangent_is_zero_does_not_count_where_derivatives_are_sparse() -> None:
+    tensors = {"x": np.array([[0.0, 4.0]])}
+
+    def inverse(x: Tensor) -> Tensor:
+        return tensor(x.shape, lambda i, j: 1.0 / x[i, j])
+
+    def slopes(sparse: bool) -> list[float]:
+        found = gradients("any", tensors, {}, ["x"], lambda *_: np.array([[0.0, 2.0]]), inverse, sparse=sparse)
+        return list(map(float, found["x"].elements()))
+
+    with Fast():
+        assert slopes(True) == [0.0, -0.125]
+        assert math.isnan(slopes(False)[0])
+        scalar = gradients("any", {"x": np.array(3.0)}, {}, ["x"], lambda *_: np.array(2.0), lambda x: x, sparse=True)
+        assert scalar["x"][()] == 2.0
+
+
+def test_derivatives_towards_scattered_tensors_are_added_up_in_the_storage_format() -> None:
+    tensors = {"x": np.array([1.0]), "y": np.array([1.0])}
+
+    def repeated(x: Tensor, y: Tensor) -> Tensor:
+        return tensor((2,), lambda i: x[0] + y[0])
+
+    with EnvelopeArithmetic(float32, bfloat16):
+        found = gradients("any", tensors, {}, ["x", "y"], lambda *_: np.array([256.0, 1.0]), repeated, ["y"])
+        assert (float(found["x"][0]), float(found["y"][0])) == (257.0, 257.0)
+        assert 1.0 <= found["x"][0].bound < 1.1  # stored once
+        assert found["y"][0].bound > 2.0  # and once more
+    with (
+        Outcomes(float32),
+        pytest.raises(AssertionError, match="outcomes of float32, stored as float32 takes no deriv"),
+    ):
+        gradients("any", tensors, {}, ["x"], lambda *_: None, repeated)

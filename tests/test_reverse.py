@@ -18,7 +18,7 @@ from oracle.exact import Exact
 from oracle.fast import Fast
 from oracle.formats import Format, bfloat16, float16, float32, float64
 from oracle.reverse import Node, Reverse
-from oracle.scalar import Arithmetic, Differentiable, Scalar, absolute, largest, rectified, stored, total
+from oracle.scalar import Arithmetic, Differentiable, Scalar, absolute, current, largest, rectified, stored, total
 
 CALM = ("near one", "small integers", "quarters")  # ranges without overflow and underflow
 
@@ -446,3 +446,66 @@ def test_of_equal_largest_numbers_each_may_receive_any_share() -> None:
 @pytest.mark.parametrize("base", [Fast(), Exact(), EnvelopeArithmetic(float16)], ids=lambda base: base.name)
 def test_steps_are_flat(base: Differentiable) -> None:
     assert slope(base, lambda x: OPERATIONS["inside"]([x]), 1.0) == [0]
+
+
+# Values and remarks
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_values_on_the_way_are_those_of_the_arithmetic_below(name: str) -> None:
+    program = Program((0.75, -1.5, 2.5), ((name, (0, 1, 2)), (name, (3, 2)), ("plus", (3, 4)), ("reciprocal", (5,))))
+    for base in (Fast(), EnvelopeArithmetic(float32)):
+        with base:
+            _, expected = program.run()
+        with Reverse(base) as reverse:
+            _, found = program.run()
+            assert [node.rules is reverse for node in found] == [True] * len(found)
+            assert repr([node.value for node in found]) == repr(expected)
+            assert [reverse.value(node) for node in found if node.value == node.value] == [
+                base.value(x) for x in expected if x == x
+            ]
+
+
+def test_a_differential_is_zero_and_has_the_derivative_of_its_number() -> None:
+    with Reverse(Exact()) as reverse:
+        x = reverse.lift(3.0)
+        found = reverse.differential(x * x)
+        assert found.value == 0
+        assert reverse.gradient([(found, reverse.base.lift(1.0))], [x]) == [6]
+
+
+def test_derivatives_towards_a_number_that_is_reused_are_added_one_by_one_to_a_stored_one() -> None:
+    envelope = EnvelopeArithmetic(float32, bfloat16)
+    with Reverse(envelope) as reverse:
+        x = reverse.lift(1.0)
+        again = reverse.reused(x)
+        assert (again.value, again.rules) == (x.value, reverse)
+        for factor in (x, again):
+            seeds = [(total([factor * 256, factor * 1, factor * 1]), envelope.lift(1.0))]
+            [found] = reverse.gradient(seeds, [x])
+            assert float(found) == 258.0
+            assert (found.bound >= 2.0) == (factor is again)
+        twice = [(total([again, again * 257]), envelope.lift(1.0))]
+        [found] = reverse.gradient(twice, [x])
+        assert (float(found), found.bound >= 2.0) == (258.0, True)  # 257 is stored before it is added
+
+
+def test_factors_of_a_dot_product_come_in_pairs() -> None:
+    with Reverse(Exact()) as reverse:
+        x = reverse.lift(3.0)
+        with pytest.raises(ValueError, match="zip"):
+            reverse.dot([x, x], [x])
+
+
+def test_the_arithmetic_below_is_in_force_beside_its_derivatives_and_both_are_left() -> None:
+    base = Exact(100)
+    outside = flint.ctx.prec
+    reverse = Reverse(base)
+    assert reverse.name == "derivatives, exact, 100 bits"
+    with reverse as entered:
+        assert entered is reverse
+        assert current() is reverse
+        assert flint.ctx.prec == 100
+    assert flint.ctx.prec == outside
+    with pytest.raises(RuntimeError, match="no arithmetic is in force"):
+        current()
