@@ -6,12 +6,12 @@ import io
 import numpy as np
 import pytest
 
-from conformance import Case, Deviation, Status, Unavailable, Values, checks, examine, load
+from conformance import Case, Deviation, Status, Target, Unavailable, Values, checks, examine, load
 from conformance.checking import lenient
 from conformance.run import run
 
 try:
-    ONNXRUNTIME = load("onnxruntime")
+    ONNXRUNTIME, CONSTANT = load("onnxruntime"), load("onnxruntime-constant")
 except Unavailable as unavailable:
     pytest.skip(str(unavailable), allow_module_level=True)
 
@@ -20,18 +20,19 @@ from conformance.targets.onnxruntime import LAYERS
 KINDS = ("forward", "special", "refusal")
 
 
+@pytest.mark.parametrize("target", [ONNXRUNTIME, CONSTANT], ids=lambda target: target.name)
 @pytest.mark.parametrize("format", ONNXRUNTIME.formats)
 @pytest.mark.parametrize(
     ("layer", "kind"), [(layer, kind) for layer in LAYERS for kind in KINDS if kind in checks.asked(layer)]
 )
-def test_a_layer_conforms(layer: str, kind: str, format: str) -> None:
+def test_a_layer_conforms(layer: str, kind: str, format: str, target: Target) -> None:
     with lenient():
-        tally = run(ONNXRUNTIME, layer, format, kind, 3)
+        tally = run(target, layer, format, kind, 3)
     assert tally.failure is None, tally.failure
 
 
 @pytest.mark.parametrize(
-    "deviation", ONNXRUNTIME.known, ids=lambda deviation: f"{deviation.layer}: {deviation.reason[:40]}"
+    "deviation", CONSTANT.known, ids=lambda deviation: f"{deviation.layer}: {deviation.reason[:40]}"
 )
 def test_a_reproducer_prints_what_its_last_comment_says(deviation: Deviation) -> None:
     program, _, said = deviation.reproducer.rpartition("\n# ")

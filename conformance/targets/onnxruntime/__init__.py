@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +11,10 @@ import onnxruntime
 
 from conformance.target import Declared, Target
 from conformance.targets.onnxruntime import layers, normalisation, recurrent, spatial
-from conformance.targets.onnxruntime._deviations import KNOWN
-from conformance.targets.onnxruntime._models import OPSET
+from conformance.targets.onnxruntime._deviations import CONSTANT, KNOWN
+from conformance.targets.onnxruntime._models import OPSET, constant_weights
 
-VARIANTS = ("",)
+VARIANTS = ("", "constant")
 
 LAYERS: dict[str, Callable[..., Any]] = {
     **layers.LAYERS,
@@ -34,29 +35,32 @@ _FLUSHES = {
 
 
 class OnnxRuntime(Target):
-    """The operators of ONNX on the CPU, over numpy's arrays.
+    """The operators of ONNX on the CPU, over numpy's arrays, with weights that are inputs of the models or constants.
 
     Where there is no kernel for float16, onnxruntime casts to float32, runs that kernel, and rounds what it gives.
     """
 
-    name = "onnxruntime"
     formats = ("float64", "float32", "float16")
-    known = KNOWN
     policies = layers.POLICIES
 
-    def __init__(self) -> None:
+    def __init__(self, variant: str) -> None:
+        self.name = f"onnxruntime-{variant}" if variant else "onnxruntime"
+        self._constant = variant == "constant"
+        self.known = (*KNOWN, *CONSTANT) if self._constant else KNOWN
         self.description = f"onnxruntime {onnxruntime.__version__}, operator set {OPSET}"
         self._seed = 0
 
     def layer(self, name: str) -> Callable[..., Any] | None:
         function = LAYERS.get(name)
-        if function is not layers.dropout:
-            return function
+        if function is None:
+            return None
 
-        def drawn(*tensors: Any, **parameters: Any) -> Any:
-            return layers.dropout(*tensors, seed=self._seed, **parameters)
+        def called(*tensors: Any, **parameters: Any) -> Any:
+            seed = {"seed": self._seed} if function is layers.dropout else {}
+            with constant_weights() if self._constant else nullcontext():
+                return function(*tensors, **seed, **parameters)
 
-        return drawn
+        return called
 
     def seed(self, seed: int) -> None:
         self._seed = seed
@@ -69,5 +73,5 @@ class OnnxRuntime(Target):
 
 
 def target(variant: str) -> Target:
-    """The target onnxruntime."""
-    return OnnxRuntime()
+    """The target onnxruntime, or onnxruntime-constant."""
+    return OnnxRuntime(variant)

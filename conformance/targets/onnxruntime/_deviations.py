@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,31 @@ from conformance.target import Deviation
 _CPU = "https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/providers/cpu"
 
 
-def _program(operator: str, inputs: Mapping[str, str], attributes: str, shown: str, said: str) -> str:
-    """A model of one operator that is run: ``inputs`` are expressions by name, an absent one has the name ""."""
+def _program(
+    operator: str,
+    inputs: Mapping[str, str],
+    attributes: str,
+    shown: str,
+    said: str,
+    constants: Sequence[str] = (),
+    outputs: Sequence[str] = ("y",),
+) -> str:
+    """A model of one operator that is run: ``inputs`` are expressions by name, an absent one has the name "".
+
+    Those named as ``constants`` are part of the model. ``shown`` is an expression of the first output, y.
+    """
     given = ", ".join(f"{name!r}: {value}" for name, value in inputs.items() if name)
+    made = f"[numpy_helper.from_array(inputs.pop(name), name) for name in {list(constants)}]" if constants else "[]"
     return (
         "import numpy as np\n"
         "import onnxruntime\n"
-        "from onnx import TypeProto, helper\n"
+        "from onnx import TypeProto, helper, numpy_helper\n"
         f"inputs = {{{given}}}\n"
-        f"node = helper.make_node({operator!r}, {list(inputs)}, ['y'], {attributes})\n"
+        f"node = helper.make_node({operator!r}, {list(inputs)}, {list(outputs)}, {attributes})\n"
+        f"constants = {made}\n"
         "kinds = {name: helper.np_dtype_to_tensor_dtype(x.dtype) for name, x in inputs.items()}\n"
         "given = [helper.make_tensor_value_info(name, kinds[name], [None] * x.ndim) for name, x in inputs.items()]\n"
-        "graph = helper.make_graph([node], 'graph', given, [helper.make_value_info('y', TypeProto())])\n"
+        "graph = helper.make_graph([node], 'graph', given, [helper.make_value_info('y', TypeProto())], constants)\n"
         "model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 24)], ir_version=12)\n"
         "session = onnxruntime.InferenceSession(model.SerializeToString(), providers=['CPUExecutionProvider'])\n"
         "(y,) = session.run(None, inputs)\n"
@@ -74,10 +87,12 @@ def _has_an_inexact_scale(case: Case) -> bool:
     return case.format == "float64" and float(np.float32(root)) != root
 
 
-def _is_masked_by_the_lowest(case: Case) -> bool:
-    """Whether a mask adds the lowest number of its format to a score."""
+def _has_the_lowest_score(case: Case) -> bool:
+    """Whether a mask adds the lowest number of its format to a score, or a score beside a mask may be as low."""
     mask: Any = case.arrays()["attn_mask"]
-    return mask is not None and mask.dtype != bool and bool((mask == float(np.finfo(case.format).min)).any())
+    if mask is not None and mask.dtype != bool and bool((mask == float(np.finfo(case.format).min)).any()):
+        return True
+    return (mask is not None or case.parameters["is_causal"]) and _may_overflow(case)
 
 
 def _has_an_inexact_factor(case: Case) -> bool:
@@ -169,7 +184,7 @@ KNOWN: tuple[Deviation, ...] = (
     ),
     Deviation(
         "scaled_dot_product_attention",
-        "the lowest number of the format stands for minus infinity: a query whose scores it is added to sees no key: "
+        "the lowest number of the format stands for minus infinity: a key whose score is as low is not seen: "
         "llm/attention.cc",
         _program(
             "Attention",
@@ -183,7 +198,7 @@ KNOWN: tuple[Deviation, ...] = (
             "y",
             "[[[[0.]]]]",
         ),
-        _is_masked_by_the_lowest,
+        _has_the_lowest_score,
         f"{_CPU}/llm/attention.cc",
         check="special",
     ),
@@ -364,9 +379,9 @@ KNOWN: tuple[Deviation, ...] = (
             "y",
             "[[[[0.]]]]",
         ),
-        lambda case: case.parameters["nonlinearity"] == "relu" and _may_overflow(case),
+        # where nothing saturates, states grow from call to call
+        lambda case: case.parameters["nonlinearity"] == "relu" and (_may_overflow(case) or bool(case.steps)),
         f"{_CPU}/rnn/rnn_activation_functors.h",
-        check="special",
     ),
     *(
         Deviation(
@@ -389,5 +404,60 @@ KNOWN: tuple[Deviation, ...] = (
             check="special",
         )
         for layer, operator, gates, said in (("lstm", "LSTM", 4, "[0.7615942 0.7615942]"), ("gru", "GRU", 3, "[0. 0.]"))
+    ),
+)
+
+_SHARED = _program(
+    "BatchNormalization",
+    {
+        "x": "np.array([[1.0], [3.0]], 'float16')",
+        "weight": "np.ones(1, 'float16')",
+        "bias": "np.zeros(1, 'float16')",
+        "mean": "np.zeros(1, 'float16')",
+        "var": "np.ones(1, 'float16')",
+    },
+    "training_mode=1, momentum=0.5, epsilon=3.0",
+    "y.ravel()",
+    "[0.5 1.5]",
+    ("weight", "bias", "mean", "var"),
+    ("y", "mean_after", "var_after"),
+)
+_SHARES = (
+    "equal constants are made one, and running statistics are written over what is at the same time the weight or the "
+    "bias: nn/batch_norm.h"
+)
+_SHARING = "https://github.com/microsoft/onnxruntime/issues/29790"
+
+# Those with weights that are constants.
+CONSTANT: tuple[Deviation, ...] = (
+    Deviation(
+        "batch_norm",
+        _SHARES,
+        _SHARED,
+        lambda case: case.format == "float16" and case.parameters["training"],
+        _SHARING,
+    ),
+    Deviation(
+        "instance_norm",
+        f"it is compared with batch_norm, of which {_SHARES}",
+        _SHARED,
+        lambda case: case.format == "float16" and case.relation is not None and case.relation.name == "batch norm",
+        _SHARING,
+        check="relation",
+    ),
+    Deviation(
+        "layer_norm",
+        "a constant weight or bias without elements is not refused: nn/layer_norm_impl.cc",
+        _program(
+            "LayerNormalization",
+            {"x": "np.ones((1, 1))", "w": "np.ones(1)", "b": "np.ones(0)"},
+            "",
+            "y.shape",
+            "(1, 1)",
+            ("w", "b"),
+        ),
+        lambda case: case.slips("weight is one too short", "bias is one too short"),
+        f"{_CPU}/nn/layer_norm_impl.cc",
+        check="refusal",
     ),
 )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from onnx import TypeProto, helper
+from onnx import TypeProto, helper, numpy_helper
 
 from conformance.target import Unsupported, one_line
 
@@ -23,6 +26,28 @@ IR_VERSION = 12
 
 # How onnxruntime says that there is no kernel, and kernels, while they are made or run, that they lack something.
 _NOT_OFFERED = ("NOT_IMPLEMENTED", "does not support", "not supported")
+
+# Which inputs of an operator are data, where that is not the first alone: the others are its weights.
+_DATA = {
+    "Attention": (0, 1, 2, 3),
+    "Dropout": (0, 1, 2),
+    "Gather": (1,),
+    "GRU": (0, 5),
+    "LSTM": (0, 5, 6),
+    "RNN": (0, 5),
+}
+
+_constant_weights = ContextVar("constant_weights", default=False)
+
+
+@contextmanager
+def constant_weights() -> Iterator[None]:
+    """Within it, weights are constants of the models, which kernels may pack beforehand."""
+    token = _constant_weights.set(True)
+    try:
+        yield
+    finally:
+        _constant_weights.reset(token)
 
 
 def run(operator: str, *inputs: Array | None, outputs: int = 1, **attributes: Any) -> list[Array]:
@@ -57,8 +82,14 @@ def _run(
 ) -> list[Array]:
     kinds = tuple(map(_kind, inputs))
     given = {name: x for name, x in zip(_names(kinds), inputs, strict=True) if x is not None}
+    how = tuple(attributes.items())
     try:
-        found: list[Array] = session(operator, kinds, outputs, tuple(attributes.items())).run(None, given)
+        if _constant_weights.get():
+            data = [f"input_{number}" for number in _DATA.get(operator, (0,))]
+            weights = {name: given.pop(name) for name in list(given) if name not in data}
+            found: list[Array] = _session(operator, kinds, outputs, how, weights).run(None, given)
+        else:
+            found = session(operator, kinds, outputs, how).run(None, given)
     except Exception as error:  # of many classes, which have no other in common
         if not any(words in str(error) for words in _NOT_OFFERED):
             raise
@@ -79,19 +110,25 @@ def _names(kinds: Sequence[Kind]) -> list[str]:
 
 
 def _session(
-    operator: str, kinds: Sequence[Kind], outputs: int, attributes: Sequence[tuple[str, Any]]
+    operator: str,
+    kinds: Sequence[Kind],
+    outputs: int,
+    attributes: Sequence[tuple[str, Any]],
+    weights: Mapping[str, Array] = MappingProxyType({}),
 ) -> onnxruntime.InferenceSession:
     names = _names(kinds)
     given = [
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(kind[0]), kind[1])
         for name, kind in zip(names, kinds, strict=True)
-        if kind is not None
+        if kind is not None and name not in weights
     ]
+    constants = [numpy_helper.from_array(np.ascontiguousarray(x), name) for name, x in weights.items()]
     while not names[-1]:
         names.pop()  # making a LayerNormalization whose last input has no name ends the process
     results = [f"output_{number}" for number in range(outputs)]
     node = helper.make_node(operator, names, results, **dict(attributes))
-    graph = helper.make_graph([node], operator, given, [helper.make_value_info(name, TypeProto()) for name in results])
+    untyped = [helper.make_value_info(name, TypeProto()) for name in results]
+    graph = helper.make_graph([node], operator, given, untyped, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -96,7 +96,7 @@ def scaled_dot_product_attention(
     mask = attn_mask
     if mask is not None:
         mask = np.broadcast_to(mask, (*mask.shape[:-2], query.shape[-2], key.shape[-2]))
-    whole = [x.reshape(*[1] * (4 - x.ndim), *x.shape) for x in (query, key, value)]
+    whole = [x.reshape(*[1] * (4 - query.ndim), *x.shape) for x in (query, key, value)]
     given: dict[str, Any] = {} if scale is None else {"scale": binary32("scale", scale, query)}
     (found,) = run("Attention", *whole, mask, is_causal=int(is_causal), **given)
     return found.reshape(*query.shape[:-1], value.shape[-1])
