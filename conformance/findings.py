@@ -21,8 +21,14 @@ tests hold both together. Each has a program in the library's own interface; the
 The tests of its target run it: where a library is mended, its entry is stale, and they fail.
 """
 
-# What the names of collections of deviations say of the device.
-_DEVICES = {"KNOWN": "", "EVERYWHERE": "", "CPU": ", on a CPU", "CUDA": ", on CUDA"}
+# What the names of collections of deviations say of where they are met.
+_PLACES = {
+    "KNOWN": "",
+    "EVERYWHERE": "",
+    "CPU": ", on a CPU",
+    "CUDA": ", on CUDA",
+    "CONSTANT": ", with weights that are constants",
+}
 
 
 def page() -> str:
@@ -39,9 +45,9 @@ def _found() -> Iterator[tuple[str, tuple[Deviation, ...]]]:
     """The deviations of every library, by where they are."""
     for path in sorted(_TARGETS.glob("*/_deviations*.py")):
         module = _module(path)
-        for name, device in _DEVICES.items():
+        for name, place in _PLACES.items():
             if deviations := getattr(module, name, ()):
-                yield f"{path.parent.name}{device}", deviations
+                yield f"{path.parent.name}{place}", deviations
 
 
 def _module(path: Path) -> ModuleType:

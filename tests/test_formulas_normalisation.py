@@ -182,6 +182,7 @@ def test_a_mean_by_recurrence_is_lost_where_a_difference_overflows(overflows: bo
         ("group_norm", "folded_in_storage"),
         ("group_norm", "collected_in_storage"),
         ("group_norm", "collected_apart"),
+        ("group_norm", "normalised_first"),
     ],
 )
 @often

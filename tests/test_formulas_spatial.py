@@ -157,14 +157,20 @@ def test_torch_in_float32_stays_within_the_bound(layer: str, data: st.DataObject
             assert abs(float(x) - y) <= x.bound
 
 
-@pytest.mark.parametrize("algorithm", INTERPOLATED)
+@pytest.mark.parametrize(
+    ("layer", "algorithm"),
+    [
+        *(("upsample_bilinear", way) for way in (*INTERPOLATED, "by_scale")),
+        ("upsample_nearest", "by_scale"),
+        ("upsample_nearest_exact", "by_scale"),
+    ],
+)
 @settings(max_examples=20, deadline=None)
-@given(call=CASES["upsample_bilinear"])
-def test_interpolating_along_one_axis_after_the_other_has_the_same_values(algorithm: str, call: Call) -> None:
+@given(st.data())
+def test_another_order_of_operations_has_the_same_values(layer: str, algorithm: str, data: st.DataObject) -> None:
+    call = data.draw(CASES[layer])
     with Exact(256):
-        documented, apart = (
-            evaluate("upsample_bilinear", *call[:2], way)["output"].elements() for way in (None, algorithm)
-        )
+        documented, apart = (evaluate(layer, *call[:2], way)["output"].elements() for way in (None, algorithm))
         assert all(one.overlaps(other) for one, other in zip(documented, apart, strict=True))
 
 

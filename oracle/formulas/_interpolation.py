@@ -11,7 +11,7 @@ the arithmetic in force, for their weights.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from oracle.scalar import Scalar, absolute, constant, inside, largest
@@ -23,7 +23,10 @@ _REACH = Fraction(1, 64)
 
 @dataclass(frozen=True)
 class Axis:
-    """``output`` pixels along an axis of ``size`` pixels, at the ratio ``dividend / divisor``."""
+    """``output`` pixels along an axis of ``size`` pixels, at the ratio ``dividend / divisor``.
+
+    ``by_scale``: an implementation divides by the inverse of the ratio, the scale, which it may round.
+    """
 
     size: int
     output: int
@@ -31,6 +34,7 @@ class Axis:
     divisor: float
     before: float = 0.0
     after: float = 0.0
+    by_scale: bool = False
 
     def place(self, i: int) -> Fraction:
         ratio = Fraction(self.dividend) / Fraction(self.divisor)
@@ -38,7 +42,10 @@ class Axis:
 
     def computed(self, i: int) -> Scalar:
         """The place as an implementation computes it."""
-        scaled = constant(self.dividend) / constant(self.divisor) * (i + self.before)
+        if self.by_scale:
+            scaled = constant(i + self.before) / (constant(self.divisor) / constant(self.dividend))
+        else:
+            scaled = constant(self.dividend) / constant(self.divisor) * (i + self.before)
         return scaled + self.after if self.after else scaled
 
     def nearest(self, i: int) -> list[tuple[int, Scalar]]:
@@ -114,3 +121,8 @@ def axes(
         Axis(side, output, dividend, divisor, before, after)
         for side, output, (dividend, divisor) in zip(sides, outputs, ratios, strict=True)
     ]
+
+
+def divided_by_scale(places: Sequence[Axis]) -> list[Axis]:
+    """The same axes, whose places are divided by the scale."""
+    return [replace(axis, by_scale=True) for axis in places]

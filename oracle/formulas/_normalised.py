@@ -165,9 +165,12 @@ def as_weighted(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None,
 
 def as_stepwise(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
     """y = (x − μ) / √(σ² + ε) γ + β, stored after every step; for derivatives, every ȳ (x − μ) that is added up."""
-    normalised = stored(stored(x - mean) * reused(inverse))
-    scaled = normalised if weight is None else stored(normalised * reused(weight))
-    return scaled if bias is None else scaled + bias
+    return _affine_stepwise(stored(stored(x - mean) * reused(inverse)), weight, bias)
+
+
+def as_normalised_first(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+    """y = n γ + β with n = (x − μ) / √(σ² + ε), where n and n γ are stored."""
+    return _affine_stepwise(stored((x - mean) * inverse), weight, bias)
 
 
 def _slope(inverse: Scalar, weight: Scalar | None) -> Scalar:
@@ -182,6 +185,11 @@ def _affine(normalised: Scalar, weight: Scalar | None, bias: Scalar | None) -> S
     if weight is not None:
         return dot([normalised], [weight], *(() if bias is None else (bias,)))
     return normalised if bias is None else normalised + bias
+
+
+def _affine_stepwise(normalised: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+    scaled = normalised if weight is None else stored(normalised * reused(weight))
+    return scaled if bias is None else scaled + bias
 
 
 def _computed(x: Scalar) -> Scalar:
@@ -223,6 +231,8 @@ RECURRENT = Writing(mean=welford_mean)
 WEIGHTED = replace(RECURRENT, affine=as_weighted, inverse=inverse_deviation_kept, share=reused)
 # for derivatives: a ȳ + b x + c
 COLLECTED = Writing(welford_mean, squares_collected, as_folded, stored, inverse=inverse_deviation_kept)
+# Weight and bias are applied by operations of their own.
+NORMALISED_FIRST = Writing(affine=as_normalised_first)
 # With statistics and ε in the storage format.
 RECURRENT_IN_STORAGE = replace(RECURRENT, kept=stored, inverse=inverse_deviation_of_stored_eps)
 FOLDED_IN_STORAGE = replace(RECURRENT_IN_STORAGE, affine=as_folded)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from oracle.formulas._shapes import require_at_least, require_rank
-from oracle.scalar import Scalar, constant, dot, largest, reused, stored, total, with_derivative_of
+from oracle.scalar import Scalar, constant, dot, largest, reused, sigmoid, stored, tanh, total, with_derivative_of
 from oracle.tensor import Tensor, tensor
 
 Row: TypeAlias = list[Scalar]
@@ -38,6 +38,16 @@ def summed(*products: Product, rest: Sequence[Scalar] = (), multiplied: Multipli
 
 def _biased(product: Scalar, bias: Row) -> Scalar:
     return stored(total([product, *bias])) if bias else product
+
+
+def sigmoid_by_tanh(x: Scalar) -> Scalar:
+    """σ(x) = 1/2 + tanh(x / 2) / 2, which rounds where it is near 0."""
+    return total([constant(0.5), 0.5 * tanh(0.5 * x)])
+
+
+def tanh_by_sigmoid(x: Scalar) -> Scalar:
+    """tanh(x) = 2 σ(2 x) − 1, which rounds where it is near 0."""
+    return total([2.0 * sigmoid(2.0 * x), constant(-1)])
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from oracle.formulas._normalised import (
     DOCUMENTED,
     FOLDED,
     FOLDED_IN_STORAGE,
+    NORMALISED_FIRST,
     RECURRENT,
     RECURRENT_IN_STORAGE,
     SLOPED,
@@ -88,3 +89,4 @@ recurrent_in_storage = partial(written, RECURRENT_IN_STORAGE)
 folded_in_storage = partial(written, FOLDED_IN_STORAGE)
 collected_in_storage = partial(written, COLLECTED_IN_STORAGE)
 collected_apart = partial(written, COLLECTED_APART)
+normalised_first = partial(written, NORMALISED_FIRST)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from oracle.formulas import _products
-from oracle.formulas._recurrent import Multiplied, Row, State, Unit, recurrence, summed
+from oracle.formulas._recurrent import Multiplied, Row, State, Unit, recurrence, sigmoid_by_tanh, summed
 from oracle.scalar import Scalar, dot, sigmoid, stored, tanh, total
 from oracle.tensor import Tensor
 
@@ -67,11 +67,12 @@ def written(
     bidirectional: bool = False,
     reset_after: bool = True,
     update: Callable[[Scalar, Scalar, Scalar], Scalar] = _averaged,
+    opened: Callable[[Scalar], Scalar] = sigmoid,
     multiplied: Multiplied = dot,
 ) -> dict[str, Tensor]:
     """The same, where ``update`` makes the next state of z, n and the state before.
 
-    Products on their own are ``multiplied`` so.
+    The gates r and z are ``opened`` by their sums; products on their own are ``multiplied`` so.
     """
 
     def candidate(unit: Unit, x: Row, h: Row, r: Row) -> Row:
@@ -87,7 +88,7 @@ def written(
 
     def step(unit: Unit, x: Row, state: State) -> State:
         (h,) = state
-        r, z = (unit.gate(k, sigmoid, x, h) for k in (0, 1))
+        r, z = (unit.gate(k, opened, x, h) for k in (0, 1))
         n = candidate(unit, x, h, r)
         return ([stored(update(*terms)) for terms in zip(z, n, h, strict=True)],)
 
@@ -108,4 +109,5 @@ def written(
 
 # The same numbers in other orders of operations.
 interpolated = partial(written, update=_moved)
+by_tanh = partial(written, opened=sigmoid_by_tanh)
 in_parts = partial(written, multiplied=_products.in_parts)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from oracle.formulas import _products
-from oracle.formulas._recurrent import Multiplied, Row, State, Unit, recurrence
+from oracle.formulas._recurrent import Multiplied, Row, State, Unit, recurrence, sigmoid_by_tanh
 from oracle.scalar import Scalar, dot, sigmoid, stored, tanh, total
 from oracle.tensor import Tensor
 
@@ -110,5 +110,6 @@ def written(
     return {"output": output, "h_n": h_n, "c_n": c_n}
 
 
-# The same numbers in another order of operations.
+# The same numbers in other orders of operations.
 in_parts = partial(written, Cell(), multiplied=_products.in_parts)
+by_tanh = partial(written, Cell((sigmoid_by_tanh, sigmoid_by_tanh, tanh, sigmoid_by_tanh)))

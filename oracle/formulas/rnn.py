@@ -6,12 +6,12 @@ Finding Structure in Time; weights and states as torch.nn.RNN documents them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from oracle.formulas import _products
-from oracle.formulas._recurrent import Multiplied, Row, State, Unit, recurrence
-from oracle.scalar import dot, rectified, tanh
+from oracle.formulas._recurrent import Multiplied, Row, State, Unit, recurrence, tanh_by_sigmoid
+from oracle.scalar import Scalar, dot, rectified, tanh
 from oracle.tensor import Tensor
 
 _ACTIVATIONS = {"tanh": tanh, "relu": rectified}
@@ -60,11 +60,12 @@ def written(
     bias: bool = True,
     batch_first: bool = False,
     bidirectional: bool = False,
+    activations: Mapping[str, Callable[[Scalar], Scalar]] = _ACTIVATIONS,
 ) -> dict[str, Tensor]:
-    """The same, with products on their own that are ``multiplied`` so."""
-    if nonlinearity not in _ACTIVATIONS:
+    """The same, with products on their own that are ``multiplied`` so, and any ``activations``."""
+    if nonlinearity not in activations:
         raise ValueError(f"nonlinearity is {nonlinearity!r}; it must be 'tanh' or 'relu'")
-    activation = _ACTIVATIONS[nonlinearity]
+    activation = activations[nonlinearity]
 
     def step(unit: Unit, x: Row, state: State) -> State:
         (h,) = state
@@ -85,5 +86,6 @@ def written(
     return {"output": output, "h_n": h_n}
 
 
-# The same numbers in another order of operations.
+# The same numbers in other orders of operations.
 in_parts = partial(written, _products.in_parts)
+by_sigmoid = partial(written, dot, activations={"tanh": tanh_by_sigmoid, "relu": rectified})

@@ -78,12 +78,14 @@ def written(
     recomputed: bool = False,
     repeated: bool = False,
     online: bool = False,
+    fused: bool = True,
     weigh: Callable[[Row], Row] = softmax_row,
 ) -> Tensor:
     """With the scale on query or product, or ``split``: its root on query and key, which may be rounded.
 
     ``repeated``: a head that serves several is copied for each, and the derivative of every copy is stored.
-    ``recomputed`` and ``online`` as in ``weighted``; ``weigh`` makes of the scores of a query the weights of the keys.
+    ``recomputed`` and ``online`` as in ``weighted``; a ``fused`` kernel stores neither scaled queries nor scores;
+    ``weigh`` makes of the scores of a query the weights of the keys.
     """
     if enable_gqa:
         require_rank("query", query, 3)
@@ -97,13 +99,13 @@ def written(
         signed = -root if scale is not None and scale < 0 else root
         scores = partial(score, scaled(query, signed), scaled(key, root))
     else:
-        scores = scaled_score(query, factor, key, fused=True)
+        scores = scaled_score(query, factor, key, fused)
     rows = softmax_rows(
         mask.shape,
         scores,
         lambda *place: [mask[place]],
         fully_masked,
-        fused=True,
+        fused=fused,
         recomputed=recomputed,
         behind_mask=behind_mask,
         weigh=weigh,
@@ -115,6 +117,7 @@ def written(
 split_scale = partial(written, split=True, repeated=True)
 recomputed = partial(written, split=True, recomputed=True, repeated=True)
 online = partial(written, online=True, weigh=powers)
+unfused = partial(written, fused=False)
 
 
 def _factor(scale: float | Fraction | None, query: Tensor) -> Scalar:

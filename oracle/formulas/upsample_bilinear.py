@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from oracle.formulas._interpolation import Axis, axes
+from oracle.formulas._interpolation import Axis, axes, divided_by_scale
 from oracle.scalar import Scalar, beside, dot, stored
 from oracle.tensor import Tensor, rounded, tensor
 
@@ -28,7 +28,17 @@ def upsample_bilinear(
     i lies at (i + 1/2) / s - 1/2 with the scale s, if ``asymmetric`` at i / s (the document),
     if ``align_corners`` at i (H - 1) / (H' - 1), whatever s.
     """
-    vertical, horizontal = _axes(input, size, scale_factor, recompute_scale_factor, align_corners, asymmetric)
+    return _woven(input, *_axes(input, size, scale_factor, recompute_scale_factor, align_corners, asymmetric))
+
+
+def by_scale(input: Tensor, **how: Any) -> Tensor:
+    """The same numbers, the places divided by the scale, which may be rounded, unless corners are aligned."""
+    places = _axes(input, **how)
+    return _woven(input, *(places if how.get("align_corners") else divided_by_scale(places)))
+
+
+def _woven(input: Tensor, vertical: Axis, horizontal: Axis) -> Tensor:
+    """Weights along both axes, multiplied."""
     row, column = cache(vertical.linear), cache(horizontal.linear)
 
     @cache  # shared by all images and channels

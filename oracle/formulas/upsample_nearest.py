@@ -5,8 +5,9 @@ torch.nn.functional.interpolate, mode "nearest", for "floor".
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-from oracle.formulas._interpolation import axes
+from oracle.formulas._interpolation import Axis, axes, divided_by_scale
 from oracle.formulas._nearest import copied
 from oracle.tensor import Tensor
 
@@ -23,8 +24,22 @@ def upsample_nearest(
 
     input (*, H, W); returns (*, H', W'). An index beyond the last pixel means the last pixel.
     """
+    return copied(input, *_axes(input, size, scale_factor, recompute_scale_factor, rounding))
+
+
+def by_scale(input: Tensor, **how: Any) -> Tensor:
+    """The same numbers, the places divided by the scale, which may be rounded."""
+    return copied(input, *divided_by_scale(_axes(input, **how)))
+
+
+def _axes(
+    input: Tensor,
+    size: Sequence[int] | None = None,
+    scale_factor: Sequence[float] | None = None,
+    recompute_scale_factor: bool | None = None,
+    rounding: str = "floor",
+) -> list[Axis]:
     halves = {"floor": 0.0, "half_up": 0.5}
     if rounding not in halves:
         raise ValueError(f"rounding {rounding!r} is neither 'floor' nor 'half_up'")
-    places = axes(input.shape[-2:], size, scale_factor, recompute_scale_factor, after=halves[rounding])
-    return copied(input, *places)
+    return axes(input.shape[-2:], size, scale_factor, recompute_scale_factor, after=halves[rounding])
