@@ -35,6 +35,7 @@ def serve() -> None:
     """Load the target named in the first argument, then answer every line."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a target prints is no answer
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # nor lost where the process ends
     faulthandler.enable()
     target = load(sys.argv[1])
     _say(answers, {"ready": True})

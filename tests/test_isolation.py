@@ -138,7 +138,14 @@ def test_a_timeout_must_be_positive(fatal: str) -> None:
 def test_an_interrupt_ends_the_worker_and_keeps_what_was_found(fatal: str, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     asked = command(f"--target={fatal}", "--layer=sigmoid", "--profile=quick", f"--report={report}")
-    process = subprocess.Popen(asked, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        asked,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # where a shell has it ignored
+    )
     deadline = time.monotonic() + 60
     while not (workers := _children(process.pid)) and time.monotonic() < deadline:
         time.sleep(0.1)
