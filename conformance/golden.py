@@ -47,8 +47,13 @@ def fixture(layer: str) -> Mapping[str, Any]:
     return tomllib.loads((DIRECTORY / f"{layer}.toml").read_text(encoding="utf-8"))
 
 
-def readings(layer: str) -> Iterator[Reading]:
+@cache
+def readings(layer: str) -> tuple[Reading, ...]:
     """The readings in a layer's fixture that a layer computes, in the document's order."""
+    return tuple(_read(layer))
+
+
+def _read(layer: str) -> Iterator[Reading]:
     for example in fixture(layer).get("example", ()):
         for reading in example["reading"]:
             if "layer" not in reading or "inputs" not in reading:

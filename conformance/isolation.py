@@ -21,17 +21,13 @@ from conformance.case import Case
 from conformance.program import Program
 from conformance.report import restore
 from conformance.run import Nonconforming, Tally, crashed
-from conformance.target import Died, Target
+from conformance.target import Died, Refused, Target
 from conformance.verdict import Status, Verdict
 
 # Seconds that loading a target may take, and by default a call, or judging its answer.
 TIMEOUT = 60.0
 
 _PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from conformance import worker; worker.serve()"
-
-
-class Refused(Exception):
-    """What a layer function has raised in another process, in words."""
 
 
 def put(target: Target, case: Case) -> Verdict:

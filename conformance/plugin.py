@@ -44,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--profile", choices=tuple(PROFILES), default="default", help="how many examples (default: default)"
     )
     group.addoption("--max-examples", type=int, metavar="N", help="examples per layer, format and check")
-    isolated = "make the target's calls in another process, which may die or hang (default: all but torch and numpy)"
+    isolated = "make the target's calls in another process, which may die or hang (default: all but torch-cpu, oracle)"
     group.addoption("--isolate", action="store_true", default=None, help=isolated)
     group.addoption("--no-isolate", action="store_false", dest="isolate", help="make them in the process of the run")
     group.addoption(

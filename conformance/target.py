@@ -33,6 +33,10 @@ class Unavailable(Exception):
     """Raised when a target cannot run here; the message says what is missing and how to get it."""
 
 
+class Refused(Exception):
+    """What a layer function has raised in another process, in words."""
+
+
 class Died(Exception):
     """A process that computes has ended, or was ended because it took too long; the message says how.
 

@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from conformance.case import json_number
 from conformance.layouts import PLAIN
 from conformance.program import Program
-from conformance.target import Declared, Died, Target, Unavailable, Unsupported
+from conformance.target import Declared, Died, Refused, Target, Unavailable, Unsupported
 
 VARIANTS: tuple[str, ...] = ()  # it is known by its program
 
@@ -49,10 +49,6 @@ _TIMEOUT = 60.0
 # How the numbers of a format are stored; those of bfloat16 are the upper halves of those of float32.
 _STORED = {name: np.dtype(kind) for name, kind in {"float64": "<f8", "float32": "<f4", "float16": "<f2"}.items()}
 _STORED |= {"bfloat16": np.dtype("<u2"), "int64": np.dtype("<i8"), "bool": np.dtype("?")}
-
-
-class Refused(Exception):
-    """What the program has said where it refuses a call."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ the arithmetic in force, for their weights.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 from oracle.scalar import Scalar, absolute, constant, inside, largest
@@ -94,11 +94,12 @@ class Axis:
 
 def axes(
     sides: Sequence[int],
-    size: Sequence[int] | None,
-    scale_factor: Sequence[float] | None,
-    recompute_scale_factor: bool | None,
+    size: Sequence[int] | None = None,
+    scale_factor: Sequence[float] | None = None,
+    recompute_scale_factor: bool | None = None,
     before: float = 0.0,
     after: float = 0.0,
+    by_scale: bool = False,
 ) -> list[Axis]:
     """The axes of an input of these sides, for exactly one of ``size`` and ``scale_factor``."""
     if len(sides) != 2:
@@ -118,11 +119,6 @@ def axes(
     else:
         ratios = [(1, factor) for factor in scale_factor]
     return [
-        Axis(side, output, dividend, divisor, before, after)
+        Axis(side, output, dividend, divisor, before, after, by_scale)
         for side, output, (dividend, divisor) in zip(sides, outputs, ratios, strict=True)
     ]
-
-
-def divided_by_scale(places: Sequence[Axis]) -> list[Axis]:
-    """The same axes, whose places are divided by the scale."""
-    return [replace(axis, by_scale=True) for axis in places]

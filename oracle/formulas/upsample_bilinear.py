@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from oracle.formulas._interpolation import Axis, axes, divided_by_scale
+from oracle.formulas._interpolation import Axis, axes
 from oracle.scalar import Scalar, beside, dot, stored
 from oracle.tensor import Tensor, rounded, tensor
 
@@ -33,8 +33,7 @@ def upsample_bilinear(
 
 def by_scale(input: Tensor, **how: Any) -> Tensor:
     """The same numbers, the places divided by the scale, which may be rounded, unless corners are aligned."""
-    places = _axes(input, **how)
-    return _woven(input, *(places if how.get("align_corners") else divided_by_scale(places)))
+    return _woven(input, *_axes(input, **how, by_scale=True))
 
 
 def _woven(input: Tensor, vertical: Axis, horizontal: Axis) -> Tensor:
@@ -76,12 +75,14 @@ def _axes(
     recompute_scale_factor: bool | None = None,
     align_corners: bool = False,
     asymmetric: bool = False,
+    by_scale: bool = False,
 ) -> list[Axis]:
     """Height and width."""
     if align_corners and asymmetric:
         raise ValueError("align_corners and asymmetric exclude each other")
     half = 0.0 if align_corners or asymmetric else 0.5
-    places = axes(input.shape[-2:], size, scale_factor, recompute_scale_factor, half, -half)
+    divided = by_scale and not align_corners
+    places = axes(input.shape[-2:], size, scale_factor, recompute_scale_factor, half, -half, divided)
     if not align_corners:
         return places
     return [

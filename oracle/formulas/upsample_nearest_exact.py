@@ -6,7 +6,7 @@ Source: torch.nn.functional.interpolate, mode "nearest-exact".
 from collections.abc import Sequence
 from typing import Any
 
-from oracle.formulas._interpolation import Axis, axes, divided_by_scale
+from oracle.formulas._interpolation import axes
 from oracle.formulas._nearest import copied
 from oracle.tensor import Tensor
 
@@ -22,18 +22,9 @@ def upsample_nearest_exact(
 
     input (*, H, W); returns (*, H', W').
     """
-    return copied(input, *_axes(input, size, scale_factor, recompute_scale_factor))
+    return copied(input, *axes(input.shape[-2:], size, scale_factor, recompute_scale_factor, before=0.5))
 
 
 def by_scale(input: Tensor, **how: Any) -> Tensor:
     """The same numbers, the places divided by the scale, which may be rounded."""
-    return copied(input, *divided_by_scale(_axes(input, **how)))
-
-
-def _axes(
-    input: Tensor,
-    size: Sequence[int] | None = None,
-    scale_factor: Sequence[float] | None = None,
-    recompute_scale_factor: bool | None = None,
-) -> list[Axis]:
-    return axes(input.shape[-2:], size, scale_factor, recompute_scale_factor, before=0.5)
+    return copied(input, *axes(input.shape[-2:], **how, before=0.5, by_scale=True))
