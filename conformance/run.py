@@ -117,21 +117,26 @@ def _examine(target: Target, case: Case, kind: str) -> tuple[Verdict, Deviation 
     asked = check(kind)
     # what is known of the answers to valid calls excuses no answer to a wrong one
     checks = (None, kind) if case.refusal is None else (kind,)
-    known = [deviation for deviation in target.known if deviation.layer == case.layer and deviation.check in checks]
+    known = [deviation for deviation in target.known if deviation.check in checks]
     try:
         for deviation in known:
-            if deviation.lethal and deviation.concerns(case):
+            if deviation.lethal and _is_met(deviation, case):
                 return Verdict(Status.KNOWN, math.inf, deviation.reason), deviation
         verdict = asked.examine(target, case)
         if verdict.status in (Status.FAIL, Status.CRASHED):
             for deviation in known:
-                if deviation.concerns(case):
+                if deviation.layer == case.layer and _is_met(deviation, case):
                     return Verdict(Status.KNOWN, verdict.ratio, deviation.reason), deviation
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a target may even try to leave with sys.exit
         return crashed(error), None
     return verdict, None
+
+
+def _is_met(deviation: Deviation, case: Case) -> bool:
+    """Whether a deviation concerns one of the calls of a case, of which some may be of other layers."""
+    return any(deviation.concerns(call) for call in (case, *case.steps) if call.layer == deviation.layer)
 
 
 def crashed(error: BaseException) -> Verdict:

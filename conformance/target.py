@@ -203,6 +203,12 @@ class Target:
         """Whether the arrays have an element of memory in common; False where that cannot be told."""
         return isinstance(array, np.ndarray) and isinstance(other, np.ndarray) and np.shares_memory(array, other)
 
+    def require_usable(self) -> None:
+        """Raises where nothing can be computed in this process any more, as after a fault on a device.
+
+        Asked after failures: the process then gives way to another.
+        """
+
     def poison(self, arrays: Sequence[Any]) -> None:
         """Leave NaN in freed memory, in blocks of the sizes of these arrays: what is next allocated there and never
         written shows.

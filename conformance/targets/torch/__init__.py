@@ -135,6 +135,10 @@ class Torch(Target):
             return False
         return not _places(array).isdisjoint(_places(other))
 
+    def require_usable(self) -> None:
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
     def poison(self, arrays: Sequence[torch.Tensor]) -> None:
         blocks = [torch.full((array.nbytes,), 0xFF, dtype=torch.uint8, device=self.device) for array in arrays]
         del blocks
