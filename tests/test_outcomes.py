@@ -720,6 +720,18 @@ def test_a_sum_that_overflows_binary64_on_the_way_has_its_lower_end() -> None:
     assert (found.low, found.high) == (pytest.approx(1.7e308, rel=1e-12, abs=0.0), math.inf)
 
 
+def test_a_product_that_overflows_binary64_may_be_added_before_it_is_rounded() -> None:
+    wide = Outcomes(float64)
+    large, three = wide.lift(1.7e308), (wide.lift(3.0), wide.lift(-3.0))
+    opposed = wide.dot([large, large], three)
+    for fused in (math.inf, -math.inf, math.nan):  # fma(-3, large, inf) is inf
+        assert fused in opposed
+    assert math.nan not in wide.dot([large, large], [three[0], three[0]])
+    infinite = wide.dot([wide.lift(math.inf), wide.lift(-math.inf)], [three[0], three[0]])
+    assert math.inf not in infinite
+    assert math.nan in infinite
+
+
 def test_what_is_accumulated_near_zero_is_off_by_the_steps_of_the_storage_format() -> None:
     half = Outcomes(float32, float16)
     for sign in (1.0, -1.0):

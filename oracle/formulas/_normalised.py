@@ -142,6 +142,11 @@ def as_folded(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, b
     return _folded(x, mean, _slope(inverse, weight), bias)
 
 
+def as_folded_through(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+    """The same, where γ (x − μ) may overflow on the way."""
+    return through(as_folded(x, mean, inverse, weight, bias), lambda: [] if weight is None else [weight * (x - mean)])
+
+
 def as_folded_apart(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
     """y = a x + b, with the products of the cotangent and x, and those with μ, stored before they are added up."""
     return _folded(x, mean, reused(_slope(inverse, weight)), bias)
@@ -220,6 +225,8 @@ DOCUMENTED = Writing()
 FOLDED = Writing(mean=welford_mean, affine=as_folded)
 # One slope and one offset per channel; the variance is about the mean as it is kept.
 KEPT = Writing(squares=squares_about_kept, affine=as_folded, inverse=inverse_deviation_kept)
+# As cuDNN has them.
+KEPT_RECURRENT = replace(KEPT, mean=welford_mean, affine=as_folded_through)
 IN_STORAGE = replace(KEPT, variance=stored_variance, unbiased=stored_variance)
 # The same statistics in kernels for any strides.
 STEPWISE = replace(KEPT, mean=mean_of_stored, affine=as_stepwise, inverse=inverse_deviation_stepwise)

@@ -14,6 +14,7 @@ from oracle.formulas._normalised import (
     DOCUMENTED,
     IN_STORAGE,
     KEPT,
+    KEPT_RECURRENT,
     RECURRENT,
     SLOPED,
     STEPWISE,
@@ -122,6 +123,7 @@ def written(
 # The same numbers in other orders of operations.
 folded = partial(written, KEPT)
 folded_in_storage = partial(written, IN_STORAGE)
+folded_recurrent = partial(written, KEPT_RECURRENT)
 sloped = partial(written, SLOPED)
 recurrent = partial(written, RECURRENT)
 stepwise = partial(written, STEPWISE)

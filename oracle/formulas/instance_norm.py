@@ -15,6 +15,7 @@ from oracle.formulas._normalised import (
     DOCUMENTED,
     IN_STORAGE,
     KEPT,
+    KEPT_RECURRENT,
     RECURRENT,
     SLOPED,
     STEPWISE,
@@ -99,7 +100,7 @@ def written(
 
     def repeated(x: Tensor | None) -> Tensor | None:
         """A parameter as each sample uses it: so is the derivative stored by sample."""
-        return None if x is None else per_instance(lambda n, c: stored(x[c]))
+        return None if x is None else per_instance(lambda n, c: writing.share(stored(x[c])))
 
     weights, biases = repeated(weight), repeated(bias)
 
@@ -125,6 +126,7 @@ def written(
 # The same numbers in other orders of operations.
 folded = partial(written, KEPT)
 folded_in_storage = partial(written, IN_STORAGE)
+folded_recurrent = partial(written, KEPT_RECURRENT)
 sloped = partial(written, SLOPED)
 recurrent = partial(written, RECURRENT)
 stepwise = partial(written, STEPWISE)

@@ -61,3 +61,7 @@ LAYERS = {
 
 # Atomic additions: aten/src/ATen/native/cuda/UpSampleBilinear2d.cu.
 SCATTERED = {"cuda": {"upsample_bilinear": frozenset({"input"})}}
+
+# Derivatives look for the pixels that a pixel was copied to, by the reciprocal of the scale: UpSample.cuh
+# (nearest_neighbor_exact_bw_compute_source_index).
+BACKWARD = {"cuda": {"upsample_nearest_exact": "by_scale"}}
