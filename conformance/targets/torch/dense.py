@@ -109,3 +109,7 @@ BY_CASE = {
     },
     "cuda": {"linear": _split, "custom_linear": _split, "residual": _split_twice},
 }
+
+# Larger products of bfloat16 matrices are oneDNN's (aten/src/ATen/native/mkldnn/Matmul.cpp), to which subnormals are
+# zeros.
+ARITHMETIC = {"cpu": {(layer, "bfloat16"): {"flush": True} for layer in LAYERS}}
