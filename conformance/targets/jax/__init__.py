@@ -30,6 +30,7 @@ from conformance.targets.jax import (
     regularisation,
 )
 from conformance.targets.jax._deviations import KNOWN
+from conformance.targets.jax._dialect import POLICIES
 
 VARIANTS = ("",)
 
@@ -48,7 +49,6 @@ _FAMILIES = (
     regularisation,
 )
 LAYERS: dict[str, Callable[..., Any]] = dict(ChainMap(*(family.LAYERS for family in _FAMILIES)))
-POLICIES = {**attention.POLICIES, **regularisation.POLICIES}
 
 _FLUSHES = "XLA's CPU executables run with subnormals flushed to zero"
 

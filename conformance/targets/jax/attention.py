@@ -113,10 +113,3 @@ LAYERS = {
     "local_attention": local_attention,
     "multi_head_attention": multi_head_attention,
 }
-
-# Masks are large negative scores: a query that sees no key weighs all alike; what is behind a mask has the weight 0.
-POLICIES = {
-    "scaled_dot_product_attention": {"fully_masked": "mean", "behind_mask": "times_zero"},
-    "multi_head_attention": {"fully_masked": "mean", "behind_mask": "times_zero"},
-    "local_attention": {"behind_mask": "times_zero"},
-}

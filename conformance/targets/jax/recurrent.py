@@ -10,6 +10,7 @@ from flax import linen as nn
 from jax import Array
 
 from conformance.target import Unsupported
+from conformance.targets.jax._dialect import WRITING
 from conformance.targets.jax._modules import applied, present
 
 
@@ -57,7 +58,7 @@ def lstm(
     def parameters(w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array) -> dict[str, Any]:
         rows = [jnp.split(x, 4) for x in (w_ih, w_hh, b_ih + b_hh)]
         found: dict[str, Any] = {}
-        for gate, of_input, of_state, bias in zip("ifgo", *rows, strict=True):
+        for gate, of_input, of_state, bias in zip(WRITING["lstm gates"], *rows, strict=True):
             found[f"i{gate}"] = {"kernel": of_input.T}
             found[f"h{gate}"] = {"kernel": of_state.T, "bias": bias}
         return found
@@ -86,7 +87,7 @@ def gru(
         (*_, b_n), (*_, b_hn) = jnp.split(b_ih, 3), jnp.split(b_hh, 3)
         rows = [jnp.split(x, 3) for x in (w_ih, w_hh, b_ih + b_hh)]
         found: dict[str, Any] = {}
-        for gate, of_input, of_state, bias in zip("rzn", *rows, strict=True):
+        for gate, of_input, of_state, bias in zip(WRITING["gru gates"], *rows, strict=True):
             found[f"i{gate}"] = {"kernel": of_input.T, "bias": b_n if gate == "n" else bias}
             found[f"h{gate}"] = present({"kernel": of_state.T, "bias": b_hn if gate == "n" else None})
         return found
@@ -122,6 +123,8 @@ def _recurrent(
         for direction in range(directions):
             unit = layer * directions + direction
             own = weights[unit * each : (unit + 1) * each]
+            if any(b.shape != (gates * size,) for b in own[2:]):
+                raise ValueError(f"biases of shapes {[b.shape for b in own[2:]]}, expected {(gates * size,)}")
             given = own if bias else (*own, *[jnp.zeros(gates * size, input.dtype)] * 2)
             begin = [
                 jnp.zeros((input.shape[0 if batch_first else 1], size), input.dtype) if x is None else x[unit]

@@ -23,5 +23,3 @@ LAYERS = {
     "dropout": dropout,
     "dropout2d": dropout2d,
 }
-
-POLICIES = {layer: {"behind_mask": "skipped"} for layer in LAYERS}
