@@ -5,14 +5,11 @@ python -m conformance.findings > docs/findings.md
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
 
+from conformance.declarations import declarations
 from conformance.target import Deviation
 
-_TARGETS = Path(__file__).parent / "targets"
 _HEAD = """# Findings
 
 What conforms to no documented formula in the arithmetic that the library declares: {count} deviations of the versions
@@ -43,21 +40,10 @@ def page() -> str:
 
 def _found() -> Iterator[tuple[str, tuple[Deviation, ...]]]:
     """The deviations of every library, by where they are."""
-    for path in sorted(_TARGETS.glob("*/_deviations*.py")):
-        module = _module(path)
+    for folder, module in declarations("_deviations*.py"):
         for name, place in _PLACES.items():
             if deviations := getattr(module, name, ()):
-                yield f"{path.parent.name}{place}", deviations
-
-
-def _module(path: Path) -> ModuleType:
-    """The module in this file. Its package is not imported: that needs the library, which may not be here."""
-    description = importlib.util.spec_from_file_location(f"{path.parent.name}{path.stem}", path)
-    assert description is not None
-    assert description.loader is not None
-    module = importlib.util.module_from_spec(description)
-    description.loader.exec_module(module)
-    return module
+                yield f"{folder}{place}", deviations
 
 
 def _entry(deviation: Deviation) -> str:

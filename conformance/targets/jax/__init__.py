@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import ChainMap
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -15,10 +16,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.target import Declared, Target
+from conformance.targets.jax import (
+    activation,
+    attention,
+    convolution,
+    dense,
+    embedding,
+    initialisation,
+    interpolation,
+    normalisation,
+    pooling,
+    recurrent,
+    regularisation,
+)
 from conformance.targets.jax._deviations import KNOWN
-from conformance.targets.jax.layers import LAYERS, POLICIES
+from conformance.targets.jax._dialect import POLICIES
 
 VARIANTS = ("",)
+
+# Each offers the layers of one family.
+_FAMILIES = (
+    activation,
+    attention,
+    convolution,
+    dense,
+    embedding,
+    initialisation,
+    interpolation,
+    normalisation,
+    pooling,
+    recurrent,
+    regularisation,
+)
+LAYERS: dict[str, Callable[..., Any]] = dict(ChainMap(*(family.LAYERS for family in _FAMILIES)))
 
 _FLUSHES = "XLA's CPU executables run with subnormals flushed to zero"
 

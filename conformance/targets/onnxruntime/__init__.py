@@ -12,6 +12,7 @@ import onnxruntime
 from conformance.target import Declared, Target
 from conformance.targets.onnxruntime import layers, normalisation, recurrent, spatial
 from conformance.targets.onnxruntime._deviations import CONSTANT, KNOWN
+from conformance.targets.onnxruntime._dialect import POLICIES
 from conformance.targets.onnxruntime._models import OPSET, constant_weights
 
 VARIANTS = ("", "constant")
@@ -41,7 +42,7 @@ class OnnxRuntime(Target):
     """
 
     formats = ("float64", "float32", "float16")
-    policies = layers.POLICIES
+    policies = POLICIES
 
     def __init__(self, variant: str) -> None:
         self.name = f"onnxruntime-{variant}" if variant else "onnxruntime"

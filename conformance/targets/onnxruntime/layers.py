@@ -124,9 +124,5 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "dropout": dropout,
 }
 
-POLICIES = {
-    "scaled_dot_product_attention": {"fully_masked": "zero", "behind_mask": "times_zero"},
-}
-
 # Products that have been stored are the scores, and softmax takes those: core/providers/cpu/llm/attention.cc.
 ALGORITHMS = {"scaled_dot_product_attention": "unfused"}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from conformance.target import Unsupported
+from conformance.targets.onnxruntime._dialect import WRITING
 from conformance.targets.onnxruntime._models import Array, run
 
 
@@ -40,10 +41,10 @@ def lstm(
     bidirectional: bool = False,
     proj_size: int = 0,
 ) -> tuple[Array, ...]:
-    """LSTM, whose gates are in the order i, o, f, g."""
+    """LSTM."""
     if proj_size:
         raise Unsupported("LSTM has no projection")
-    order = [0, 3, 1, 2]
+    order = ["ifgo".index(gate) for gate in WRITING["lstm gates"]]
     return _stacked("LSTM", order, input, [h_0, c_0], weights, num_layers, bias, batch_first, bidirectional, {})
 
 
@@ -58,9 +59,10 @@ def gru(
     bidirectional: bool = False,
     reset_after: bool = True,
 ) -> tuple[Array, ...]:
-    """GRU, whose gates are in the order z, r, n; linear_before_reset is the reset gate after the product."""
+    """GRU; linear_before_reset is the reset gate after the product."""
     how = {"linear_before_reset": int(reset_after)}
-    return _stacked("GRU", [1, 0, 2], input, [h_0], weights, num_layers, bias, batch_first, bidirectional, how)
+    order = ["rzn".index(gate) for gate in WRITING["gru gates"]]
+    return _stacked("GRU", order, input, [h_0], weights, num_layers, bias, batch_first, bidirectional, how)
 
 
 def _stacked(

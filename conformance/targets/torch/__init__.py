@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from conformance.case import Case
 from conformance.target import Declared, Target, Unavailable
 from conformance.targets.torch import _deviations, _deviations_cuda
+from conformance.targets.torch._dialect import POLICIES
 from conformance.targets.torch._layouts import LAYOUTS
 from conformance.targets.torch._modules import Living
 
@@ -167,11 +168,9 @@ def _by_device(name: str) -> dict[str, dict[Any, Any]]:
     return {device: dict(ChainMap(*(tables.get(device, {}) for tables in _families(name)))) for device in VARIANTS}
 
 
-# Each file of this package offers the layers of one family and the conventions they follow; and, by device, the order
-# of operations they use where it is not the formula's, in all cases or by the case, and where their kernels compute
-# less accurately than in float64.
+# Each file of this package offers the layers of one family; and, by device, the order of operations they use where it
+# is not the formula's, in all cases or by the case, and where their kernels compute less accurately than in float64.
 LAYERS: dict[str, Callable[..., Any]] = _collected("LAYERS")
-POLICIES: dict[str, Mapping[str, Any]] = _collected("POLICIES")
 ALGORITHMS: dict[str, dict[Any, str]] = _by_device("ALGORITHMS")
 BACKWARD: dict[str, dict[Any, str]] = _by_device("BACKWARD")
 SCATTERED: dict[str, dict[Any, frozenset[str]]] = _by_device("SCATTERED")

@@ -136,16 +136,6 @@ LAYERS = {
     "self_attention": self_attention,
 }
 
-POLICIES = {
-    "scaled_dot_product_attention": {
-        "causal_alignment": "top_left",
-        "fully_masked": "zero",
-        "behind_mask": "times_zero",
-    },
-    "multi_head_attention": {"fully_masked": "nan", "behind_mask": "times_zero"},
-    "local_attention": {"behind_mask": "times_zero"},
-}
-
 _FUSED = ("scaled_dot_product_attention", "local_attention", "multi_head_attention")
 _UNFUSED = LAYERS.keys() - {"positional_encoding", *_FUSED}
 

@@ -1,0 +1,36 @@
+"""The conventions of ONNX's operators in onnxruntime."""
+
+from __future__ import annotations
+
+POLICIES = {
+    "relu": {"nan": "propagated"},
+    "max_pool2d": {"nan": "propagated"},
+    "dropout": {"behind_mask": "times_zero"},
+    "scaled_dot_product_attention": {
+        "causal_alignment": "top_left",
+        "fully_masked": "zero",
+        "behind_mask": "times_zero",
+    },
+}
+
+CHOICES = {
+    ("conv2d", "padding_mode"): ("zeros",),
+    ("avg_pool2d", "count_include_pad"): (True, False),
+    ("gru", "reset_after"): (True, False),
+    ("upsample_bilinear", "align_corners"): (True, False),
+    ("upsample_bilinear", "asymmetric"): (True, False),
+    ("upsample_nearest", "rounding"): ("floor", "half_up"),
+}
+
+WRITING = {
+    "images": "NCHW",
+    "linear weight": "either: Gemm transposes",
+    "conv2d weight": "OIHW",
+    "conv_transpose2d weight": "IOHW",
+    "lstm gates": "iofg",
+    "gru gates": "zrn",
+    "recurrent biases": "two, one for each product",
+    "eps": "added to the variance",
+    "momentum": "the share of the old statistic",
+    "running variance": "population",
+}

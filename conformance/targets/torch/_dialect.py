@@ -1,0 +1,41 @@
+"""The conventions of PyTorch, most of which are those of the suite."""
+
+from __future__ import annotations
+
+POLICIES = {
+    "relu": {"nan": "propagated"},
+    "max_pool2d": {"nan": "propagated"},
+    "dropout": {"behind_mask": "times_zero"},
+    "dropout2d": {"behind_mask": "times_zero"},
+    "scaled_dot_product_attention": {
+        "causal_alignment": "top_left",
+        "fully_masked": "zero",
+        "behind_mask": "times_zero",
+    },
+    "multi_head_attention": {"fully_masked": "nan", "behind_mask": "times_zero"},
+    "local_attention": {"behind_mask": "times_zero"},
+}
+
+CHOICES = {
+    ("conv2d", "padding_mode"): ("zeros", "reflect", "replicate", "circular"),
+    ("avg_pool2d", "count_include_pad"): (True, False),
+    ("gru", "reset_after"): (True,),
+    ("upsample_bilinear", "align_corners"): (True, False),
+    ("upsample_bilinear", "asymmetric"): (False,),
+    ("upsample_nearest", "rounding"): ("floor",),
+}
+
+WRITING = {
+    "images": "NCHW",
+    "linear weight": "OI",
+    "conv2d weight": "OIHW",
+    "conv_transpose2d weight": "IOHW",
+    "lstm gates": "ifgo",
+    "gru gates": "rzn",
+    "recurrent biases": "two, one for each product",
+    "eps": "added to the variance",
+    "momentum": "the share of the new statistic",
+    "running variance": "unbiased",
+    "fans": "in: axis 1, out: axis 0, times the kernel's positions",
+    "normal initialisers": "normal",
+}
