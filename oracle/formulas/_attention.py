@@ -115,7 +115,7 @@ def softmax_rows(
     def row(*query: int) -> Row:
         added = {j: masks(*query, j) for j in range(keys)}
         permitted = {j: row for j, row in added.items() if not any(map(_forbids, row))}
-        scores = {j: total([score(*query, j), *filter(_adds, row)]) for j, row in permitted.items()}
+        scores = {j: total([score(*query, j), *_together(row)]) for j, row in permitted.items()}
         if scores:
             kept = scores if fused else {j: stored(s) for j, s in scores.items()}
             return _recomputed_row(kept) if recomputed else weigh(kept)
@@ -124,12 +124,18 @@ def softmax_rows(
         if fully_masked == "mean":
             return {j: stored(1.0 / constant(keys)) for j in range(keys)}
         nan = constant(float("nan"))  # times the scores: every derivative is NaN too
-        return {j: nan * total([score(*query, j), *filter(_adds, row)]) for j, row in added.items()}
+        return {j: nan * total([score(*query, j), *_together(row)]) for j, row in added.items()}
 
     def hidden(*query: int) -> Row:
         return {j: score(*query, j) for j in range(keys) if any(map(_forbids, masks(*query, j)))}
 
     return Weights(tensor(queries, row), hidden if behind_mask == "times_zero" else None)
+
+
+def _together(masks: Sequence[Scalar | bool]) -> list[Scalar]:
+    """What masks add to a score: several may be made one, and stored, beforehand."""
+    added = list(filter(_adds, masks))
+    return [stored(total(added))] if len(added) > 1 else added
 
 
 def _adds(mask: Scalar | bool) -> bool:

@@ -20,7 +20,7 @@ from oracle.formulas._shapes import require_at_least, require_rank, require_shap
 from oracle.formulas._softmax import Row, productwise_row, softmax_row
 from oracle.formulas.linear import linear
 from oracle.formulas.linear import stepwise as linear_stepwise
-from oracle.scalar import Scalar, minus_infinite, stored, total
+from oracle.scalar import Scalar, stored, total
 from oracle.tensor import Tensor, tensor
 
 
@@ -132,8 +132,7 @@ def written(
         if attn_mask is not None:
             head = () if attn_mask.rank == 2 else (n * num_heads + h,)
             found.append(_inverted(attn_mask[*head, i, j]))
-        adds = len(found) == 2 and not any(x is True or x is False or minus_infinite(x) for x in found)
-        return [stored(total(found))] if adds else found  # two masks may be made one beforehand
+        return found
 
     recomputed = recomputed and not need_weights  # weights that are asked for are kept
     shape = (samples, num_heads, length, key.shape[1])
