@@ -15,7 +15,9 @@ from oracle.formulas._normalised import (
     IN_STORAGE,
     KEPT,
     RECURRENT,
+    SAVED,
     SLOPED,
+    SLOPED_APART,
     STEPWISE,
     STEPWISE_IN_STORAGE,
     WEIGHTED,
@@ -86,8 +88,10 @@ def written(
     if not training and (running_mean is None or running_var is None):
         raise ValueError("evaluation needs running_mean and running_var")
 
+    input, seen = writing.taken(input), writing.taken(input)
+
     def values(c: int) -> list[Scalar]:
-        return [input[n, c, *place] for n in range(samples) for place in places]
+        return [seen[n, c, *place] for n in range(samples) for place in places]
 
     average = tensor([channels], lambda c: writing.mean(values(c)))
     batch_mean = tensor([channels], lambda c: stored(average[c]))
@@ -123,7 +127,9 @@ def written(
 folded = partial(written, KEPT)
 folded_in_storage = partial(written, IN_STORAGE)
 sloped = partial(written, SLOPED)
+sloped_apart = partial(written, SLOPED_APART)
 recurrent = partial(written, RECURRENT)
+saved = partial(written, SAVED)
 stepwise = partial(written, STEPWISE)
 stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)
 weighted = partial(written, WEIGHTED)
