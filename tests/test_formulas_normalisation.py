@@ -137,7 +137,7 @@ def test_torch_in_float64_stays_within_the_bound_of_the_truth(layer: str, data: 
 
 
 @layers
-@pytest.mark.parametrize("writing", ["folded", "recurrent"])
+@pytest.mark.parametrize("writing", ["folded", "recurrent", "saved", "sloped_apart"])
 @often
 @given(st.data())
 def test_all_writings_have_the_same_value(layer: str, writing: str, data: st.DataObject) -> None:

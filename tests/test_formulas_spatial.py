@@ -135,7 +135,7 @@ CASES: dict[str, st.SearchStrategy[Call]] = {
 layers = pytest.mark.parametrize("layer", CASES)
 
 
-INTERPOLATED = ("rows_first", "columns_first")
+INTERPOLATED = ("rows_first", "columns_first", "lerped")
 
 
 def by_torch(call: Call, dtype: torch.dtype) -> torch.Tensor:

@@ -10,8 +10,11 @@ two; what the other lanes hold must be kept out of every sum.
 # mypy: disable-error-code="no-any-return, no-untyped-def, no-untyped-call, misc, attr-defined, name-defined"
 
 import os
+from dataclasses import replace
 
 import torch
+
+from conformance import load
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when triton is imported
@@ -22,6 +25,15 @@ import triton.language as tl
 extends = f"torch-{'cuda' if torch.cuda.is_available() else 'cpu'}"
 # The interpreter cuts numbers off where a GPU rounds them to bfloat16.
 formats = ("float32", "float16", *(["bfloat16"] if torch.cuda.is_available() else []))
+
+# On CUDA tl.exp is the instruction ex2.approx of the product with log2 e, as __expf is: 2 + |1.173 x| ulp (CUDA C++
+# Programming Guide, Intrinsic Functions), 124 where x is -104, below which the result is zero. An ulp is at most 2 u.
+_UNITS = {"exp": 2 * 124.0} if torch.cuda.is_available() else {}
+
+
+def declared(layer, format):
+    found = load(extends).declared(layer, format)
+    return replace(found, units={**found.units, **_UNITS})
 
 
 @triton.jit

@@ -79,6 +79,10 @@ class Axis:
             for k in range(max(low, pixel - 1), min(high, pixel + 2) + 1)
         ]
 
+    def before_place(self, i: int) -> int:
+        """The last pixel that is not behind the place, or the first pixel of all."""
+        return min(max(math.floor(self.place(i)), 0), self.size - 1)
+
     def idle(self, i: int) -> list[int]:
         """Pixels that an implementation, which always takes two, may take with the weight 0.
 

@@ -23,7 +23,7 @@ from oracle.scalar import (
     total,
     with_derivative_of,
 )
-from oracle.tensor import Tensor
+from oracle.tensor import Tensor, rounded
 
 # How x becomes y: from x, the mean, 1 / standard deviation, weight and bias (None: absent).
 AffineMap: TypeAlias = Callable[[Scalar, Scalar, Scalar, Scalar | None, Scalar | None], Scalar]
@@ -201,14 +201,19 @@ def _computed(x: Scalar) -> Scalar:
     return x
 
 
+def _itself(x: Tensor) -> Tensor:
+    return x
+
+
 @dataclass(frozen=True)
 class Writing:
     """A way to write a normalisation.
 
     Its mean, its sum of squares about the mean, its affine map, whether it keeps the statistics as they are computed or
     ``stored``, the variance that n values have with that sum, the ``unbiased`` one, given n − 1, of running statistics,
-    1 / √(σ² + ε), and whether the derivatives of a channel's values towards its statistics, which they ``share``, are
-    added up in one sum or ``reused`` one by one.
+    1 / √(σ² + ε), whether the derivatives of a channel's values towards its statistics, which they ``share``, are
+    added up in one sum or ``reused`` one by one, and how the statistics, and on their own the map, take the input: as
+    it is, or ``rounded``, so that the derivatives of each use are stored.
     """
 
     mean: Callable[[Sequence[Scalar]], Scalar] = mean_of
@@ -219,6 +224,7 @@ class Writing:
     unbiased: Callable[[Scalar, int], Scalar] = population_variance
     inverse: Callable[[Scalar, float | Fraction], Scalar] = inverse_deviation
     share: Callable[[Scalar], Scalar] = _computed
+    taken: Callable[[Tensor], Tensor] = _itself
 
 
 DOCUMENTED = Writing()
@@ -233,8 +239,11 @@ STEPWISE = replace(KEPT, mean=mean_of_stored, affine=as_stepwise, inverse=invers
 STEPWISE_IN_STORAGE = replace(STEPWISE, variance=stored_variance, unbiased=stored_variance)
 # As compilers have them: products with 1 / n, and one slope for each element.
 SLOPED = Writing(mean=mean_by_reciprocal, variance=variance_by_reciprocal, affine=as_sloped)
+SLOPED_APART = replace(SLOPED, taken=rounded)
 # Means by Welford's recurrence, which parallel reductions merge, and nothing else changed.
 RECURRENT = Writing(mean=welford_mean)
+# The same, and derivatives take the statistics as they are stored.
+SAVED = replace(RECURRENT, squares=squares_about_kept, kept=stored, inverse=inverse_deviation_kept)
 WEIGHTED = replace(RECURRENT, affine=as_weighted, inverse=inverse_deviation_kept, share=reused)
 # for derivatives: a ȳ + b x + c
 COLLECTED = Writing(welford_mean, squares_collected, as_folded, stored, inverse=inverse_deviation_kept)

@@ -16,7 +16,9 @@ from oracle.formulas._normalised import (
     KEPT,
     KEPT_RECURRENT,
     RECURRENT,
+    SAVED,
     SLOPED,
+    SLOPED_APART,
     STEPWISE,
     STEPWISE_IN_STORAGE,
     WEIGHTED,
@@ -87,8 +89,10 @@ def written(
     if not training and (running_mean is None or running_var is None):
         raise ValueError("evaluation needs running_mean and running_var")
 
+    input, seen = writing.taken(input), writing.taken(input)
+
     def values(c: int) -> list[Scalar]:
-        return [input[n, c, *place] for n in range(samples) for place in places]
+        return [seen[n, c, *place] for n in range(samples) for place in places]
 
     average = tensor([channels], lambda c: writing.mean(values(c)))
     batch_mean = tensor([channels], lambda c: stored(average[c]))
@@ -125,7 +129,9 @@ folded = partial(written, KEPT)
 folded_in_storage = partial(written, IN_STORAGE)
 folded_recurrent = partial(written, KEPT_RECURRENT)
 sloped = partial(written, SLOPED)
+sloped_apart = partial(written, SLOPED_APART)
 recurrent = partial(written, RECURRENT)
+saved = partial(written, SAVED)
 stepwise = partial(written, STEPWISE)
 stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)
 weighted = partial(written, WEIGHTED)

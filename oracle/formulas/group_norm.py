@@ -17,7 +17,9 @@ from oracle.formulas._normalised import (
     NORMALISED_FIRST,
     RECURRENT,
     RECURRENT_IN_STORAGE,
+    SAVED,
     SLOPED,
+    SLOPED_APART,
     Writing,
     at,
 )
@@ -59,9 +61,10 @@ def written(
     if channels % num_groups != 0:
         raise ValueError(f"{channels} channels do not divide into {num_groups} groups")
     size = channels // num_groups
+    input, seen = writing.taken(input), writing.taken(input)
 
     def values(n: int, g: int) -> list[Scalar]:
-        return [x for c in range(g * size, (g + 1) * size) for x in input[n, c, ...]]
+        return [x for c in range(g * size, (g + 1) * size) for x in seen[n, c, ...]]
 
     mean = tensor([samples, num_groups], lambda n, g: writing.mean(values(n, g)))
 
@@ -84,7 +87,9 @@ def written(
 folded = partial(written, FOLDED)
 collected = partial(written, COLLECTED)
 sloped = partial(written, SLOPED)
+sloped_apart = partial(written, SLOPED_APART)
 recurrent = partial(written, RECURRENT)
+saved = partial(written, SAVED)
 recurrent_in_storage = partial(written, RECURRENT_IN_STORAGE)
 folded_in_storage = partial(written, FOLDED_IN_STORAGE)
 collected_in_storage = partial(written, COLLECTED_IN_STORAGE)

@@ -17,7 +17,9 @@ from oracle.formulas._normalised import (
     KEPT,
     KEPT_RECURRENT,
     RECURRENT,
+    SAVED,
     SLOPED,
+    SLOPED_APART,
     STEPWISE,
     STEPWISE_IN_STORAGE,
     WEIGHTED,
@@ -83,12 +85,14 @@ def written(
     if not use_input_stats and (running_mean is None or running_var is None):
         raise ValueError("without input statistics, running_mean and running_var must be given")
 
+    input, seen = writing.taken(input), writing.taken(input)
+
     def per_instance(value: Callable[[int, int], Scalar]) -> Tensor:
         return tensor([samples, channels], value)
 
-    average = per_instance(lambda n, c: writing.mean(input[n, c, ...]))
+    average = per_instance(lambda n, c: writing.mean(seen[n, c, ...]))
     own_mean = per_instance(lambda n, c: stored(average[n, c]))
-    squares = per_instance(lambda n, c: stored(writing.squares(average[n, c], input[n, c, ...])))
+    squares = per_instance(lambda n, c: stored(writing.squares(average[n, c], seen[n, c, ...])))
     own_variance = per_instance(lambda n, c: writing.variance(squares[n, c], count))
 
     def saved(own: Tensor, running: Tensor | None) -> Tensor:
@@ -128,7 +132,9 @@ folded = partial(written, KEPT)
 folded_in_storage = partial(written, IN_STORAGE)
 folded_recurrent = partial(written, KEPT_RECURRENT)
 sloped = partial(written, SLOPED)
+sloped_apart = partial(written, SLOPED_APART)
 recurrent = partial(written, RECURRENT)
+saved = partial(written, SAVED)
 stepwise = partial(written, STEPWISE)
 stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)
 weighted = partial(written, WEIGHTED)

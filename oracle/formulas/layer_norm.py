@@ -14,7 +14,9 @@ from oracle.formulas._normalised import (
     DOCUMENTED,
     FOLDED,
     RECURRENT,
+    SAVED,
     SLOPED,
+    SLOPED_APART,
     Writing,
     as_folded_first,
     at,
@@ -58,11 +60,12 @@ def written(
     require_shape("weight", weight, *normalized_shape)
     require_shape("bias", bias, *normalized_shape)
     samples = input.shape[:axis]
+    input, seen = writing.taken(input), writing.taken(input)
 
-    mean = tensor(samples, lambda *n: writing.mean(input[*n, ...]))
+    mean = tensor(samples, lambda *n: writing.mean(seen[*n, ...]))
 
     def inverse_at(*n: int) -> Scalar:
-        xs = input[*n, ...]
+        xs = seen[*n, ...]
         return writing.kept(writing.inverse(writing.variance(writing.squares(mean[n], xs), len(xs)), eps))
 
     inverse = tensor(samples, inverse_at)
@@ -79,4 +82,6 @@ def written(
 folded = partial(written, replace(FOLDED, affine=as_folded_first))
 collected = partial(written, replace(COLLECTED, affine=as_folded_first))
 sloped = partial(written, SLOPED)
+sloped_apart = partial(written, SLOPED_APART)
 recurrent = partial(written, RECURRENT)
+saved = partial(written, SAVED)

@@ -68,6 +68,12 @@ def columns_first(input: Tensor, **how: Any) -> Tensor:
     return rounded(_along(vertical, _along(horizontal, input).swapped(-2, -1)).swapped(-2, -1))
 
 
+def lerped(input: Tensor, **how: Any) -> Tensor:
+    """The same numbers, v + α (w - v) between neighbours v and w, along rows and then along columns."""
+    vertical, horizontal = _axes(input, **how)
+    return rounded(_along(vertical, _along(horizontal, input, True).swapped(-2, -1), True).swapped(-2, -1))
+
+
 def _axes(
     input: Tensor,
     size: Sequence[int] | None = None,
@@ -91,13 +97,19 @@ def _axes(
     ]
 
 
-def _along(axis: Axis, x: Tensor) -> Tensor:
-    """Interpolated along the last axis alone."""
+def _along(axis: Axis, x: Tensor, from_one: bool = False) -> Tensor:
+    """Interpolated along the last axis alone, with ``from_one`` as v + Σ α (w - v), v the pixel before the place."""
     pixels = cache(axis.linear)
 
     def y(*index: int) -> Scalar:
         *n, i = index
-        found = dot([w for _, w in pixels(i)], [x[*n, k] for k, _ in pixels(i)])
+        if from_one:
+            before = axis.before_place(i)
+            v = x[*n, before]
+            others = [(k, w) for k, w in pixels(i) if k != before]
+            found = dot([w for _, w in others], [x[*n, k] - v for k, _ in others], v)
+        else:
+            found = dot([w for _, w in pixels(i)], [x[*n, k] for k, _ in pixels(i)])
         idle = axis.idle(i)
         return beside(found, lambda: [x[*n, k] for k in idle]) if idle else found
 

@@ -72,9 +72,9 @@ _ROUNDED_ONCE = frozenset(
 )
 _STEPWISE = frozenset({"linear", "custom_linear"})
 
-# The transposed programs of normalisations round to half precision where the programs themselves do not.
+# In half precision the input of a normalisation is converted to float32 twice, for its statistics and for what is
+# normalised with them: so is the derivative stored twice, before the two are added.
 _NORMALISATIONS = frozenset({"batch_norm", "layer_norm", "group_norm", "instance_norm"})
-_TRANSPOSED = "which operations of the derivatives of normalisations XLA rounds to half precision is not specified"
 
 # Any other layer is operations on stored numbers: each is computed in float32 and rounded. 32 of its units are 1/256 of
 # one of float16.
@@ -134,11 +134,9 @@ class Jax(Target):
     def declared(self, layer: str, format: str) -> Declared:
         found = replace(super().declared(layer, format), flush=True, reason=_FLUSHES)
         if layer in _NORMALISATIONS:
-            found = replace(found, algorithm="sloped")
+            return replace(found, algorithm="sloped", backward="sloped_apart")
         if format in ("float64", "float32"):
             return found
-        if layer in _NORMALISATIONS:
-            return replace(found, undeclared=_TRANSPOSED)
         if layer in _ROUNDED_ONCE:
             return found
         if layer in _STEPWISE:
