@@ -10,7 +10,7 @@ from typing import Any
 import flax
 import jax
 
-from conformance.target import Declared, Target
+from conformance.target import Declared, Target, stepwise
 from conformance.targets._jax_arrays import JaxArrays, compiled
 from conformance.targets.jax._deviations import KNOWN
 from conformance.targets.jax.layers import LAYERS, POLICIES
@@ -43,10 +43,6 @@ _STEPWISE = frozenset({"linear", "custom_linear"})
 _NORMALISATIONS = frozenset({"batch_norm", "layer_norm", "group_norm", "instance_norm"})
 _TRANSPOSED = "which operations of the derivatives of normalisations XLA rounds to half precision is not specified"
 
-# Any other layer is operations on stored numbers: each is computed in float32 and rounded. 32 of its units are 1/256 of
-# one of float16.
-_ROUNDED_UNITS = dict.fromkeys(("exp", "log", "tanh", "power", "sqrt"), 1.0 + 2.0**-8)
-
 
 class Jax(JaxArrays):
     """The layers of JAX and flax."""
@@ -63,9 +59,7 @@ class Jax(JaxArrays):
         function = LAYERS.get(name)
         if function is None or "key" not in inspect.signature(function).parameters:
             return function and compiled(function)
-        return lambda *tensors, **parameters: compiled(function)(
-            *tensors, key=jax.random.key(self._seed), **parameters
-        )
+        return lambda *tensors, **parameters: compiled(function)(*tensors, key=jax.random.key(self._seed), **parameters)
 
     def declared(self, layer: str, format: str) -> Declared:
         found = replace(super().declared(layer, format), flush=True, reason=_FLUSHES)
@@ -79,7 +73,7 @@ class Jax(JaxArrays):
             return found
         if layer in _STEPWISE:
             return replace(found, algorithm="stepwise")
-        return replace(found, compute=format, units=_ROUNDED_UNITS, reason="every operation rounds to the format")
+        return stepwise(found, format)  # any other layer is operations on stored numbers
 
 
 def target(variant: str) -> Target:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.target import Declared, Target
+from conformance.target import Declared
 
 # Keras adds a bias to a product that has been stored; it normalises by one slope and one offset, but with what PyTorch
 # has of its own.
@@ -16,7 +16,14 @@ _EVERYWHERE = {
 _FOLDED = {"batch_norm": "folded", "group_norm": "folded", "instance_norm": "folded"}
 ALGORITHMS: dict[str, dict[str, str]] = {
     "jax": {**_EVERYWHERE, **_FOLDED},
-    "torch": {**_EVERYWHERE, **_FOLDED, "batch_norm": "sloped", "softmax": "vectorised", "log_softmax": "vectorised", "layer_norm": "folded"},
+    "torch": {
+        **_EVERYWHERE,
+        **_FOLDED,
+        "batch_norm": "sloped",
+        "softmax": "vectorised",
+        "log_softmax": "vectorised",
+        "layer_norm": "folded",
+    },
     "tensorflow": {**_EVERYWHERE, **_FOLDED},
 }
 

@@ -35,4 +35,4 @@ def applied(
 
 def batched(layer: Any, input: Array, rank: int) -> Array:
     """What a function makes of an input of this rank; where the batch is missing, of a batch of one."""
-    return layer(input) if input.ndim >= rank else layer(input[None])[0]
+    return layer(input[None])[0] if input.ndim == rank - 1 else layer(input)

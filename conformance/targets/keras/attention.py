@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from conformance.target import Unsupported
-from conformance.targets.keras._calls import Array, applied, batched, made
+from conformance.targets.keras._calls import Array, applied, made
 from conformance.targets.keras.dense import custom_linear, linear
 
 
@@ -32,7 +32,9 @@ def scaled_dot_product_attention(
     if is_causal and attn_mask is not None:
         raise Unsupported("keras.ops.dot_product_attention takes a mask beside is_causal")
     if not enable_gqa and tuple(query.shape[:-2]) != tuple(key.shape[:-2]):
-        raise Unsupported("keras.ops.dot_product_attention shares heads wherever their number divides that of the queries")
+        raise Unsupported(
+            "keras.ops.dot_product_attention shares heads wherever their number divides that of the queries"
+        )
 
     def joined(x: Array) -> Array:
         """(batch, length, heads, width)."""

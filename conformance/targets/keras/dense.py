@@ -20,9 +20,7 @@ def custom_linear(input: Array, weight: Array, bias: Array | None) -> Array:
     """Dense itself."""
 
     def dense(x: Array) -> Array:
-        layer = made(
-            keras.layers.Dense, x, weight.shape[1], use_bias=bias is not None, kernel_initializer="zeros"
-        )
+        layer = made(keras.layers.Dense, x, weight.shape[1], use_bias=bias is not None, kernel_initializer="zeros")
         return applied(layer, [weight, bias], x)
 
     return batched(dense, input, 2)

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from conformance.target import Declared, Target, Unsupported
+from conformance.target import Declared, Target, Unsupported, stepwise
 from conformance.targets.tensorflow import layers, normalisation, random, recurrent, spatial
 from conformance.targets.tensorflow._deviations import KNOWN
 
@@ -24,7 +24,23 @@ LAYERS: dict[str, Callable[..., Any]] = {
     **recurrent.LAYERS,
     **random.LAYERS,
 }
-ALGORITHMS = {**layers.ALGORITHMS, **normalisation.ALGORITHMS}
+ALGORITHMS = {**layers.ALGORITHMS, **spatial.ALGORITHMS, **normalisation.ALGORITHMS}
+
+# What TensorFlow says of derivatives that it does not have on a CPU.
+_MISSING = ("No gradient defined", "not supported on CPU", "do not yet support")
+
+# In half precision these layers compute in float32 and round what they store; any other is operations on stored
+# numbers.
+_ROUNDED_ONCE = frozenset(
+    [
+        *ALGORITHMS.keys() - normalisation.LAYERS.keys(),
+        *("relu", "embedding", "max_pool2d", "avg_pool2d", "upsample_nearest", "upsample_nearest_exact"),
+        *random.LAYERS,
+    ]
+)
+
+# The derivatives of copied pixels are added one by one: core/kernels/image/resize_nearest_neighbor_op.cc.
+_SCATTERED = frozenset({"upsample_nearest", "upsample_nearest_exact"})
 
 
 class TensorFlow(Target):
@@ -64,8 +80,10 @@ class TensorFlow(Target):
         reached, factors = map(list, zip(*pairs, strict=True))
         try:
             found = tape.gradient(reached, list(leaves), factors)
-        except LookupError as error:
-            raise Unsupported(str(error)) from error
+        except (LookupError, tf.errors.InvalidArgumentError) as error:
+            if any(words in str(error) for words in _MISSING):
+                raise Unsupported(str(error)) from error
+            raise
         return outputs, [None if g is None else tf.convert_to_tensor(g) for g in found]
 
     def layer(self, name: str) -> Callable[..., Any] | None:
@@ -75,7 +93,9 @@ class TensorFlow(Target):
         return lambda *tensors, **parameters: function(*tensors, seed=self._seed, **parameters)
 
     def declared(self, layer: str, format: str) -> Declared:
-        return replace(super().declared(layer, format), algorithm=ALGORITHMS.get(layer))
+        scattered = frozenset({"input"} if layer in _SCATTERED else ())
+        found = replace(super().declared(layer, format), algorithm=ALGORITHMS.get(layer), scattered=scattered)
+        return found if format in ("float64", "float32") or layer in _ROUNDED_ONCE else stepwise(found, format)
 
     def seed(self, seed: int) -> None:
         self._seed = seed

@@ -30,9 +30,9 @@ def batch_norm(
     if not training and len(kept) < 2:
         raise ValueError("without statistics of the batch, running ones must be given")
     axes = [axis for axis in range(input.ndim) if axis != 1]
-    mean, variance = tf.nn.moments(input, axes) if training else kept
     shape = [-1 if axis == 1 else 1 for axis in range(input.ndim)]
-    return (_normalised(input, mean, variance, weight, bias, shape, eps), *kept)
+    observed = tf.nn.moments(input, axes, keepdims=True) if training else [tf.reshape(x, shape) for x in kept]
+    return (_normalised(input, *observed, weight, bias, shape, eps), *kept)
 
 
 def layer_norm(
@@ -88,10 +88,9 @@ def _normalised(
     shape: Sequence[int],
     eps: float,
 ) -> Array:
-    """tf.nn.batch_normalization with statistics and parameters of this shape, or of one that can be repeated to it."""
+    """tf.nn.batch_normalization with parameters of this shape."""
     affine = [None if x is None else tf.reshape(x, shape) for x in (bias, weight)]
-    statistics = [tf.reshape(x, shape) if x.ndim == 1 else x for x in (mean, variance)]
-    return tf.nn.batch_normalization(input, *statistics, *affine, eps)
+    return tf.nn.batch_normalization(input, mean, variance, *affine, eps)
 
 
 LAYERS: dict[str, Callable[..., Any]] = {

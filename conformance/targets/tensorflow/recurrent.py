@@ -26,7 +26,7 @@ def lstm(
     bidirectional: bool = False,
     proj_size: int = 0,
 ) -> tuple[Array, ...]:
-    """tf.raw_ops.BlockLSTMV2, with gates in the order i, g, f, o and one bias for both products."""
+    """tf.raw_ops.BlockLSTMV2, with gates in the order of the formula and one bias for both products."""
     if proj_size:
         raise Unsupported("BlockLSTMV2 has no projection")
     if input.dtype not in (tf.float32, tf.float16):
@@ -34,8 +34,8 @@ def lstm(
 
     def unit(x: Array, h: Array, c: Array, w_ih: Array, w_hh: Array, *biases: Array) -> tuple[Array, tuple[Array, ...]]:
         size = w_hh.shape[1]
-        stacked = tf.concat([_reordered(w_ih), _reordered(w_hh)], axis=1)
-        both = _reordered(biases[0] + biases[1]) if biases else tf.zeros(4 * size, x.dtype)
+        stacked = tf.concat([w_ih, w_hh], axis=1)
+        both = biases[0] + biases[1] if biases else tf.zeros(4 * size, x.dtype)
         peephole = tf.zeros(size, x.dtype)
         found = tf.raw_ops.BlockLSTMV2(
             seq_len_max=tf.constant(x.shape[0], tf.int64),
@@ -52,12 +52,6 @@ def lstm(
 
     output, (h_n, c_n) = _stacked(unit, 4, input, (h_0, c_0), weights, num_layers, bias, batch_first, bidirectional)
     return output, h_n, c_n
-
-
-def _reordered(x: Array) -> Array:
-    """From the order i, f, g, o."""
-    i, f, g, o = tf.split(x, 4)
-    return tf.concat([i, g, f, o], axis=0)
 
 
 def gru(

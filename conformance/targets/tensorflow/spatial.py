@@ -51,6 +51,8 @@ def conv_transpose2d(
     """tf.nn.conv2d_transpose, which is told the shape of its output."""
     if groups != 1:
         raise Unsupported("tf.nn.conv2d_transpose has no groups")
+    if max(dilation) > 1:
+        raise Unsupported("tf.nn.conv2d_transpose has no dilations on a CPU")
     if any(extra >= step for extra, step in zip(output_padding, stride, strict=True)):
         raise Unsupported("tf.nn.conv2d_transpose takes no output_padding as large as the stride")
     images = _channels_last(input)
@@ -186,3 +188,6 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "upsample_nearest_exact": upsample_nearest_exact,
     "upsample_bilinear": upsample_bilinear,
 }
+
+# The bias is added to a product that has been stored.
+ALGORITHMS = {"conv2d": "stepwise", "conv_transpose2d": "stepwise"}
