@@ -56,7 +56,7 @@ class Keras(Target):
         return self._backend.called(function)
 
     def declared(self, layer: str, format: str) -> Declared:
-        return declared(self._name, layer, format)
+        return declared(self._name, self._arrays, layer, format)
 
     def seed(self, seed: int) -> None:
         self._seed = seed % _SEEDS

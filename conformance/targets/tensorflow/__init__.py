@@ -39,6 +39,8 @@ _ROUNDED_ONCE = frozenset(
     ]
 )
 
+_FLUSHES = "the threads of kernels run with subnormals flushed to zero: core/platform/denormal.cc"
+
 # The derivatives of copied pixels are added one by one: core/kernels/image/resize_nearest_neighbor_op.cc.
 _SCATTERED = frozenset({"upsample_nearest", "upsample_nearest_exact"})
 
@@ -93,9 +95,17 @@ class TensorFlow(Target):
         return lambda *tensors, **parameters: function(*tensors, seed=self._seed, **parameters)
 
     def declared(self, layer: str, format: str) -> Declared:
-        scattered = frozenset({"input"} if layer in _SCATTERED else ())
-        found = replace(super().declared(layer, format), algorithm=ALGORITHMS.get(layer), scattered=scattered)
-        return found if format in ("float64", "float32") or layer in _ROUNDED_ONCE else stepwise(found, format)
+        found = replace(
+            super().declared(layer, format),
+            flush=True,
+            algorithm=ALGORITHMS.get(layer),
+            scattered=frozenset({"input"} if layer in _SCATTERED else ()),
+            reason=_FLUSHES,
+        )
+        if format in ("float64", "float32") or layer in _ROUNDED_ONCE:
+            return found
+        # subnormals of float16 are normal numbers of float32, in which every operation is computed
+        return stepwise(replace(found, flush=format == "bfloat16"), format)
 
     def seed(self, seed: int) -> None:
         self._seed = seed

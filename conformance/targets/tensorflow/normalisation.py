@@ -100,4 +100,4 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "instance_norm": instance_norm,
 }
 
-ALGORITHMS = dict.fromkeys(("batch_norm", "group_norm", "instance_norm"), "folded")
+ALGORITHMS = dict.fromkeys(LAYERS, "affine")
