@@ -8,7 +8,7 @@ returns an array, or a tuple of arrays where the layer has several outputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -83,6 +83,15 @@ class Declared:
     undeclared: str = ""
     reason: str = ""
     normwise: bool = False
+
+
+# 32 units of float32 are 1/256 of one of float16.
+_ROUNDED_UNITS = dict.fromkeys(("exp", "log", "tanh", "power", "sqrt"), 1.0 + 2.0**-8)
+
+
+def stepwise(declared: Declared, format: str) -> Declared:
+    """The same for a narrow format, where every operation is computed in float32 and rounded to it."""
+    return replace(declared, compute=format, units=_ROUNDED_UNITS, reason="every operation rounds to the format")
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,8 @@ def _load(name: str, extended_by: tuple[str, ...]) -> Target:
     if stem in _built_in():
         module = _our_own(stem, name)
         if variant in module.VARIANTS:
-            built: Target = module.target(variant)
+            with _installed(name):
+                built: Target = module.target(variant)
             return built
         if name not in _registered():
             raise UnknownTarget(_unknown(name))
@@ -97,8 +98,15 @@ def _loading(name: str) -> Iterator[None]:
 
 
 def _our_own(stem: str, name: str) -> ModuleType:
-    try:
+    with _installed(name):
         return importlib.import_module(f"{__name__}.{stem}")
+
+
+@contextmanager
+def _installed(name: str) -> Iterator[None]:
+    """Raises ``Unavailable`` where a library that a target of ours needs is not there."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         if error.name is None or "." in error.name:  # a part of a library that is there
             raise
@@ -128,7 +136,7 @@ def _registered() -> dict[str, EntryPoint]:
 
 
 def _built_in() -> list[str]:
-    return [module.name for module in pkgutil.iter_modules(__path__)]
+    return [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
 
 
 def names() -> list[str]:

@@ -237,6 +237,9 @@ IN_STORAGE = replace(KEPT, variance=stored_variance, unbiased=stored_variance)
 # The same statistics in kernels for any strides.
 STEPWISE = replace(KEPT, mean=mean_of_stored, affine=as_stepwise, inverse=inverse_deviation_stepwise)
 STEPWISE_IN_STORAGE = replace(STEPWISE, variance=stored_variance, unbiased=stored_variance)
+# One slope and one offset, and nothing else changed; the same as compilers have it, with products with 1 / n.
+AFFINE = Writing(affine=as_folded)
+AFFINE_BY_RECIPROCAL = replace(AFFINE, mean=mean_by_reciprocal, variance=variance_by_reciprocal)
 # As compilers have them: products with 1 / n, and one slope for each element.
 SLOPED = Writing(mean=mean_by_reciprocal, variance=variance_by_reciprocal, affine=as_sloped)
 SLOPED_APART = replace(SLOPED, taken=rounded)

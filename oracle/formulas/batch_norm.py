@@ -11,6 +11,8 @@ from fractions import Fraction
 from functools import partial
 
 from oracle.formulas._normalised import (
+    AFFINE,
+    AFFINE_BY_RECIPROCAL,
     DOCUMENTED,
     IN_STORAGE,
     KEPT,
@@ -125,6 +127,8 @@ def written(
 
 
 # The same numbers in other orders of operations.
+affine = partial(written, AFFINE)
+affine_by_reciprocal = partial(written, AFFINE_BY_RECIPROCAL)
 folded = partial(written, KEPT)
 folded_in_storage = partial(written, IN_STORAGE)
 folded_recurrent = partial(written, KEPT_RECURRENT)

@@ -6,7 +6,7 @@ from functools import partial
 from oracle.formulas import _products
 from oracle.formulas._shapes import require_at_least, require_rank, require_shape
 from oracle.formulas._windows import Pair, padded_taps
-from oracle.scalar import Scalar, constant, dot, stored
+from oracle.scalar import Scalar, constant, dot, stored, total
 from oracle.sizes import convolution, same_padding
 from oracle.tensor import Tensor, tensor
 
@@ -45,6 +45,11 @@ def conv2d(
 def _at_once(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar]) -> Scalar:
     """All products and the bias in one sum."""
     return dot(xs, ws, *bias)
+
+
+def _stepwise(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar]) -> Scalar:
+    """The bias added to a product that has been stored."""
+    return total([stored(dot(xs, ws)), *bias])
 
 
 def _in_parts(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar]) -> Scalar:
@@ -106,7 +111,8 @@ def written(
     return tensor((*batch, filters, len(rows), len(columns)), y)
 
 
-# The same numbers in another order of operations.
+# The same numbers in other orders of operations.
+stepwise = partial(written, _stepwise)
 in_parts = partial(written, _in_parts)
 
 

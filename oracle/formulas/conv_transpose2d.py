@@ -10,7 +10,7 @@ from itertools import product
 from oracle.formulas import _products
 from oracle.formulas._shapes import require_at_least, require_rank, require_shape
 from oracle.formulas._windows import Pair
-from oracle.scalar import Scalar, accumulated, dot, stored
+from oracle.scalar import Scalar, accumulated, dot, stored, total
 from oracle.sizes import transposed_convolution
 from oracle.tensor import Tensor, tensor
 
@@ -55,6 +55,11 @@ def conv_transpose2d(
 def _at_once(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar], channels: int) -> Scalar:
     """All products and the bias in one sum."""
     return dot(xs, ws, *bias)
+
+
+def _stepwise(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar], channels: int) -> Scalar:
+    """The bias added to a product that has been stored."""
+    return total([stored(dot(xs, ws)), *bias])
 
 
 def _in_parts(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar], channels: int) -> Scalar:
@@ -120,6 +125,7 @@ def _conv_transpose2d(
 
 
 # The same numbers in other orders of operations; the last as a matrix product and col2im have it.
+stepwise = partial(_conv_transpose2d, _stepwise)
 in_parts = partial(_conv_transpose2d, _in_parts)
 by_columns = partial(_conv_transpose2d, _by_columns)
 

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from functools import partial
 
 from oracle.formulas._normalised import (
+    AFFINE,
+    AFFINE_BY_RECIPROCAL,
     DOCUMENTED,
     IN_STORAGE,
     KEPT,
@@ -128,6 +130,8 @@ def written(
 
 
 # The same numbers in other orders of operations.
+affine = partial(written, AFFINE)
+affine_by_reciprocal = partial(written, AFFINE_BY_RECIPROCAL)
 folded = partial(written, KEPT)
 folded_in_storage = partial(written, IN_STORAGE)
 folded_recurrent = partial(written, KEPT_RECURRENT)
