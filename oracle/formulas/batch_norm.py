@@ -11,6 +11,7 @@ from fractions import Fraction
 from functools import partial
 
 from oracle.formulas._normalised import (
+    BY_RECIPROCAL,
     DOCUMENTED,
     IN_STORAGE,
     KEPT,
@@ -127,3 +128,4 @@ recurrent = partial(written, RECURRENT)
 stepwise = partial(written, STEPWISE)
 stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)
 weighted = partial(written, WEIGHTED)
+by_reciprocal = partial(written, BY_RECIPROCAL)

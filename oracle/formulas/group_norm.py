@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from oracle.formulas._normalised import (
+    BY_RECIPROCAL,
     COLLECTED,
     COLLECTED_APART,
     COLLECTED_IN_STORAGE,
@@ -90,3 +91,4 @@ folded_in_storage = partial(written, FOLDED_IN_STORAGE)
 collected_in_storage = partial(written, COLLECTED_IN_STORAGE)
 collected_apart = partial(written, COLLECTED_APART)
 normalised_first = partial(written, NORMALISED_FIRST)
+by_reciprocal = partial(written, BY_RECIPROCAL)

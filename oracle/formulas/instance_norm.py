@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from oracle.formulas._normalised import (
+    BY_RECIPROCAL,
     DOCUMENTED,
     IN_STORAGE,
     KEPT,
@@ -130,3 +131,4 @@ recurrent = partial(written, RECURRENT)
 stepwise = partial(written, STEPWISE)
 stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)
 weighted = partial(written, WEIGHTED)
+by_reciprocal = partial(written, BY_RECIPROCAL)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from oracle.formulas._normalised import (
+    BY_RECIPROCAL,
     COLLECTED,
     DOCUMENTED,
     FOLDED,
@@ -80,3 +81,4 @@ folded = partial(written, replace(FOLDED, affine=as_folded_first))
 collected = partial(written, replace(COLLECTED, affine=as_folded_first))
 sloped = partial(written, SLOPED)
 recurrent = partial(written, RECURRENT)
+by_reciprocal = partial(written, BY_RECIPROCAL)

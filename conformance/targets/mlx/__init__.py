@@ -26,9 +26,49 @@ LAYERS: dict[str, Callable[..., Any]] = {
     **recurrent.LAYERS,
 }
 
+ALGORITHMS = {**spatial.ALGORITHMS, **normalisation.ALGORITHMS}
+
 # simd/math.h: exp(x) is 2^(x log2 e), a product with two roundings, whose error is multiplied by x, up to 88 in
-# magnitude: 88 (1 + 0.23) u, and 3 u for the polynomial and its last product.
+# magnitude: 88 (1 + 0.23) u, and 3 u for the polynomial and its last product. What would be subnormal is zero.
 _UNITS = {"exp": 112.0}
+_EXP = "exp has one algorithm for all formats, in float32, to which subnormals are zeros: simd/math.h"
+
+# Layers that compute in float32 what they are given in float64: by that exp, sin and cos, or mx.fast.layer_norm.
+_OF_EXP = frozenset(
+    [
+        "sigmoid",
+        "softmax",
+        "log_softmax",
+        "dot_product_attention",
+        "scaled_dot_product_attention",
+        "local_attention",
+        "multi_head_attention",
+        "lstm",
+        "gru",
+        "positional_encoding",
+    ]
+)
+_OF_LAYER_NORM = frozenset({"layer_norm", "group_norm", "instance_norm"})
+
+# In half precision products are added up in float32 and rounded once; any other layer is operations on stored numbers,
+# each of them computed in float32 and rounded. 2^-6 of their units are 128 of float32, which is more than that of exp.
+_ROUNDED_ONCE = frozenset(
+    [
+        "relu",
+        "linear",
+        "custom_linear",
+        "residual",
+        "embedding",
+        "conv2d",
+        "conv_transpose2d",
+        "zeros_init",
+        "xavier_uniform",
+        "xavier_normal",
+        "kaiming_uniform",
+        "kaiming_normal",
+    ]
+)
+_ROUNDED_UNITS = dict.fromkeys(("exp", "log", "tanh", "sqrt", "sin", "cos"), 1.0 + 2.0**-6)
 
 
 class Mlx(Target):
@@ -88,7 +128,14 @@ class Mlx(Target):
         return called
 
     def declared(self, layer: str, format: str) -> Declared:
-        return replace(super().declared(layer, format), units=_UNITS)
+        found = replace(super().declared(layer, format), units=_UNITS, algorithm=ALGORITHMS.get(layer))
+        if layer in _OF_EXP:
+            found = replace(found, flush=True, reason=_EXP)
+        if format == "float64" and layer in _OF_EXP:
+            return replace(found, compute="float32")
+        if format in ("float64", "float32") or layer in _ROUNDED_ONCE | _OF_LAYER_NORM:
+            return found
+        return replace(found, compute=format, units=_ROUNDED_UNITS, reason="every operation rounds to the format")
 
     def assign(self, array: mx.array, other: mx.array) -> None:
         array[...] = other

@@ -1,4 +1,4 @@
-"""Normalisations. mlx keeps channels last; an affine layer has both weight and bias."""
+"""Normalisations. mlx keeps channels last."""
 
 from __future__ import annotations
 
@@ -29,13 +29,15 @@ def batch_norm(
         raise Unsupported("nn.BatchNorm has no cumulative average")
     if (running_mean is None) != (running_var is None):
         raise Unsupported("nn.BatchNorm has both running statistics or none")
+    if input.ndim > 4:
+        raise Unsupported("nn.BatchNorm takes up to four dimensions")
     if not training and running_mean is None:
         raise ValueError("evaluation needs running_mean and running_var")
-    affine = _is_affine(weight, bias)
-    module = nn.BatchNorm(input.shape[1], eps, momentum, affine, track_running_stats=running_mean is not None)
-    with_parameters(module, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
-    found = _channels_last(module.train(training), input)
-    return (found,) if running_mean is None else (found, module["running_mean"], module["running_var"])
+    tracks = running_mean is not None
+    module = nn.BatchNorm(input.shape[1], eps, momentum, track_running_stats=tracks)
+    with_parameters(module, running_mean=running_mean, running_var=running_var)
+    found = _applied(module.train(training), input, weight, bias)
+    return (found, module["running_mean"], module["running_var"]) if tracks else (found,)
 
 
 def instance_norm(
@@ -52,16 +54,15 @@ def instance_norm(
     """nn.InstanceNorm."""
     if running_mean is not None or running_var is not None or not use_input_stats:
         raise Unsupported("nn.InstanceNorm keeps no running statistics")
-    module = nn.InstanceNorm(input.shape[1], eps, affine=_is_affine(weight, bias))
-    return _channels_last(with_parameters(module, weight=weight, bias=bias), input)
+    return _applied(nn.InstanceNorm(input.shape[1], eps, affine=True), input, weight, bias)
 
 
 def group_norm(
     input: Array, weight: Array | None = None, bias: Array | None = None, *, num_groups: int, eps: float = 1e-5
 ) -> Array:
     """nn.GroupNorm with neighbouring channels in a group, which is not its default."""
-    module = nn.GroupNorm(num_groups, input.shape[1], eps, _is_affine(weight, bias), pytorch_compatible=True)
-    return _channels_last(with_parameters(module, weight=weight, bias=bias), input)
+    module = nn.GroupNorm(num_groups, input.shape[1], eps, pytorch_compatible=True)
+    return _applied(module, input, weight, bias)
 
 
 def layer_norm(
@@ -75,24 +76,24 @@ def layer_norm(
     """nn.LayerNorm, which is not told the size of the axis."""
     if len(normalized_shape) > 1:
         raise Unsupported("nn.LayerNorm normalises the last axis alone")
-    if weight is None and bias is not None:
-        raise Unsupported("nn.LayerNorm has no bias without a weight")
     if input.shape[-1:] != tuple(normalized_shape):
         raise ValueError(f"input of shape {input.shape} does not end in {tuple(normalized_shape)}")
-    module = nn.LayerNorm(normalized_shape[0], eps, affine=weight is not None, bias=bias is not None)
-    found: Array = with_parameters(module, weight=weight, bias=bias)(input)
+    module = nn.LayerNorm(normalized_shape[0], eps, affine=weight is not None or bias is not None)
+    found: Array = _affine(module, weight, bias, input.dtype)(input)
     return found
 
 
-def _is_affine(weight: Array | None, bias: Array | None) -> bool:
-    if (weight is None) != (bias is None):
-        raise Unsupported("normalisations of mlx.nn have both weight and bias, or none")
-    return weight is not None
+def _applied(module: Any, input: Array, weight: Array | None, bias: Array | None) -> Array:
+    """The module with weight and bias, for each channel, applied to an input (N, C, *) as (N, *, C)."""
+    return mx.moveaxis(_affine(module, weight, bias, input.dtype)(mx.moveaxis(input, 1, -1)), -1, 1)
 
 
-def _channels_last(module: Callable[[Array], Array], input: Array) -> Array:
-    """The module applied to an input (N, C, *) as (N, *, C)."""
-    return mx.moveaxis(module(mx.moveaxis(input, 1, -1)), -1, 1)
+def _affine(module: Any, weight: Array | None, bias: Array | None, dtype: mx.Dtype) -> Any:
+    """The module with weight and bias; one that is absent is as the module has it."""
+    for name, given in (("weight", weight), ("bias", bias)):
+        if name in module:
+            module[name] = module[name].astype(dtype) if given is None else given
+    return module
 
 
 LAYERS: dict[str, Callable[..., Any]] = {
@@ -100,4 +101,12 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "instance_norm": instance_norm,
     "group_norm": group_norm,
     "layer_norm": layer_norm,
+}
+
+# An average is a product with 1 / n.
+ALGORITHMS = {
+    "batch_norm": "by_reciprocal",
+    "instance_norm": "by_reciprocal",
+    "group_norm": "by_reciprocal",
+    "layer_norm": "by_reciprocal",
 }

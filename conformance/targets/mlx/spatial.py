@@ -50,9 +50,7 @@ def conv_transpose2d(
     if groups != 1:
         raise Unsupported("nn.ConvTranspose2d has no groups")
     ins, outs, *kernel = weight.shape
-    module = nn.ConvTranspose2d(
-        ins, outs, tuple(kernel), stride, padding, dilation, output_padding, bias is not None
-    )
+    module = nn.ConvTranspose2d(ins, outs, tuple(kernel), stride, padding, dilation, output_padding, bias is not None)
     with_parameters(module, weight=weight.transpose(1, 2, 3, 0), bias=bias)
     return _of_images(module, input)
 
@@ -124,15 +122,22 @@ def _factors(
     scale_factor: Sequence[float] | None,
     recompute_scale_factor: bool | None,
 ) -> tuple[float, ...]:
-    """The factors of an interpolation, which are ratios of the sizes."""
+    """The factors of an interpolation, as ratios of the sizes: nn.Upsample takes those, or the factors, by its mode."""
     if (size is None) == (scale_factor is None) or (size is not None and recompute_scale_factor):
         raise ValueError("exactly one of size and scale_factor must be given, and only the latter can be recomputed")
-    if scale_factor is None:
-        raise Unsupported("nn.Upsample takes factors, not sizes")
     sides = input.shape[-2:]
-    if any(not (side * factor).is_integer() for side, factor in zip(sides, scale_factor, strict=True)):
-        raise Unsupported("nn.Upsample takes the ratio of the sizes in one mode and the factor in another")
-    return tuple(scale_factor)
+    if scale_factor is None:
+        wanted = tuple(size or ())
+    else:
+        wanted = tuple(int(side * factor) for side, factor in zip(sides, scale_factor, strict=True))
+    if scale_factor is not None and not recompute_scale_factor:
+        pairs = zip(wanted, sides, scale_factor, strict=True)
+        if any(output != side * factor for output, side, factor in pairs):
+            raise Unsupported("nn.Upsample takes the ratio of the sizes in some modes")
+    factors = tuple(output / side for output, side in zip(wanted, sides, strict=True))
+    if any(int(factor * side) != output for output, side, factor in zip(wanted, sides, factors, strict=True)):
+        raise Unsupported("nn.Upsample takes factors, of which none gives these sizes")
+    return factors
 
 
 def _of_images(module: Callable[[Array], Array], input: Array) -> Array:
@@ -150,3 +155,6 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "upsample_nearest_exact": upsample_nearest_exact,
     "upsample_bilinear": upsample_bilinear,
 }
+
+# Biases are added to what has been stored; an average is a product with 1 / n.
+ALGORITHMS = {"conv2d": "stepwise", "conv_transpose2d": "stepwise", "avg_pool2d": "by_reciprocal"}
