@@ -26,7 +26,10 @@ LAYERS: dict[str, Callable[..., Any]] = {
     **recurrent.LAYERS,
 }
 
-ALGORITHMS = {**spatial.ALGORITHMS, **normalisation.ALGORITHMS}
+ALGORITHMS = {**layers.ALGORITHMS, **spatial.ALGORITHMS, **normalisation.ALGORITHMS}
+
+# Contributions to the derivative of a table are added to stored numbers: indexing.cpp.
+_SCATTERED = {"embedding": frozenset({"weight"})}
 
 # simd/math.h: exp(x) is 2^(x log2 e), a product with two roundings, whose error is multiplied by x, up to 88 in
 # magnitude: 88 (1 + 0.23) u, and 3 u for the polynomial and its last product. What would be subnormal is zero.
@@ -48,10 +51,10 @@ _OF_EXP = frozenset(
         "positional_encoding",
     ]
 )
-_OF_LAYER_NORM = frozenset({"layer_norm", "group_norm", "instance_norm"})
 
-# In half precision products are added up in float32 and rounded once; any other layer is operations on stored numbers,
-# each of them computed in float32 and rounded. 2^-6 of their units are 128 of float32, which is more than that of exp.
+# In half precision products are added up in float32 and rounded once, and so are the softmax of attention and the
+# statistics of mx.fast.layer_norm. Any other layer is operations on stored numbers, each of them rounded. 2^-6 of their
+# units are 128 of float32, which is more than that of exp.
 _ROUNDED_ONCE = frozenset(
     [
         "relu",
@@ -59,6 +62,13 @@ _ROUNDED_ONCE = frozenset(
         "custom_linear",
         "residual",
         "embedding",
+        "dot_product_attention",
+        "scaled_dot_product_attention",
+        "local_attention",
+        "multi_head_attention",
+        "layer_norm",
+        "group_norm",
+        "instance_norm",
         "conv2d",
         "conv_transpose2d",
         "zeros_init",
@@ -69,6 +79,9 @@ _ROUNDED_ONCE = frozenset(
     ]
 )
 _ROUNDED_UNITS = dict.fromkeys(("exp", "log", "tanh", "sqrt", "sin", "cos"), 1.0 + 2.0**-6)
+
+
+_OF_TANH = "in half precision the derivative of tanh, g / cosh², rounds otherwise than 1 − tanh²"
 
 
 class Mlx(Target):
@@ -128,14 +141,26 @@ class Mlx(Target):
         return called
 
     def declared(self, layer: str, format: str) -> Declared:
-        found = replace(super().declared(layer, format), units=_UNITS, algorithm=ALGORITHMS.get(layer))
+        found = replace(
+            super().declared(layer, format),
+            units=_UNITS,
+            algorithm=ALGORITHMS.get(layer),
+            scattered=_SCATTERED.get(layer, frozenset()),
+        )
         if layer in _OF_EXP:
             found = replace(found, flush=True, reason=_EXP)
         if format == "float64" and layer in _OF_EXP:
             return replace(found, compute="float32")
-        if format in ("float64", "float32") or layer in _ROUNDED_ONCE | _OF_LAYER_NORM:
+        if format in ("float64", "float32") or layer in _ROUNDED_ONCE:
             return found
-        return replace(found, compute=format, units=_ROUNDED_UNITS, reason="every operation rounds to the format")
+        undeclared = _OF_TANH if layer in recurrent.LAYERS else ""
+        return replace(
+            found,
+            compute=format,
+            undeclared=undeclared,
+            units=_ROUNDED_UNITS,
+            reason="every operation rounds to the format",
+        )
 
     def assign(self, array: mx.array, other: mx.array) -> None:
         array[...] = other

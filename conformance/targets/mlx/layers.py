@@ -274,3 +274,6 @@ POLICIES: dict[str, dict[str, str]] = {
     "multi_head_attention": _MASKED,
     "local_attention": {"behind_mask": "times_zero"},
 }
+
+# Derivatives are made of operations too; attention stores the scores.
+ALGORITHMS = {"sigmoid": "stepwise", "tanh": "by_cosh", "scaled_dot_product_attention": "unfused"}
