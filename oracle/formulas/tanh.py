@@ -1,5 +1,6 @@
 """Hyperbolic tangent. Source: the document, line 35; torch.nn.Tanh."""
 
+from oracle.formulas._recurrent import tanh_by_sigmoid
 from oracle.scalar import Scalar, detached, differential, exp, stored, with_derivative_of
 from oracle.scalar import tanh as hyperbolic
 from oracle.tensor import Tensor, key, tensor
@@ -8,6 +9,11 @@ from oracle.tensor import Tensor, key, tensor
 def tanh(input: Tensor) -> Tensor:
     """y = (exp(x) − exp(−x)) / (exp(x) + exp(−x)). input (*); returns (*)."""
     return tensor(input.shape, lambda *index: stored(hyperbolic(input[key(index)])))
+
+
+def by_sigmoid(input: Tensor) -> Tensor:
+    """The same as 2 σ(2 x) − 1, which rounds where it is near 0."""
+    return tensor(input.shape, lambda *index: stored(tanh_by_sigmoid(input[key(index)])))
 
 
 def stepwise(input: Tensor) -> Tensor:

@@ -5,16 +5,19 @@ Its device CPU compiles with clang. Where there is none, its device PYTHON emula
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tinygrad import Device, Tensor, dtypes
+from tinygrad.helpers import DEV
 
-from conformance.target import Target
+from conformance.target import Declared, Target
 from conformance.targets.tinygrad import layers, normalisation, recurrent, spatial
 from conformance.targets.tinygrad._deviations import KNOWN
 from conformance.targets.tinygrad.layers import POLICIES
@@ -29,17 +32,35 @@ LAYERS: dict[str, Callable[..., Any]] = {
 }
 
 
+# How 1 / n is written, and tanh: mixin/op.py, mixin/elementwise.py.
+ALGORITHMS = {
+    "tanh": "by_sigmoid",
+    "lstm": "by_sigmoid",
+    "avg_pool2d": "by_reciprocal",
+    "batch_norm": "by_reciprocal",
+    "instance_norm": "by_reciprocal",
+    "group_norm": "by_reciprocal",
+    "layer_norm": "by_reciprocal",
+    "upsample_bilinear": "columns_first",
+}
+
+# exp(x) is 2^(x / ln 2): a product of two roundings, that of 1 / ln 2 less than 1/4 u in both formats, whose error is
+# multiplied by x, up to where the result is the least subnormal number; and 2 u for the power.
+_UNITS = {"float64": {"exp": 745.0 * 1.25 + 2.0}, "float32": {"exp": 104.0 * 1.25 + 2.0}}
+
+
 class Tinygrad(Target):
     """The layers of tinygrad. Its tensors are always contiguous once they are realized."""
 
     name = "tinygrad"
-    formats = ("float64", "float32", "bfloat16", "float16")
+    formats = ("float64", "float32")
     layouts = ("contiguous",)
     known = KNOWN
     policies = POLICIES
 
     def __init__(self) -> None:
-        Device.DEFAULT = "CPU" if shutil.which("clang") else "PYTHON"
+        if not os.environ.get("DEV"):  # which is how a user chooses
+            DEV.value = "CPU" if shutil.which("clang") else "PYTHON"
         self.description = f"tinygrad {version('tinygrad')}, device {Device.DEFAULT}"
         self._seed = 0
 
@@ -81,6 +102,9 @@ class Tinygrad(Target):
             return found
 
         return called
+
+    def declared(self, layer: str, format: str) -> Declared:
+        return replace(super().declared(layer, format), units=_UNITS[format], algorithm=ALGORITHMS.get(layer))
 
     def seed(self, seed: int) -> None:
         self._seed = seed
