@@ -252,6 +252,8 @@ WEIGHTED = replace(RECURRENT, affine=as_weighted, inverse=inverse_deviation_kept
 COLLECTED = Writing(welford_mean, squares_collected, as_folded, stored, inverse=inverse_deviation_kept)
 # Weight and bias are applied by operations of their own.
 NORMALISED_FIRST = Writing(affine=as_normalised_first)
+# The same, with means that are products with 1 / n.
+BY_RECIPROCAL = replace(NORMALISED_FIRST, mean=mean_by_reciprocal, variance=variance_by_reciprocal)
 # With statistics and ε in the storage format.
 RECURRENT_IN_STORAGE = replace(RECURRENT, kept=stored, inverse=inverse_deviation_of_stored_eps)
 FOLDED_IN_STORAGE = replace(RECURRENT_IN_STORAGE, affine=as_folded)

@@ -13,6 +13,7 @@ from functools import partial
 from oracle.formulas._normalised import (
     AFFINE,
     AFFINE_BY_RECIPROCAL,
+    BY_RECIPROCAL,
     DOCUMENTED,
     IN_STORAGE,
     KEPT,
@@ -139,3 +140,4 @@ saved = partial(written, SAVED)
 stepwise = partial(written, STEPWISE)
 stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)
 weighted = partial(written, WEIGHTED)
+by_reciprocal = partial(written, BY_RECIPROCAL)

@@ -10,6 +10,7 @@ from functools import partial
 from oracle.formulas._normalised import (
     AFFINE,
     AFFINE_BY_RECIPROCAL,
+    BY_RECIPROCAL,
     COLLECTED,
     COLLECTED_APART,
     COLLECTED_IN_STORAGE,
@@ -99,3 +100,4 @@ folded_in_storage = partial(written, FOLDED_IN_STORAGE)
 collected_in_storage = partial(written, COLLECTED_IN_STORAGE)
 collected_apart = partial(written, COLLECTED_APART)
 normalised_first = partial(written, NORMALISED_FIRST)
+by_reciprocal = partial(written, BY_RECIPROCAL)

@@ -12,6 +12,7 @@ from functools import partial
 from oracle.formulas._normalised import (
     AFFINE,
     AFFINE_BY_RECIPROCAL,
+    BY_RECIPROCAL,
     COLLECTED,
     DOCUMENTED,
     FOLDED,
@@ -89,3 +90,4 @@ sloped = partial(written, SLOPED)
 sloped_apart = partial(written, SLOPED_APART)
 recurrent = partial(written, RECURRENT)
 saved = partial(written, SAVED)
+by_reciprocal = partial(written, BY_RECIPROCAL)
