@@ -588,6 +588,15 @@ def test_rows_may_be_shortened_twice_where_rows_of_indices_repeat_them(indices: 
     assert deviation.concerns(case) is twice
 
 
+def test_a_projection_of_attention_may_be_derived_in_parts_on_cuda_in_half_precision(torch_cuda: Target) -> None:
+    declared = {
+        format: torch_cuda.declared_for(Case("multi_head_attention", format, {})) for format in ("float32", "float16")
+    }
+    assert declared["float32"].scattered == set()
+    assert {"query", "out_proj_weight"} <= declared["float16"].scattered
+    assert declared["float16"].backward == "productwise_in_parts"
+
+
 @pytest.mark.parametrize(("layout", "refused"), [("contiguous", False), ("stepped", False), ("transposed", True)])
 def test_cudnn_refuses_weights_that_are_no_column(layout: str, refused: bool) -> None:
     (deviation,) = [deviation for deviation in CUDA if deviation.layer == "rnn" and "weight" in deviation.reason]

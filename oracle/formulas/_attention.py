@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -71,6 +72,10 @@ def scaled_score(query: Tensor, factor: Scalar, key: Tensor, fused: bool = False
         return beside(found, lambda: [product(*place)])  # which may have overflowed before it is scaled
 
     return at
+
+
+# Scores are divided by it and multiplied again: only the roundings matter.
+_LOG_2 = math.log(2.0)
 
 
 def _unmasked(*place: int) -> tuple[bool, ...]:
@@ -147,9 +152,14 @@ def _forbids(mask: Scalar | bool) -> bool:
 
 
 def _recomputed_row(scores: Row) -> Row:
-    """exp(s − log Σ exp s): the weights up to a factor of about 1, as ``weighted`` expects recomputed ones."""
-    shift = detached(largest(list(scores.values())))
-    log_of_sum = detached(shift + log(total([exp(s - shift) for s in scores.values()])))
+    """exp(s − log Σ exp s): the weights up to a factor of about 1, as ``weighted`` expects recomputed ones.
+
+    The sum may be one of powers of 2, for which the scores are divided by log 2 first.
+    """
+    base = constant(_LOG_2)
+    exponents = [s / base for s in scores.values()]
+    shift = detached(largest(exponents))
+    log_of_sum = detached(shift * base + log(total([exp((s - shift) * base) for s in exponents])))
     kept = {j: detached(stored(exp(s - log_of_sum))) for j, s in scores.items()}
     return {j: p * (1.0 + differential(scores[j])) for j, p in kept.items()}
 
