@@ -11,6 +11,7 @@ from typing import Any
 import flax
 import jax
 import jax.numpy as jnp
+import jaxlib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,6 +56,17 @@ _ROUNDED_UNITS = dict.fromkeys(("exp", "log", "tanh", "power", "sqrt"), 1.0 + 2.
 _KEPT = 500
 
 
+_PRELUDE = """import jax
+import jax.numpy as jnp
+
+jax.config.update("jax_enable_x64", True)
+
+
+def array(values, format):
+    return jnp.array(values, dtype=format)
+"""
+
+
 class Jax(Target):
     """The layers of JAX and flax. What JAX lacks, such as layouts and arrays edited in place, is not asked for."""
 
@@ -63,11 +75,13 @@ class Jax(Target):
     layouts = ("contiguous",)
     known = KNOWN
     policies = POLICIES
+    prelude = _PRELUDE
 
     def __init__(self) -> None:
         jax.config.update("jax_enable_x64", True)
         jax.config.update("jax_platforms", "cpu")
         self.description = f"jax {jax.__version__}, flax {flax.__version__}"
+        self.environment = {"jax": jax.__version__, "jaxlib": jaxlib.__version__, "flax": flax.__version__}
         self._seed = self._calls = 0
 
     def array(self, values: NDArray[Any], format: str) -> jax.Array:
