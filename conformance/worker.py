@@ -1,9 +1,10 @@
 """The program of a worker: it loads a target and answers questions about it, for ``conformance.isolation``.
 
-Questions are lines of JSON on the standard input. ``{"case": …}`` asks for the verdict on a call; ``{"item": [layer,
-format, check], "examples": …, "kernel": …, "seed": …}`` for a run of one item. Before the answer there are lines that
-say what is at hand: ``{"asking": case, "counts": …}`` and ``{"alive": true}``. ``{"died": reason}`` is the last one of
-a process in which nothing can be asked any more: also where it lives on, but the device that it uses does not.
+Questions are lines of JSON on the standard input. ``{"case": …, "check": …}`` asks for the verdict on a call, or of a
+check on a case where it is not null; ``{"item": [layer, format, check], "examples": …, "kernel": …, "seed": …}`` for a
+run of one item. Before the answer there are lines that say what is at hand: ``{"asking": case, "counts": …}`` and
+``{"alive": true}``. ``{"died": reason}`` is the last one of a process in which nothing can be asked any more: also
+where it lives on, but the device that it uses does not.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from conformance.case import Case
 from conformance.checking import lenient
 from conformance.isolation import put
 from conformance.report import item_data
-from conformance.run import Tally, run
+from conformance.run import Tally, examine, run
 from conformance.target import Target, said
 from conformance.targets import load
 from conformance.watched import Wrapped
@@ -64,7 +65,9 @@ def _require_usable(target: Target, answers: TextIO) -> None:
 def _put(target: Target, question: dict[str, Any], answers: TextIO) -> dict[str, Any]:
     here = Wrapped(target)
     here.loaded_as = None  # it is called here
-    verdict = put(here, Case.from_json(question["case"]))
+    case, kind = Case.from_json(question["case"]), question["check"]
+    with lenient():
+        verdict = put(here, case) if kind is None else examine(target, case, kind)
     if verdict.error is not None:
         _require_usable(target, answers)
     found = {"status": verdict.status.value, "ratio": verdict.ratio, "reason": verdict.reason}

@@ -28,10 +28,11 @@ _GROUP = "conformance.targets"
 # What the name of a program in any language begins with.
 _PROGRAM = "command:"
 
-# What a plain module may define beside its layers.
+# What a target knows of itself, and what a plain module may define beside its layers.
+_OWN = ("name", "layer", "definition", "loaded_as")
 OFFERS = {
     "extends",
-    *(name for name in vars(Target) if not name.startswith("_") and name not in ("name", "layer", "loaded_as")),
+    *(name for name in vars(Target) if not name.startswith("_") and name not in _OWN),
 }
 
 # Of these, what says something of its layers alone.
@@ -228,6 +229,9 @@ class _Functions(Target):
 
     def layer(self, name: str) -> Callable[..., Any] | None:
         return self._offer(name)
+
+    def definition(self, layer: str) -> tuple[ModuleType, str] | None:
+        return (self._module, layer) if self._module.__name__ in sys.modules else None
 
     def _constant(self, name: str) -> Any:
         found = getattr(self._module, name, None)

@@ -10,6 +10,7 @@ from typing import Any
 
 import flax
 import jax
+import jaxlib
 
 from conformance.target import Declared, Target, stepwise
 from conformance.targets._jax_arrays import JaxArrays, compiled
@@ -74,16 +75,29 @@ _STEPWISE = frozenset({"linear", "custom_linear"})
 _NORMALISATIONS = frozenset({"batch_norm", "layer_norm", "group_norm", "instance_norm"})
 
 
+_PRELUDE = """import jax
+import jax.numpy as jnp
+
+jax.config.update("jax_enable_x64", True)
+
+
+def array(values, format):
+    return jnp.array(values, dtype=format)
+"""
+
+
 class Jax(JaxArrays):
     """The layers of JAX and flax."""
 
     name = "jax"
     known = KNOWN
     policies = POLICIES
+    prelude = _PRELUDE
 
     def __init__(self) -> None:
         super().__init__()
         self.description += f", flax {flax.__version__}"
+        self.environment = {"jax": jax.__version__, "jaxlib": jaxlib.__version__, "flax": flax.__version__}
 
     def layer(self, name: str) -> Callable[..., Any] | None:
         function = LAYERS.get(name)
