@@ -182,8 +182,9 @@ def certify(target: str, options: Sequence[str], into: Path, sign: Path | None) 
 
 
 def _run(target: str, *options: str) -> int:
-    """pytest, asked for the specs of this suite."""
-    return int(pytest.main(["-p", "conformance.plugin", str(_HERE), f"--target={target}", *options]))
+    """pytest, asked for the specs of this suite, in a process that has imported Hypothesis already."""
+    unwarned = ["-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
+    return int(pytest.main(["-p", "conformance.plugin", *unwarned, str(_HERE), f"--target={target}", *options]))
 
 
 def _published(document: Document, into: Path, sign: Path | None) -> Document:

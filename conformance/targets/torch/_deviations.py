@@ -103,9 +103,11 @@ def _sums_of_values_overflow(case: Case) -> bool:
     """Whether the sum of a fused attention's values, where they are finite, may overflow."""
     if case.parameters.get("need_weights"):
         return False
-    value = _magnitudes(case)["value"]
+    arrays = _magnitudes(case)
+    value = arrays["value"]
     if case.layer == "multi_head_attention":
-        value = value @ abs(_magnitudes(case)["in_proj_weight"][-value.shape[-1] :]).T
+        bias = arrays["in_proj_bias"]
+        value = value @ arrays["in_proj_weight"][-value.shape[-1] :].T + (0.0 if bias is None else np.split(bias, 3)[2])
     sums = np.where(np.isfinite(value), value, 0.0).sum(axis=-2)
     return bool(np.isinf(sums).any())
 
