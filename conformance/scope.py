@@ -34,7 +34,7 @@ class Scope:
     formats: Sequence[str]
     profile: str
     examples: int
-    seed: int | None = None
+    seed: int | str | None = None
     shard: tuple[int, int] | None = None
 
     def to_json(self) -> dict[str, Any]:

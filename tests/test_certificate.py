@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import jsonschema
 import pytest
@@ -62,6 +63,15 @@ def test_a_conforming_run_is_certified_as_the_schema_says(pytester: pytest.Pytes
     assert (body["verdict"], body["level"], body["obstacles"]) == ("conforms", "kernel", [])
     assert body["report"]["suite"] == suite()
     assert opened(pytester.path / "out" / "certificate.json") == found
+    badge = ElementTree.parse(pytester.path / "out" / "badge.svg").getroot()
+    assert badge.attrib["aria-label"] == "conformance: conforms (kernel)"
+    shield = json.loads((pytester.path / "out" / "badge.json").read_text(encoding="utf-8"))
+    assert shield == {
+        "schemaVersion": 1,
+        "label": "conformance",
+        "message": "conforms (kernel)",
+        "color": "brightgreen",
+    }
     forward = next(entry for entry in body["report"]["items"] if entry["check"] == "forward")
     assert len(forward["ratios"]) == sum(forward["counts"].values()) == 4
     assert sum(forward["coverage"]["layout"].values()) >= 4
@@ -106,6 +116,30 @@ def test_a_run_that_stops_at_its_first_failure_is_not_certifiable(pytester: pyte
     body = document(pytester)["body"]
     assert body["obstacles"][0] == "the run was interrupted"
     assert body["report"]["items"], "what was judged until then is there"
+
+
+def test_an_interrupted_run_keeps_what_was_judged_and_is_not_certifiable(pytester: pytest.Pytester) -> None:
+    source = """
+        import os
+        import signal
+        import numpy as np
+
+        formats = ("float32",)
+        calls = []
+
+        def relu(input):
+            calls.append(input)
+            if len(calls) > 2:
+                signal.signal(signal.SIGINT, signal.default_int_handler)  # where a shell has it ignored
+                os.kill(os.getpid(), signal.SIGINT)
+            return np.maximum(input, 0)
+    """
+    certify(pytester, source, code=pytest.ExitCode.INTERRUPTED, no_reraise_ctrlc=True)
+    body = document(pytester)["body"]
+    assert body["verdict"] == "not certifiable"
+    assert body["obstacles"][0] == "the run was interrupted"
+    (forward,) = body["report"]["items"]
+    assert forward["counts"]["PASS"] == 2
 
 
 @pytest.mark.parametrize(
