@@ -1,9 +1,9 @@
 """The target keras: its layers conform, and what it knows of Keras is so, on every backend that is installed."""
 
 import importlib.util
+import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +22,6 @@ from conformance.targets.keras import BACKENDS
 from conformance.targets.keras._deviations import BY_BACKEND
 from conformance.targets.keras._layers import LAYERS
 
-ROOT = Path(__file__).parents[1]
 INSTALLED = [backend for backend in BACKENDS if importlib.util.find_spec(backend)]
 LOADED = keras.config.backend()
 
@@ -47,8 +46,8 @@ def test_a_reproducer_prints_what_its_last_comment_says(backend: str, deviation:
 
 def printed(backend: str, program: str) -> str:
     """What a program prints in a process of its own: Keras has one backend per process."""
-    begin = f"import os\nos.environ['KERAS_BACKEND'] = {backend!r}\n"
-    done = subprocess.run([sys.executable, "-c", begin + program], capture_output=True, text=True, check=True, cwd=ROOT)
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
     return done.stdout.strip()
 
 
