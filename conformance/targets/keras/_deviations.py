@@ -47,8 +47,8 @@ JAX: tuple[Deviation, ...] = ()
 TORCH: tuple[Deviation, ...] = tuple(
     Deviation(
         layer,
-        "on PyTorch the variance is E[x²] − E[x]², which is less accurate the larger the mean is against it, and may be "
-        "negative: backend/torch/nn.py (moments)",
+        "on PyTorch the variance is E[x²] − E[x]², which is less accurate the larger the mean is against it, and may "
+        "be negative: backend/torch/nn.py (moments)",
         _on(
             "torch",
             "import keras\n"

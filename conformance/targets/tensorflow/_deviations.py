@@ -19,8 +19,8 @@ def _is_empty_and_padded(case: Case) -> bool:
 KNOWN: tuple[Deviation, ...] = (
     Deviation(
         "lstm",
-        "the gates of BlockLSTMV2 are in the order i, f, c, o, but its derivative is that of BlockLSTM, which has them in "
-        "the order i, c, f, o: rnn_grad.py (_block_lstm_grad)",
+        "the gates of BlockLSTMV2 are in the order i, f, c, o, but its derivative is that of BlockLSTM, which has them "
+        "in the order i, c, f, o: rnn_grad.py (_block_lstm_grad)",
         "import tensorflow as tf\n"
         "bias, one, state = tf.zeros(4), tf.ones(1), tf.ones((1, 1))\n"
         "given = dict(x=tf.ones((1, 1, 1)), cs_prev=state, h_prev=state, wci=one, wcf=one, wco=one)\n"
