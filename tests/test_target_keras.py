@@ -40,15 +40,18 @@ def test_a_layer_conforms(layer: str) -> None:
     ids=lambda value: value if isinstance(value, str) else f"{value.layer}: {value.reason[:40]}",
 )
 def test_a_reproducer_prints_what_its_last_comment_says(backend: str, deviation: Deviation) -> None:
-    said = deviation.reproducer.rpartition("\n# ")[2]
+    lines = deviation.reproducer.splitlines()
+    said: list[str] = []
+    while lines[-1].startswith("# "):
+        said.insert(0, lines.pop().removeprefix("# "))
     assert printed(backend, deviation.reproducer) == said
 
 
-def printed(backend: str, program: str) -> str:
-    """What a program prints in a process of its own: Keras has one backend per process."""
+def printed(backend: str, program: str) -> list[str]:
+    """The lines that a program prints in a process of its own: Keras has one backend per process."""
     environment = {**os.environ, "KERAS_BACKEND": backend}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
-    return done.stdout.strip()
+    return done.stdout.splitlines()
 
 
 @pytest.mark.parametrize("backend", [backend for backend in BACKENDS if backend != LOADED])

@@ -36,11 +36,57 @@ def _grouped(layer: str, input: Any, parameters: Any) -> Any:
     return input.reshape(samples, groups, -1)
 
 
+def _sees_no_key_without_weights(case: Case) -> bool:
+    """Whether masks of booleans leave a query without keys, and the weights are not asked for."""
+    arrays: Any = case.arrays()
+    if case.refusal or case.parameters["need_weights"]:
+        return False
+    samples, length, _ = arrays["query"].shape
+    ignored = np.zeros((samples, 1, length, arrays["key"].shape[1]), bool)
+    padding, mask = arrays["key_padding_mask"], arrays["attn_mask"]
+    if padding is not None:
+        ignored = ignored | (padding.astype(bool))[:, None, None, :]
+    if mask is not None:
+        ignored = ignored | (mask.astype(bool).reshape(samples, -1, *mask.shape[1:]) if mask.ndim == 3 else mask)
+    return bool(ignored.all(axis=-1).any())
+
+
 def _on(backend: str, program: str) -> str:
     return f"import os\nos.environ['KERAS_BACKEND'] = {backend!r}\n{program}"
 
 
-EVERYWHERE: tuple[Deviation, ...] = ()
+EVERYWHERE: tuple[Deviation, ...] = (
+    Deviation(
+        "multi_head_attention",
+        "a query that a mask leaves without keys gives zeros where the weights are asked for, and the mean of the "
+        "values where they are not: layers/attention/multi_head_attention.py (_compute_attention)",
+        "import keras\n"
+        "one = keras.ops.ones((1, 1, 1))\n"
+        "layer = keras.layers.MultiHeadAttention(1, 1, kernel_initializer='ones')\n"
+        "for asked in (True, False):\n"
+        "    found = layer(one, one, attention_mask=one == 0, return_attention_scores=asked)\n"
+        "    print(float((found[0] if asked else found)[0, 0, 0]))\n"
+        "# 0.0\n"
+        "# 1.0",
+        _sees_no_key_without_weights,
+        f"{_SOURCE}/layers/attention/multi_head_attention.py",
+    ),
+    *(
+        Deviation(
+            layer,
+            "initial states of another batch are not refused, where a single sample can be repeated: layers/rnn/rnn.py (call)",
+            "import keras\n"
+            "state = keras.ops.ones((3, 1))\n"
+            f"layer = keras.layers.{kind}(1)\n"
+            f"print(tuple(layer(keras.ops.ones((1, 1, 1)), initial_state=[state] * {states}).shape))\n"
+            "# (3, 1)",
+            lambda case: case.slips("h_0 is", "c_0 is"),
+            f"{_SOURCE}/layers/rnn/rnn.py",
+            check="refusal",
+        )
+        for layer, kind, states in (("rnn", "SimpleRNN", 1), ("lstm", "LSTM", 2), ("gru", "GRU", 1))
+    ),
+)
 
 JAX: tuple[Deviation, ...] = ()
 
