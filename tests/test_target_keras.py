@@ -1,9 +1,9 @@
 """The target keras: its layers conform, and what it knows of Keras is so, on every backend that is installed."""
 
 import importlib.util
+import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +22,6 @@ from conformance.targets.keras import BACKENDS
 from conformance.targets.keras._deviations import BY_BACKEND
 from conformance.targets.keras._layers import LAYERS
 
-ROOT = Path(__file__).parents[1]
 INSTALLED = [backend for backend in BACKENDS if importlib.util.find_spec(backend)]
 LOADED = keras.config.backend()
 
@@ -41,15 +40,18 @@ def test_a_layer_conforms(layer: str) -> None:
     ids=lambda value: value if isinstance(value, str) else f"{value.layer}: {value.reason[:40]}",
 )
 def test_a_reproducer_prints_what_its_last_comment_says(backend: str, deviation: Deviation) -> None:
-    said = deviation.reproducer.rpartition("\n# ")[2]
+    lines = deviation.reproducer.splitlines()
+    said: list[str] = []
+    while lines[-1].startswith("# "):
+        said.insert(0, lines.pop().removeprefix("# "))
     assert printed(backend, deviation.reproducer) == said
 
 
-def printed(backend: str, program: str) -> str:
-    """What a program prints in a process of its own: Keras has one backend per process."""
-    begin = f"import os\nos.environ['KERAS_BACKEND'] = {backend!r}\n"
-    done = subprocess.run([sys.executable, "-c", begin + program], capture_output=True, text=True, check=True, cwd=ROOT)
-    return done.stdout.strip()
+def printed(backend: str, program: str) -> list[str]:
+    """The lines that a program prints in a process of its own: Keras has one backend per process."""
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    return done.stdout.splitlines()
 
 
 @pytest.mark.parametrize("backend", [backend for backend in BACKENDS if backend != LOADED])

@@ -27,6 +27,19 @@ LAYERS: dict[str, Callable[..., Any]] = {
 # What the arrays decide.
 _OF_ARRAYS = ("array", "arranged", "vjp", "read", "assign", "memory", "overlaps", "poison", "layouts")
 
+# Layers that are a kernel of the backend, which leaves the permitted error under Keras as it does by itself.
+_KERNELS = frozenset(
+    {
+        "conv2d",
+        "conv_transpose2d",
+        "layer_norm",
+        "log_softmax",
+        "multi_head_attention",
+        "scaled_dot_product_attention",
+        "softmax",
+    }
+)
+
 _SEEDS = 2**31  # on PyTorch Keras keeps a seed in int32
 
 
@@ -43,7 +56,8 @@ class Keras(Target):
         for name in _OF_ARRAYS:
             setattr(self, name, getattr(self._arrays, name))
         self.formats = self._backend.formats
-        self.known = BY_BACKEND[self._name]
+        inherited = (known for known in self._arrays.known if known.layer in _KERNELS and known.check != "refusal")
+        self.known = (*BY_BACKEND[self._name], *inherited)
         self.description = f"keras {keras.__version__} on {self._arrays.description}"
         self._seed = 0
 

@@ -99,6 +99,7 @@ class TensorFlow(Target):
             super().declared(layer, format),
             flush=True,
             algorithm=ALGORITHMS.get(layer),
+            backward="stepwise" if layer == "sigmoid" and format in ("bfloat16", "float16") else None,
             scattered=frozenset({"input"} if layer in _SCATTERED else ()),
             reason=_FLUSHES,
         )
