@@ -66,7 +66,7 @@ class Tinygrad(Target):
 
     def array(self, values: NDArray[Any], format: str) -> Tensor:
         found = Tensor(values.copy())
-        return (found.cast(getattr(dtypes, format)) if values.dtype == np.float64 else found).realize()
+        return _realized(found.cast(getattr(dtypes, format)) if values.dtype == np.float64 else found)
 
     def read(self, array: Any) -> tuple[NDArray[Any], str]:
         if not isinstance(array, Tensor):
@@ -87,7 +87,7 @@ class Tinygrad(Target):
         for y, factor in pairs:
             for place, gradient in enumerate(y.gradient(*leaves, gradient=factor)):
                 total[place] = gradient if total[place] is None else total[place] + gradient
-        return outputs, [None if x is None else x.realize() for x in total]
+        return outputs, [None if x is None else _realized(x) for x in total]
 
     def layer(self, name: str) -> Callable[..., Any] | None:
         function = LAYERS.get(name)
@@ -97,9 +97,7 @@ class Tinygrad(Target):
         def called(*tensors: Any, **parameters: Any) -> Any:
             Tensor.manual_seed(self._seed)
             found = function(*tensors, **parameters)
-            for each in found if isinstance(found, tuple) else (found,):
-                each.realize()
-            return found
+            return tuple(map(_realized, found)) if isinstance(found, tuple) else _realized(found)
 
         return called
 
@@ -108,6 +106,11 @@ class Tinygrad(Target):
 
     def seed(self, seed: int) -> None:
         self._seed = seed
+
+
+def _realized(tensor: Tensor) -> Tensor:
+    """The tensor computed; a constant, which is on no device, on the device in use."""
+    return (tensor.clone(device=Device.DEFAULT) if tensor.device is None else tensor).realize()
 
 
 def target(variant: str) -> Target:
