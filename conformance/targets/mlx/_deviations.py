@@ -214,4 +214,59 @@ KNOWN: tuple[Deviation, ...] = (
             ),
         )
     ),
+    Deviation(
+        "embedding",
+        "an index outside the table is not refused: memory beside it is read: layers/embedding.py, indexing.cpp",
+        _in_a_process("import mlx.core as mx; mx.eval(mx.ones((1, 1))[mx.array([2**30])])"),
+        lambda case: case.slips("the first index after the table", "an index far"),
+        "https://github.com/ml-explore/mlx/blob/main/mlx/backend/cpu/indexing.cpp",
+        check="refusal",
+        lethal=True,
+    ),
+    Deviation(
+        "embedding",
+        "a negative index counts from the end",
+        "import mlx.core as mx\nprint(mx.array([1.0, 2.0])[mx.array([-1])].item())\n# 2.0",
+        lambda case: case.slips("the index -1"),
+        "https://ml-explore.github.io/mlx/build/html/usage/indexing.html",
+        check="refusal",
+    ),
+    *(
+        Deviation(
+            layer,
+            "a bias of one element is repeated: ops.cpp (addmm)",
+            "import mlx.core as mx\n"
+            "print(mx.addmm(mx.ones(1), mx.ones((1, 1)), mx.ones((1, 2))).tolist())\n"
+            "# [[2.0, 2.0]]",
+            lambda case: case.slips("bias is a single one", "bias_1 is a single one", "bias_2 is a single one"),
+            "https://github.com/ml-explore/mlx/blob/main/mlx/ops.cpp",
+            check="refusal",
+        )
+        for layer in ("linear", "custom_linear", "residual")
+    ),
+    *(
+        Deviation(
+            layer,
+            "a probability that is NaN is not refused, and drops all: layers/dropout.py",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            "print(nn.Dropout(float('nan'))(mx.ones(2)).tolist())\n"
+            "# [nan, nan]",
+            lambda case: case.slips("p is NaN"),
+            f"{_NN}/dropout.py",
+            check="refusal",
+        )
+        for layer in ("dropout", "dropout2d")
+    ),
+    Deviation(
+        "multi_head_attention",
+        "a mask of one query, or one sample, is repeated: fast.cpp",
+        "import mlx.core as mx\n"
+        "x, mask = mx.ones((1, 1, 2, 1)), mx.array([[True, False]])\n"
+        "print(mx.fast.scaled_dot_product_attention(x, x, x, scale=1.0, mask=mask).shape)\n"
+        "# (1, 1, 2, 1)",
+        lambda case: case.slips("attn_mask is a single one", "key_padding_mask is a single one"),
+        _FAST,
+        check="refusal",
+    ),
 )
