@@ -10,6 +10,7 @@ from conformance.case import Case
 from conformance.target import Deviation
 
 _FAST = "https://github.com/ml-explore/mlx/blob/main/mlx/fast.cpp"
+_OPS = "https://github.com/ml-explore/mlx/blob/main/mlx/ops.cpp"
 _NN = "https://github.com/ml-explore/mlx/blob/main/python/mlx/nn/layers"
 
 
@@ -127,7 +128,7 @@ KNOWN: tuple[Deviation, ...] = (
         "print(mx.conv_transpose2d(x, w, stride=2, padding=1).shape)  # 3 by 3\n"
         "# (1, 1, 1, 1)",
         _cuts_off_pixels,
-        "https://github.com/ml-explore/mlx/blob/main/mlx/ops.cpp",
+        _OPS,
     ),
     *(
         Deviation(
@@ -239,7 +240,7 @@ KNOWN: tuple[Deviation, ...] = (
             "print(mx.addmm(mx.ones(1), mx.ones((1, 1)), mx.ones((1, 2))).tolist())\n"
             "# [[2.0, 2.0]]",
             lambda case: case.slips("bias is a single one", "bias_1 is a single one", "bias_2 is a single one"),
-            "https://github.com/ml-explore/mlx/blob/main/mlx/ops.cpp",
+            _OPS,
             check="refusal",
         )
         for layer in ("linear", "custom_linear", "residual")
@@ -268,5 +269,92 @@ KNOWN: tuple[Deviation, ...] = (
         lambda case: case.slips("attn_mask is a single one", "key_padding_mask is a single one"),
         _FAST,
         check="refusal",
+    ),
+    Deviation(
+        "conv2d",
+        "a negative padding is not refused: it cuts off pixels: ops.cpp (conv_general)",
+        "import mlx.core as mx\n"
+        "print(mx.conv2d(mx.ones((1, 3, 3, 1)), mx.ones((1, 1, 1, 1)), padding=-1).shape)\n"
+        "# (1, 1, 1, 1)",
+        lambda case: case.slips("padding is negative"),
+        _OPS,
+        check="refusal",
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "an output padding may be negative, or as large as stride and dilation, and a padding negative: ops.cpp "
+        "(conv_transpose_general)",
+        "import mlx.core as mx\n"
+        "print(mx.conv_transpose2d(mx.ones((1, 1, 1, 1)), mx.ones((1, 1, 1, 1)), output_padding=3).shape)\n"
+        "# (1, 4, 4, 1)",
+        lambda case: case.slips("output_padding", "padding is negative"),
+        _OPS,
+        check="refusal",
+    ),
+    *(
+        Deviation(
+            layer,
+            "a bias of one element is repeated: layers/convolution.py",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            "layer = nn.Conv2d(1, 2, 1)\n"
+            "layer.bias = mx.ones(1)\n"
+            "print(layer(mx.ones((1, 1, 1, 1))).shape)\n"
+            "# (1, 1, 1, 2)",
+            lambda case: case.slips("bias is a single one"),
+            f"{_NN}/convolution.py",
+            check="refusal",
+        )
+        for layer in ("conv2d", "conv_transpose2d")
+    ),
+    Deviation(
+        "avg_pool2d",
+        "padding may be more than half of the kernel: windows of padding alone are averaged: layers/pooling.py",
+        "import mlx.core as mx\n"
+        "import mlx.nn as nn\n"
+        "print(nn.AvgPool2d(1, 1, 1)(mx.ones((1, 1, 1, 1))).shape)\n"
+        "# (1, 3, 3, 1)",
+        lambda case: case.slips("padding is more than half of the kernel"),
+        f"{_NN}/pooling.py",
+        check="refusal",
+    ),
+    *(
+        Deviation(
+            layer,
+            "a factor that leaves nothing, or is negative, gives an empty result: layers/upsample.py",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            f"print(nn.Upsample((1.0, -1.0), {mode!r})(mx.ones((1, 1, 1, 1))).shape)\n"
+            "# (1, 1, 0, 1)",
+            lambda case: case.slips("size is", "scale_factor is", "scale_factor leaves nothing"),
+            f"{_NN}/upsample.py",
+            check="refusal",
+        )
+        for layer, mode in (
+            ("upsample_nearest", "nearest"),
+            ("upsample_nearest_exact", "nearest"),
+            ("upsample_bilinear", "linear"),
+        )
+    ),
+    *(
+        Deviation(
+            layer,
+            "a parameter of one element is repeated: layers/normalization.py",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            "layer = nn.BatchNorm(2)\n"
+            "layer.weight, layer.running_var = mx.ones(1), mx.ones(1)\n"
+            "print(layer.eval()(mx.ones((1, 2))).shape)\n"
+            "# (1, 2)",
+            lambda case: case.slips(
+                "weight is a single one",
+                "bias is a single one",
+                "running_mean is a single one",
+                "running_var is a single",
+            ),
+            f"{_NN}/normalization.py",
+            check="refusal",
+        )
+        for layer in ("batch_norm", "group_norm", "instance_norm")
     ),
 )
