@@ -67,6 +67,13 @@ def _hides_beside_infinity(case: Case) -> bool:
     return masked or bool(case.parameters.get("is_causal"))
 
 
+def _repeats_one(case: Case) -> bool:
+    """Whether a parameter does not fit that has one element, or meets one channel."""
+    input: Any = case.arrays()["input"]
+    names = ("weight", "bias", "running_mean", "running_var")
+    return case.slips(*(f"{name} is a single one" if input.shape[1:2] != (1,) else f"{name} is" for name in names))
+
+
 KNOWN: tuple[Deviation, ...] = (
     *(
         Deviation(
@@ -324,8 +331,8 @@ KNOWN: tuple[Deviation, ...] = (
             "a factor that leaves nothing, or is negative, gives an empty result: layers/upsample.py",
             "import mlx.core as mx\n"
             "import mlx.nn as nn\n"
-            f"print(nn.Upsample((1.0, -1.0), {mode!r})(mx.ones((1, 1, 1, 1))).shape)\n"
-            "# (1, 1, 0, 1)",
+            f"print(nn.Upsample((0.5, 1.0), {mode!r})(mx.ones((1, 1, 1, 1))).shape)\n"
+            "# (1, 0, 1, 1)",
             lambda case: case.slips("size is", "scale_factor is", "scale_factor leaves nothing"),
             f"{_NN}/upsample.py",
             check="refusal",
@@ -339,22 +346,33 @@ KNOWN: tuple[Deviation, ...] = (
     *(
         Deviation(
             layer,
-            "a parameter of one element is repeated: layers/normalization.py",
+            "a parameter of one element is repeated, or one channel by a parameter of more: layers/normalization.py",
             "import mlx.core as mx\n"
             "import mlx.nn as nn\n"
             "layer = nn.BatchNorm(2)\n"
             "layer.weight, layer.running_var = mx.ones(1), mx.ones(1)\n"
             "print(layer.eval()(mx.ones((1, 2))).shape)\n"
             "# (1, 2)",
-            lambda case: case.slips(
-                "weight is a single one",
-                "bias is a single one",
-                "running_mean is a single one",
-                "running_var is a single",
-            ),
+            _repeats_one,
             f"{_NN}/normalization.py",
             check="refusal",
         )
         for layer in ("batch_norm", "group_norm", "instance_norm")
+    ),
+    *(
+        Deviation(
+            layer,
+            "a weight of one row is repeated: layers/recurrent.py",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            "layer = nn.RNN(1, 2, bias=False)\n"
+            "layer.Wxh = mx.ones((1, 1))\n"
+            "print(layer(mx.ones((1, 1, 1)), mx.ones((1, 2))).shape)\n"
+            "# (1, 1, 2)",
+            lambda case: (case.refusal or "").endswith("has a single row"),
+            f"{_NN}/recurrent.py",
+            check="refusal",
+        )
+        for layer in ("rnn", "lstm", "gru")
     ),
 )
