@@ -285,7 +285,7 @@ def test_torch_in_float64_stays_within_the_bound_of_the_truth(layer: str, data: 
                     assert abs((y - high) - low) <= bound + radius
 
 
-@pytest.mark.parametrize("algorithm", ["online", "unfused"])
+@pytest.mark.parametrize("algorithm", ["online", "unfused", "repeated"])
 @often
 @given(call=CASES["scaled_dot_product_attention"])
 def test_another_order_of_operations_has_the_same_values(algorithm: str, call: Call) -> None:

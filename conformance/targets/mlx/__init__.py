@@ -162,10 +162,6 @@ class Mlx(Target):
             reason="every operation rounds to the format",
         )
 
-    def assign(self, array: mx.array, other: mx.array) -> None:
-        array[...] = other
-        mx.eval(array)
-
     def seed(self, seed: int) -> None:
         self._seed = seed
 

@@ -10,6 +10,7 @@ from conformance.case import Case
 from conformance.target import Deviation
 
 _FAST = "https://github.com/ml-explore/mlx/blob/main/mlx/fast.cpp"
+_OPS = "https://github.com/ml-explore/mlx/blob/main/mlx/ops.cpp"
 _NN = "https://github.com/ml-explore/mlx/blob/main/python/mlx/nn/layers"
 
 
@@ -64,6 +65,13 @@ def _hides_beside_infinity(case: Case) -> bool:
     """Whether scores beside those that a mask hides may be infinite or overflow."""
     masked = any(case.tensors.get(name) is not None for name in ("attn_mask", "key_padding_mask"))
     return masked or bool(case.parameters.get("is_causal"))
+
+
+def _repeats_one(case: Case) -> bool:
+    """Whether a parameter does not fit that has one element, or meets one channel."""
+    input: Any = case.arrays()["input"]
+    names = ("weight", "bias", "running_mean", "running_var")
+    return case.slips(*(f"{name} is a single one" if input.shape[1:2] != (1,) else f"{name} is" for name in names))
 
 
 KNOWN: tuple[Deviation, ...] = (
@@ -127,7 +135,7 @@ KNOWN: tuple[Deviation, ...] = (
         "print(mx.conv_transpose2d(x, w, stride=2, padding=1).shape)  # 3 by 3\n"
         "# (1, 1, 1, 1)",
         _cuts_off_pixels,
-        "https://github.com/ml-explore/mlx/blob/main/mlx/ops.cpp",
+        _OPS,
     ),
     *(
         Deviation(
@@ -213,5 +221,158 @@ KNOWN: tuple[Deviation, ...] = (
                 check="special",
             ),
         )
+    ),
+    Deviation(
+        "embedding",
+        "an index outside the table is not refused: memory beside it is read: layers/embedding.py, indexing.cpp",
+        _in_a_process("import mlx.core as mx; mx.eval(mx.ones((1, 1))[mx.array([2**30])])"),
+        lambda case: case.slips("the first index after the table", "an index far"),
+        "https://github.com/ml-explore/mlx/blob/main/mlx/backend/cpu/indexing.cpp",
+        check="refusal",
+        lethal=True,
+    ),
+    Deviation(
+        "embedding",
+        "a negative index counts from the end",
+        "import mlx.core as mx\nprint(mx.array([1.0, 2.0])[mx.array([-1])].item())\n# 2.0",
+        lambda case: case.slips("the index -1"),
+        "https://ml-explore.github.io/mlx/build/html/usage/indexing.html",
+        check="refusal",
+    ),
+    *(
+        Deviation(
+            layer,
+            "a bias of one element is repeated: ops.cpp (addmm)",
+            "import mlx.core as mx\n"
+            "print(mx.addmm(mx.ones(1), mx.ones((1, 1)), mx.ones((1, 2))).tolist())\n"
+            "# [[2.0, 2.0]]",
+            lambda case: case.slips("bias is a single one", "bias_1 is a single one", "bias_2 is a single one"),
+            _OPS,
+            check="refusal",
+        )
+        for layer in ("linear", "custom_linear", "residual")
+    ),
+    *(
+        Deviation(
+            layer,
+            "a probability that is NaN is not refused, and drops all: layers/dropout.py",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            "print(nn.Dropout(float('nan'))(mx.ones(2)).tolist())\n"
+            "# [nan, nan]",
+            lambda case: case.slips("p is NaN"),
+            f"{_NN}/dropout.py",
+            check="refusal",
+        )
+        for layer in ("dropout", "dropout2d")
+    ),
+    Deviation(
+        "multi_head_attention",
+        "a mask of one query, or one sample, is repeated: fast.cpp",
+        "import mlx.core as mx\n"
+        "x, mask = mx.ones((1, 1, 2, 1)), mx.array([[True, False]])\n"
+        "print(mx.fast.scaled_dot_product_attention(x, x, x, scale=1.0, mask=mask).shape)\n"
+        "# (1, 1, 2, 1)",
+        lambda case: case.slips("attn_mask is a single one", "key_padding_mask is a single one"),
+        _FAST,
+        check="refusal",
+    ),
+    Deviation(
+        "conv2d",
+        "a negative padding is not refused: it cuts off pixels: ops.cpp (conv_general)",
+        "import mlx.core as mx\n"
+        "print(mx.conv2d(mx.ones((1, 3, 3, 1)), mx.ones((1, 1, 1, 1)), padding=-1).shape)\n"
+        "# (1, 1, 1, 1)",
+        lambda case: case.slips("padding is negative"),
+        _OPS,
+        check="refusal",
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "an output padding may be negative, or as large as stride and dilation, and a padding negative: ops.cpp "
+        "(conv_transpose_general)",
+        "import mlx.core as mx\n"
+        "print(mx.conv_transpose2d(mx.ones((1, 1, 1, 1)), mx.ones((1, 1, 1, 1)), output_padding=3).shape)\n"
+        "# (1, 4, 4, 1)",
+        lambda case: case.slips("output_padding", "padding is negative"),
+        _OPS,
+        check="refusal",
+    ),
+    *(
+        Deviation(
+            layer,
+            "a bias of one element is repeated: layers/convolution.py",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            "layer = nn.Conv2d(1, 2, 1)\n"
+            "layer.bias = mx.ones(1)\n"
+            "print(layer(mx.ones((1, 1, 1, 1))).shape)\n"
+            "# (1, 1, 1, 2)",
+            lambda case: case.slips("bias is a single one"),
+            f"{_NN}/convolution.py",
+            check="refusal",
+        )
+        for layer in ("conv2d", "conv_transpose2d")
+    ),
+    Deviation(
+        "avg_pool2d",
+        "padding may be more than half of the kernel: windows of padding alone are averaged: layers/pooling.py",
+        "import mlx.core as mx\n"
+        "import mlx.nn as nn\n"
+        "print(nn.AvgPool2d(1, 1, 1)(mx.ones((1, 1, 1, 1))).shape)\n"
+        "# (1, 3, 3, 1)",
+        lambda case: case.slips("padding is more than half of the kernel"),
+        f"{_NN}/pooling.py",
+        check="refusal",
+    ),
+    *(
+        Deviation(
+            layer,
+            "a factor that leaves nothing, or is negative, gives an empty result: layers/upsample.py",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            f"print(nn.Upsample((0.5, 1.0), {mode!r})(mx.ones((1, 1, 1, 1))).shape)\n"
+            "# (1, 0, 1, 1)",
+            lambda case: case.slips("size is", "scale_factor is", "scale_factor leaves nothing"),
+            f"{_NN}/upsample.py",
+            check="refusal",
+        )
+        for layer, mode in (
+            ("upsample_nearest", "nearest"),
+            ("upsample_nearest_exact", "nearest"),
+            ("upsample_bilinear", "linear"),
+        )
+    ),
+    *(
+        Deviation(
+            layer,
+            "a parameter of one element is repeated, or one channel by a parameter of more: layers/normalization.py",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            "layer = nn.BatchNorm(2)\n"
+            "layer.weight, layer.running_var = mx.ones(1), mx.ones(1)\n"
+            "print(layer.eval()(mx.ones((1, 2))).shape)\n"
+            "# (1, 2)",
+            _repeats_one,
+            f"{_NN}/normalization.py",
+            check="refusal",
+        )
+        for layer in ("batch_norm", "group_norm", "instance_norm")
+    ),
+    *(
+        Deviation(
+            layer,
+            "a weight of one row is repeated, a state of one sample or one number too: layers/recurrent.py",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            "layer = nn.RNN(1, 2, bias=False)\n"
+            "layer.Wxh = mx.ones((1, 1))\n"
+            "print(layer(mx.ones((1, 1, 1)), mx.ones((1, 2))).shape)\n"
+            "# (1, 1, 2)",
+            lambda case: (case.refusal or "").endswith("has a single row") or case.slips("h_0 is", "c_0 is"),
+            f"{_NN}/recurrent.py",
+            check="refusal",
+        )
+        for layer in ("rnn", "lstm", "gru")
     ),
 )

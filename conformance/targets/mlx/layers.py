@@ -275,5 +275,5 @@ POLICIES: dict[str, dict[str, str]] = {
     "local_attention": {"behind_mask": "times_zero"},
 }
 
-# Derivatives are made of operations too; attention stores the scores.
-ALGORITHMS = {"sigmoid": "stepwise", "tanh": "by_cosh", "scaled_dot_product_attention": "unfused"}
+# Derivatives are made of operations too; attention stores the scores, and the derivatives by heads that share one.
+ALGORITHMS = {"sigmoid": "stepwise", "tanh": "by_cosh", "scaled_dot_product_attention": "repeated"}

@@ -25,6 +25,7 @@ def batch_norm(
     num_batches_tracked: int = 0,
 ) -> tuple[Array, ...]:
     """nn.BatchNorm, which feeds the running variance with the unbiased one."""
+    _require_positive(eps)
     if momentum is None:
         raise Unsupported("nn.BatchNorm has no cumulative average")
     if (running_mean is None) != (running_var is None):
@@ -54,6 +55,7 @@ def instance_norm(
     """nn.InstanceNorm."""
     if running_mean is not None or running_var is not None or not use_input_stats:
         raise Unsupported("nn.InstanceNorm keeps no running statistics")
+    _require_positive(eps)
     return _applied(nn.InstanceNorm(input.shape[1], eps, affine=True), input, weight, bias)
 
 
@@ -61,6 +63,7 @@ def group_norm(
     input: Array, weight: Array | None = None, bias: Array | None = None, *, num_groups: int, eps: float = 1e-5
 ) -> Array:
     """nn.GroupNorm with neighbouring channels in a group, which is not its default."""
+    _require_positive(eps)
     module = nn.GroupNorm(num_groups, input.shape[1], eps, pytorch_compatible=True)
     return _applied(module, input, weight, bias)
 
@@ -74,6 +77,7 @@ def layer_norm(
     eps: float = 1e-5,
 ) -> Array:
     """nn.LayerNorm, which is not told the size of the axis."""
+    _require_positive(eps)
     if len(normalized_shape) > 1:
         raise Unsupported("nn.LayerNorm normalises the last axis alone")
     if input.shape[-1:] != tuple(normalized_shape):
@@ -81,6 +85,11 @@ def layer_norm(
     module = nn.LayerNorm(normalized_shape[0], eps, affine=weight is not None or bias is not None)
     found: Array = _affine(module, weight, bias, input.dtype)(input)
     return found
+
+
+def _require_positive(eps: float) -> None:
+    if eps == 0.0:
+        raise Unsupported("eps of mlx.nn must be positive")
 
 
 def _applied(module: Any, input: Array, weight: Array | None, bias: Array | None) -> Array:

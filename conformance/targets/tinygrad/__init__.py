@@ -63,10 +63,11 @@ class Tinygrad(Target):
             DEV.value = "CPU" if shutil.which("clang") else "PYTHON"
         self.description = f"tinygrad {version('tinygrad')}, device {Device.DEFAULT}"
         self._seed = 0
+        self._is_lazy = False
 
     def array(self, values: NDArray[Any], format: str) -> Tensor:
         found = Tensor(values.copy())
-        return (found.cast(getattr(dtypes, format)) if values.dtype == np.float64 else found).realize()
+        return _realized(found.cast(getattr(dtypes, format)) if values.dtype == np.float64 else found)
 
     def read(self, array: Any) -> tuple[NDArray[Any], str]:
         if not isinstance(array, Tensor):
@@ -82,12 +83,18 @@ class Tinygrad(Target):
         cotangents: Callable[[Sequence[Any]], Sequence[Any]],
     ) -> tuple[Sequence[Any], Sequence[Any]]:
         outputs = function(*leaves)
-        pairs = [(y, factor) for y, factor in zip(outputs, cotangents(outputs), strict=True) if factor is not None]
+        factors = cotangents(outputs)
+        self._is_lazy = True  # what has been realized has forgotten how it was made
+        try:
+            made = function(*leaves)
+        finally:
+            self._is_lazy = False
         total: list[Any] = [None] * len(leaves)
-        for y, factor in pairs:
-            for place, gradient in enumerate(y.gradient(*leaves, gradient=factor)):
-                total[place] = gradient if total[place] is None else total[place] + gradient
-        return outputs, [None if x is None else x.realize() for x in total]
+        for y, factor in zip(made, factors, strict=True):
+            if factor is not None:
+                found = y.gradient(*leaves, gradient=factor)
+                total = [x if old is None else old + x for old, x in zip(total, found, strict=True)]
+        return outputs, [None if x is None else _realized(x) for x in total]
 
     def layer(self, name: str) -> Callable[..., Any] | None:
         function = LAYERS.get(name)
@@ -97,9 +104,8 @@ class Tinygrad(Target):
         def called(*tensors: Any, **parameters: Any) -> Any:
             Tensor.manual_seed(self._seed)
             found = function(*tensors, **parameters)
-            for each in found if isinstance(found, tuple) else (found,):
-                each.realize()
-            return found
+            outputs = found if isinstance(found, tuple) else (found,)
+            return outputs if self._is_lazy else tuple(map(_realized, outputs))
 
         return called
 
@@ -108,6 +114,11 @@ class Tinygrad(Target):
 
     def seed(self, seed: int) -> None:
         self._seed = seed
+
+
+def _realized(tensor: Tensor) -> Tensor:
+    """The tensor computed; a constant, which is on no device, on the device in use."""
+    return (tensor.clone(device=Device.DEFAULT) if tensor.device is None else tensor).realize()
 
 
 def target(variant: str) -> Target:
