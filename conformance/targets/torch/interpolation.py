@@ -59,5 +59,8 @@ LAYERS = {
     "upsample_bilinear": upsample_bilinear,
 }
 
+# torch/_decomp/decompositions.py (_upsample_linear).
+ALGORITHMS = {"compile": {"upsample_bilinear": "lerped"}}
+
 # Atomic additions: aten/src/ATen/native/cuda/UpSampleBilinear2d.cu.
 SCATTERED = {"cuda": {"upsample_bilinear": frozenset({"input"})}}

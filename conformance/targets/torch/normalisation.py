@@ -130,6 +130,9 @@ LAYERS = {
 # Where the statistics are bfloat16, the variance is divided in bfloat16, by a number of values that it may not hold:
 # aten/src/ATen/native/Normalization.cpp (batch_norm_cpu_update_stats_template).
 #
+# Inductor takes means by Welford's recurrence, and its programs for derivatives take the statistics from what they have
+# stored in the format of the input: torch/_decomp/decompositions.py (native_layer_norm_backward and its kin).
+#
 # On CUDA all take means by Welford's recurrence. Only group_norm folds: in aten/src/ATen/native/cuda,
 # group_norm_kernel.cu, which reads ε and, up to torch 2.11 at least, its own statistics in the format of the input;
 # Normalization.cuh (batch_norm_transform_input_kernel), which instance_norm calls; layer_norm_kernel.cu.
@@ -138,6 +141,7 @@ ALGORITHMS: dict[str, dict[Any, str]] = {
         **dict.fromkeys(LAYERS, "folded"),
         **{(layer, "bfloat16"): "folded_in_storage" for layer in ("batch_norm", "instance_norm")},
     },
+    "compile": dict.fromkeys(LAYERS, "recurrent"),
     "cuda": {
         "batch_norm": "weighted",
         "group_norm": "folded_in_storage",
@@ -200,6 +204,7 @@ BY_CASE = {
 # (LayerNormBackwardKernelImplInternal, GroupNormInputBackward), and in the kernel of group_norm on CUDA.
 BACKWARD = {
     "cpu": {"layer_norm": "collected", "group_norm": "collected"},
+    "compile": dict.fromkeys(LAYERS, "saved"),
     "cuda": {"group_norm": "collected_in_storage"},
 }
 
