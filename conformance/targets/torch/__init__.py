@@ -175,9 +175,16 @@ BACKWARD: dict[str, dict[Any, str]] = _by_variant("BACKWARD")
 SCATTERED: dict[str, dict[Any, frozenset[str]]] = _by_variant("SCATTERED")
 BY_CASE: dict[str, dict[str, Callable[[Case], Mapping[str, Any]]]] = _by_variant("BY_CASE")
 ARITHMETIC: dict[str, dict[Any, Mapping[str, Any]]] = _by_variant("ARITHMETIC")
-# Layers that inductor leaves to the kernels of the CPU, in whole or for what is special in them.
+# Layers that inductor leaves to the kernels of the CPU, in whole or in part.
 _OF_KERNELS = frozenset(
-    {"conv2d", "conv_transpose2d", "local_attention", "multi_head_attention", "scaled_dot_product_attention"}
+    {
+        "avg_pool2d",
+        "conv2d",
+        "conv_transpose2d",
+        "local_attention",
+        "multi_head_attention",
+        "scaled_dot_product_attention",
+    }
 )
 KNOWN = {
     "cpu": (*_deviations.EVERYWHERE, *_deviations.CPU),

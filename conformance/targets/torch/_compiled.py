@@ -7,7 +7,10 @@ from contextlib import nullcontext
 from typing import Any
 
 from torch import _dynamo, _inductor
+from torch._inductor.cpp_builder import get_cpp_compiler
+from torch._inductor.exc import InvalidCxxCompiler
 
+from conformance.target import Unavailable, Unsupported
 from conformance.targets.torch import LAYERS, OF_MODULES, Torch
 from conformance.targets.torch._modules import compiled, compiling
 
@@ -23,6 +26,10 @@ class Compiled(Torch):
 
     def __init__(self) -> None:
         super().__init__("compile")
+        try:
+            get_cpp_compiler()
+        except InvalidCxxCompiler as error:
+            raise Unavailable("target 'torch-compile' needs a C++ compiler: install g++") from error
         self._calls = 0
         _dynamo.config.recompile_limit = _KEPT
         _dynamo.config.force_parameter_static_shapes = False  # a module is made for each call, of any shape
@@ -40,8 +47,10 @@ class Compiled(Torch):
             try:
                 with compiling() if of_modules else nullcontext():
                     return program(*tensors, **parameters)
-            except _dynamo.exc.TorchDynamoException:
+            except _dynamo.exc.TorchDynamoException as error:
                 function(*tensors, **parameters)  # where the layer itself refuses the call, it says so in its own words
+                if isinstance(error, _dynamo.exc.Unsupported):
+                    raise Unsupported(f"it is not one program: {str(error).splitlines()[0]}") from error
                 raise
 
         return called
