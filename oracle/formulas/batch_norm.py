@@ -15,6 +15,7 @@ from oracle.formulas._normalised import (
     IN_STORAGE,
     KEPT,
     RECURRENT,
+    RESCALED,
     SAVED,
     SLOPED,
     SLOPED_APART,
@@ -129,6 +130,7 @@ folded_in_storage = partial(written, IN_STORAGE)
 sloped = partial(written, SLOPED)
 sloped_apart = partial(written, SLOPED_APART)
 recurrent = partial(written, RECURRENT)
+rescaled = partial(written, RESCALED)
 saved = partial(written, SAVED)
 stepwise = partial(written, STEPWISE)
 stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)

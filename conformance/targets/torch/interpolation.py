@@ -62,5 +62,9 @@ LAYERS = {
 # torch/_decomp/decompositions.py (_upsample_linear).
 ALGORITHMS = {"compile": {"upsample_bilinear": "lerped"}}
 
-# Atomic additions: aten/src/ATen/native/cuda/UpSampleBilinear2d.cu.
-SCATTERED = {"cuda": {"upsample_bilinear": frozenset({"input"})}}
+# Atomic additions: aten/src/ATen/native/cuda/UpSampleBilinear2d.cu. To inductor interpolation is indexing (same file as
+# above), whose derivatives are added one by one.
+SCATTERED = {
+    "cuda": {"upsample_bilinear": frozenset({"input"})},
+    "compile": dict.fromkeys(LAYERS, frozenset({"input"})),
+}
