@@ -176,6 +176,7 @@ def test_a_mean_by_recurrence_is_lost_where_a_difference_overflows(overflows: bo
     ("layer", "writing"),
     [
         ("batch_norm", "weighted"),
+        ("batch_norm", "rescaled"),
         ("instance_norm", "weighted"),
         ("layer_norm", "recurrent"),
         ("group_norm", "recurrent_in_storage"),

@@ -99,6 +99,11 @@ def variance_by_reciprocal(squares: Scalar, count: int) -> Scalar:
     return squares * constant(Fraction(1, count))
 
 
+def rescaled_variance(squares: Scalar, count: int) -> Scalar:
+    """The same for n = count + 1 values, as n / (n − 1) times the population variance."""
+    return squares / (count + 1) * constant(Fraction(count + 1, count))
+
+
 def stored_variance(squares: Scalar, count: int) -> Scalar:
     """The same, divided in the storage format, which may not hold n."""
     return stored(squares / stored(constant(count)))
@@ -247,6 +252,8 @@ SLOPED_APART = replace(SLOPED, taken=rounded)
 RECURRENT = Writing(mean=welford_mean)
 # The same, and derivatives take the statistics as they are stored.
 SAVED = replace(RECURRENT, squares=squares_about_kept, kept=stored, inverse=inverse_deviation_kept)
+# Running statistics are fed from the population variance.
+RESCALED = replace(RECURRENT, unbiased=rescaled_variance)
 WEIGHTED = replace(RECURRENT, affine=as_weighted, inverse=inverse_deviation_kept, share=reused)
 # for derivatives: a ȳ + b x + c
 COLLECTED = Writing(welford_mean, squares_collected, as_folded, stored, inverse=inverse_deviation_kept)

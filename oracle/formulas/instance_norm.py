@@ -20,6 +20,7 @@ from oracle.formulas._normalised import (
     KEPT,
     KEPT_RECURRENT,
     RECURRENT,
+    RESCALED,
     SAVED,
     SLOPED,
     SLOPED_APART,
@@ -139,6 +140,7 @@ folded_recurrent = partial(written, KEPT_RECURRENT)
 sloped = partial(written, SLOPED)
 sloped_apart = partial(written, SLOPED_APART)
 recurrent = partial(written, RECURRENT)
+rescaled = partial(written, RESCALED)
 saved = partial(written, SAVED)
 stepwise = partial(written, STEPWISE)
 stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)

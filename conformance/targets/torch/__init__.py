@@ -1,4 +1,4 @@
-"""PyTorch, eager, on a CPU or a CUDA device.
+"""PyTorch: eager, on a CPU or a CUDA device, and compiled by inductor, on a CPU.
 
 Where the document names an ``nn`` module, that module is built and given the parameters; where it names a function, the
 function is called.
@@ -24,7 +24,7 @@ from conformance.targets.torch._dialect import POLICIES
 from conformance.targets.torch._layouts import LAYOUTS
 from conformance.targets.torch._modules import Living
 
-VARIANTS = ("cpu", "cuda")
+VARIANTS = ("cpu", "cuda", "compile")
 
 # Accuracy of elementary functions on the CPU, in units of u (1 ulp <= 2 u): vectorised code calls SLEEF's 1.0-ulp
 # variants (sleef.org, names ending in u10), scalar code the C library's, at most 2 ulp (glibc manual, Errors in Math
@@ -51,28 +51,30 @@ def derivatives(function, tensors, wanted, cotangents):
 
 
 class Torch(Target):
-    """The layers of PyTorch on one device."""
+    """The layers of PyTorch in one variant."""
 
     formats = ("float64", "float32", "bfloat16", "float16")
     layouts = tuple(LAYOUTS)
     arrangements = LAYOUTS
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, variant: str) -> None:
+        device = "cuda" if variant == "cuda" else "cpu"
         if device == "cuda" and not torch.cuda.is_available():
             raise Unavailable(
                 "target 'torch-cuda' needs a CUDA device, and torch sees none: use a machine with a GPU and a CUDA "
                 "build of torch (https://pytorch.org/get-started), or --target=torch-cpu"
             )
-        self.name = f"torch-{device}"
+        self.name = f"torch-{variant}"
+        self.variant = variant
         self.device = device
         self.description = f"torch {torch.__version__}"
         self.environment = _environment(device)
         self.prelude = _PRELUDE.replace("DEVICE", device)
         self.policies = POLICIES
-        self.known = KNOWN[device]
+        self.known = KNOWN[variant]
         # On CUDA, atomic additions come in any order: torch.use_deterministic_algorithms lists the layers.
         self.deterministic = device == "cpu"
-        self.trusted = device == "cpu"  # a CUDA context is lost with the first assertion that fails on the device
+        self.trusted = variant == "cpu"  # a CUDA context is lost with the first assertion that fails on the device
 
     def array(self, values: NDArray[Any], format: str) -> torch.Tensor:
         kind = getattr(torch, format) if values.dtype == np.float64 else None
@@ -123,12 +125,12 @@ class Torch(Target):
         )
 
     def _row(self, tables: Mapping[str, Mapping[Any, Any]], layer: str, format: str, default: Any) -> Any:
-        """The row of a layer in a format, else the row of the layer, in the table of the device."""
-        table = tables.get(self.device, {})
+        """The row of a layer in a format, else the row of the layer, in the table of the variant."""
+        table = tables.get(self.variant, {})
         return table.get((layer, format), table.get(layer, default))
 
     def declared_for(self, case: Case) -> Declared:
-        changes = BY_CASE.get(self.device, {}).get(case.layer)
+        changes = BY_CASE.get(self.variant, {}).get(case.layer)
         declared = super().declared_for(case)
         return replace(declared, **changes(case)) if changes else declared
 
@@ -184,7 +186,8 @@ def _places(array: torch.Tensor) -> set[int]:
 
 def _families(name: str) -> list[dict[str, Any]]:
     """What the files of this package offer under this name."""
-    modules = (importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
+    names = (module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    modules = (importlib.import_module(f"{__name__}.{name}") for name in names)
     return [getattr(module, name, {}) for module in modules]
 
 
@@ -192,21 +195,33 @@ def _collected(name: str) -> dict[str, Any]:
     return dict(ChainMap(*_families(name)))
 
 
-def _by_device(name: str) -> dict[str, dict[Any, Any]]:
-    return {device: dict(ChainMap(*(tables.get(device, {}) for tables in _families(name)))) for device in VARIANTS}
+def _by_variant(name: str) -> dict[str, dict[Any, Any]]:
+    return {variant: dict(ChainMap(*(tables.get(variant, {}) for tables in _families(name)))) for variant in VARIANTS}
 
 
-# Each file of this package offers the layers of one family; and, by device, the order of operations they use where it
+# Each file of this package offers the layers of one family; and, by variant, the order of operations they use where it
 # is not the formula's, in all cases or by the case, and where their kernels compute less accurately than in float64.
 LAYERS: dict[str, Callable[..., Any]] = _collected("LAYERS")
-ALGORITHMS: dict[str, dict[Any, str]] = _by_device("ALGORITHMS")
-BACKWARD: dict[str, dict[Any, str]] = _by_device("BACKWARD")
-SCATTERED: dict[str, dict[Any, frozenset[str]]] = _by_device("SCATTERED")
-BY_CASE: dict[str, dict[str, Callable[[Case], Mapping[str, Any]]]] = _by_device("BY_CASE")
-ARITHMETIC: dict[str, dict[Any, Mapping[str, Any]]] = _by_device("ARITHMETIC")
+ALGORITHMS: dict[str, dict[Any, str]] = _by_variant("ALGORITHMS")
+BACKWARD: dict[str, dict[Any, str]] = _by_variant("BACKWARD")
+SCATTERED: dict[str, dict[Any, frozenset[str]]] = _by_variant("SCATTERED")
+BY_CASE: dict[str, dict[str, Callable[[Case], Mapping[str, Any]]]] = _by_variant("BY_CASE")
+ARITHMETIC: dict[str, dict[Any, Mapping[str, Any]]] = _by_variant("ARITHMETIC")
+# Layers that inductor leaves to the kernels of the CPU, in whole or in part.
+_OF_KERNELS = frozenset(
+    {
+        "avg_pool2d",
+        "conv2d",
+        "conv_transpose2d",
+        "local_attention",
+        "multi_head_attention",
+        "scaled_dot_product_attention",
+    }
+)
 KNOWN = {
     "cpu": (*_deviations.EVERYWHERE, *_deviations.CPU),
     "cuda": (*_deviations.EVERYWHERE, *_deviations_cuda.CUDA),
+    "compile": (*_deviations.EVERYWHERE, *(each for each in _deviations.CPU if each.layer in _OF_KERNELS)),
 }
 
 # Layers whose products are cuDNN's on CUDA.
@@ -230,6 +245,14 @@ _MODULES = frozenset(
 )
 
 
+# Layers that are made of modules.
+OF_MODULES = _MODULES | {"residual"}
+
+
 def target(variant: str) -> Target:
-    """The target torch-cpu or torch-cuda."""
+    """The target torch-cpu, torch-cuda or torch-compile."""
+    if variant == "compile":
+        from conformance.targets.torch._compiled import Compiled  # which extends what stands here
+
+        return Compiled()
     return Torch(variant)

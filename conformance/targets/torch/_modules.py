@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -21,7 +22,25 @@ def called(module: nn.Module, tensors: Mapping[str, Tensor | None]) -> Callable[
     given = {name: tensor for name, tensor in tensors.items() if tensor is not None}
     if _session:
         return _session[-1].enlivened(module, given)
+    if _compiling:
+        module.forward = compiled(module.forward)
     return lambda *inputs, **options: functional_call(module, given, inputs, options)
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as inductor compiles it: as one program, for shapes of any size from two."""
+    found: Callable[..., Any] = torch.compile(function, fullgraph=True, dynamic=True)
+    return found
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Within, the modules that are called are compiled."""
+    _compiling.append(True)
+    try:
+        yield
+    finally:
+        _compiling.pop()
 
 
 class Living:
@@ -89,3 +108,6 @@ class Living:
 
 # The session at work, where one is.
 _session: list[Living] = []
+
+# Whether modules are to be compiled: it holds something where they are.
+_compiling: list[bool] = []

@@ -48,11 +48,13 @@ LAYERS = {
 # In half precision it keeps the sum and its logarithm as it keeps numbers (vec_log_softmax_lastdim_chunk_kernel), and
 # exponentials along other dimensions (vec_softmax). Its derivatives of log_softmax are grad - exp(output) * sum.
 #
-# On CUDA nothing but the output is stored. For the derivative of softmax the product of it and its cotangent is a
-# tensor of its own: aten/src/ATen/native/cuda/SoftMax.cu (softmax_backward_cuda_out).
+# On CUDA, and where inductor fuses it, nothing but the output is stored. For the derivative of softmax on CUDA the
+# product of it and its cotangent is a tensor of its own: aten/src/ATen/native/cuda/SoftMax.cu
+# (softmax_backward_cuda_out).
 ALGORITHMS = {
     "cpu": {"softmax": "vectorised", "log_softmax": "vectorised"},
     "cuda": {"log_softmax": "kept"},
+    "compile": {"log_softmax": "kept"},
 }
 
 # In float16 the derivative of sigmoid is made of operations on stored numbers, in bfloat16 it is computed in float32.

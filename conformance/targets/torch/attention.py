@@ -150,7 +150,7 @@ _ALGORITHMS = {
     "local_attention": "split_scale",
     "multi_head_attention": "stepwise",
 }
-ALGORITHMS = {"cpu": _ALGORITHMS, "cuda": _ALGORITHMS}
+ALGORITHMS = dict.fromkeys(("cpu", "cuda", "compile"), _ALGORITHMS)
 
 # The fused kernel's derivatives recompute the weights from the logarithm of their sum:
 # aten/src/ATen/native/cpu/FlashAttentionKernel.cpp (cpu_flash_attention_backward).
@@ -158,6 +158,7 @@ ALGORITHMS = {"cpu": _ALGORITHMS, "cuda": _ALGORITHMS}
 # On CUDA that of softmax takes products that have been stored: activation.py.
 BACKWARD = {
     "cpu": dict.fromkeys(_FUSED, "recomputed"),
+    "compile": dict.fromkeys(_FUSED, "recomputed"),
     "cuda": {
         **dict.fromkeys(_FUSED, "recomputed"),
         **dict.fromkeys((*_UNFUSED, "multi_head_attention"), "productwise"),
@@ -169,11 +170,16 @@ BACKWARD = {
 #
 # Products of bfloat16 matrices are oneDNN's (aten/src/ATen/native/mkldnn/Matmul.cpp), to which subnormals are zeros, as
 # in convolutions.
+#
+# Inductor leaves products and the fused kernel to these, and takes SLEEF's 3.5-ulp variants of sin and cos:
+# aten/src/ATen/cpu/vec/vec512/vec512_float.h.
+_OF_CPU: dict[Any, dict[str, Any]] = {
+    **{(layer, "bfloat16"): {"flush": True} for layer in _UNFUSED},
+    **{layer: {"units": {"exp": 40.0}, "flush": True} for layer in _FUSED},
+}
 ARITHMETIC: dict[str, dict[Any, dict[str, Any]]] = {
-    "cpu": {
-        **{(layer, "bfloat16"): {"flush": True} for layer in _UNFUSED},
-        **{layer: {"units": {"exp": 40.0}, "flush": True} for layer in _FUSED},
-    }
+    "cpu": _OF_CPU,
+    "compile": {**_OF_CPU, "positional_encoding": {"units": {"sin": 7.0, "cos": 7.0}}},
 }
 
 

@@ -82,11 +82,15 @@ def conv_transpose2d(
 # precision cuDNN stores parts of long sums, whatever the flags of torch say: measured with cuDNN 9.19, from 562 terms
 # on. Its derivatives may come of atomic additions (cuDNN, Reproducibility). It does not serve where an output_padding
 # needs a dilation either: NaiveConvolutionTranspose2d.cu.
+#
+# Inductor leaves convolutions to the same kernels.
 LAYERS = {"conv2d": conv2d, "conv_transpose2d": conv_transpose2d}
 
 _HALVES = ("bfloat16", "float16")
+_BY_COLUMNS = {("conv_transpose2d", format): "by_columns" for format in _HALVES}
 ALGORITHMS = {
-    "cpu": {("conv_transpose2d", format): "by_columns" for format in _HALVES},
+    "cpu": _BY_COLUMNS,
+    "compile": _BY_COLUMNS,
     "cuda": {(layer, format): "in_parts" for layer in LAYERS for format in _HALVES},
 }
 
@@ -100,12 +104,14 @@ def _without_cudnn(case: Case) -> dict[str, Any]:
 
 BY_CASE = {"cuda": {"conv_transpose2d": _without_cudnn}}
 
+_SCATTERED: dict[Any, frozenset[str]] = {
+    "conv2d": frozenset({"input", "weight"}),
+    ("conv2d", "float16"): frozenset({"input", "weight", "bias"}),
+    "conv_transpose2d": frozenset({"weight"}),
+}
 SCATTERED = {
-    "cpu": {
-        "conv2d": frozenset({"input", "weight"}),
-        ("conv2d", "float16"): frozenset({"input", "weight", "bias"}),
-        "conv_transpose2d": frozenset({"weight"}),
-    },
+    "cpu": _SCATTERED,
+    "compile": _SCATTERED,
     "cuda": {
         "conv2d": frozenset({"input", "weight"}),
         "conv_transpose2d": frozenset({"weight"}),
@@ -114,4 +120,5 @@ SCATTERED = {
 
 # oneDNN multiplies bfloat16 with VDPBF16PS, to which subnormals are zeros (Intel 64 and IA-32 Architectures Software
 # Developer's Manual, volume 2).
-ARITHMETIC = {"cpu": {(layer, "bfloat16"): {"flush": True} for layer in LAYERS}}
+_FLUSHED = {(layer, "bfloat16"): {"flush": True} for layer in LAYERS}
+ARITHMETIC = {"cpu": _FLUSHED, "compile": _FLUSHED}

@@ -27,19 +27,34 @@ def custom_linear(input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return torch.matmul(input, weight) + bias
 
 
+class _Residual(nn.Module):
+    def __init__(self, features: int, inside: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(features, inside, device="meta")
+        self.second = nn.Linear(inside, features, device="meta")
+
+    def forward(self, input: Tensor) -> Tensor:
+        found: Tensor = self.second(torch.relu(self.first(input))) + input
+        return found
+
+
 def residual(input: Tensor, weight_1: Tensor, bias_1: Tensor, weight_2: Tensor, bias_2: Tensor) -> Tensor:
     """Two nn.Linear with a relu between them, and the input added."""
-    return linear(torch.relu(linear(input, weight_1, bias_1)), weight_2, bias_2) + input
+    inside, features = weight_1.shape
+    weights = {"first.weight": weight_1, "first.bias": bias_1, "second.weight": weight_2, "second.bias": bias_2}
+    found: Tensor = called(_Residual(features, inside), weights)(input)
+    return found
 
 
 LAYERS = {"linear": linear, "custom_linear": custom_linear, "residual": residual}
 
 # On CUDA the bias may be added to a product that has been stored, whatever the shapes.
+_ALGORITHMS = {"residual": "layered", "custom_linear": "stepwise"}
 ALGORITHMS: dict[str, dict[Any, str]] = {
-    "cpu": {"residual": "layered", "custom_linear": "stepwise"},
+    "cpu": _ALGORITHMS,
+    "compile": _ALGORITHMS,
     "cuda": {
-        "residual": "layered",
-        "custom_linear": "stepwise",
+        **_ALGORITHMS,
         **{
             (layer, format): "stepwise"
             for layer in ("linear", "residual", "additive_attention")

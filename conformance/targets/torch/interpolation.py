@@ -59,8 +59,15 @@ LAYERS = {
     "upsample_bilinear": upsample_bilinear,
 }
 
-# Atomic additions: aten/src/ATen/native/cuda/UpSampleBilinear2d.cu.
-SCATTERED = {"cuda": {"upsample_bilinear": frozenset({"input"})}}
+# torch/_decomp/decompositions.py (_upsample_linear).
+ALGORITHMS = {"compile": {"upsample_bilinear": "lerped"}}
+
+# Atomic additions: aten/src/ATen/native/cuda/UpSampleBilinear2d.cu. To inductor interpolation is indexing (same file as
+# above), whose derivatives are added one by one.
+SCATTERED = {
+    "cuda": {"upsample_bilinear": frozenset({"input"})},
+    "compile": dict.fromkeys(LAYERS, frozenset({"input"})),
+}
 
 # Derivatives look for the pixels that a pixel was copied to, by the reciprocal of the scale: UpSample.cuh
 # (nearest_neighbor_exact_bw_compute_source_index).

@@ -131,6 +131,11 @@ LAYERS = {
 # Where the statistics are bfloat16, the variance is divided in bfloat16, by a number of values that it may not hold:
 # aten/src/ATen/native/Normalization.cpp (batch_norm_cpu_update_stats_template).
 #
+# Inductor takes means by Welford's recurrence, and for derivatives the statistics as they have been stored, in the
+# format of the input; running statistics come of the population variance; group_norm folds: torch/_decomp/
+# decompositions.py (native_layer_norm_backward, native_batch_norm_helper, native_group_norm_backward) and
+# torch/_refs/__init__.py (native_group_norm).
+#
 # On CUDA all take means by Welford's recurrence. Only group_norm folds: in aten/src/ATen/native/cuda,
 # group_norm_kernel.cu, which reads ε and, up to torch 2.11 at least, its own statistics in the format of the input;
 # Normalization.cuh (batch_norm_transform_input_kernel), which instance_norm calls; layer_norm_kernel.cu.
@@ -138,6 +143,12 @@ ALGORITHMS: dict[str, dict[Any, str]] = {
     "cpu": {
         **dict.fromkeys(LAYERS, "folded"),
         **{(layer, "bfloat16"): "folded_in_storage" for layer in ("batch_norm", "instance_norm")},
+    },
+    "compile": {
+        "batch_norm": "rescaled",
+        "group_norm": "folded",
+        "instance_norm": "rescaled",
+        "layer_norm": "recurrent",
     },
     "cuda": {
         "batch_norm": "weighted",
@@ -200,7 +211,17 @@ def _unfolded(case: Case) -> dict[str, Any]:
     return {"algorithm": "recurrent_in_storage"} if affine == [None, None] else {}
 
 
+def _stores_sums(case: Case) -> dict[str, Any]:
+    """In half precision the sums of a channel, of which the statistics' derivatives are small differences, are stored.
+
+    torch/_decomp/decompositions.py (native_group_norm_backward): ds and db.
+    """
+    halves = case.format in ("bfloat16", "float16")
+    return {"undeclared": "which sums are stored in half precision is for inductor's scheduler"} if halves else {}
+
+
 BY_CASE = {
+    "compile": {"group_norm": _stores_sums},
     "cpu": {"batch_norm": _stepwise, "instance_norm": _stepwise},
     "cuda": {"batch_norm": _by_cudnn, "group_norm": _unfolded, "instance_norm": _by_cudnn},
 }
@@ -209,6 +230,12 @@ BY_CASE = {
 # (LayerNormBackwardKernelImplInternal, GroupNormInputBackward), and in the kernel of group_norm on CUDA.
 BACKWARD = {
     "cpu": {"layer_norm": "collected", "group_norm": "collected"},
+    "compile": {
+        "batch_norm": "saved",
+        "group_norm": "collected",
+        "instance_norm": "saved",
+        "layer_norm": "saved",
+    },
     "cuda": {"group_norm": "collected_in_storage"},
 }
 

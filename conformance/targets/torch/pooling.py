@@ -40,8 +40,11 @@ def avg_pool2d(
 
 # Windows that overlap add to their pixels one by one: aten/src/ATen/native/cpu/{MaxPoolKernel,AvgPoolKernel}.cpp. On
 # CUDA those of avg_pool2d add quotients that are stored numbers: aten/src/ATen/native/cuda/AveragePool2d.cu.
+# Inductor leaves windows of more than 25 pixels to the kernels of the CPU: torch/_inductor/lowering.py.
+_OF_CPU = {"max_pool2d": frozenset({"input"}), "avg_pool2d": frozenset({"input"})}
 SCATTERED = {
-    "cpu": {"max_pool2d": frozenset({"input"}), "avg_pool2d": frozenset({"input"})},
+    "cpu": _OF_CPU,
+    "compile": _OF_CPU,
     "cuda": {"avg_pool2d": frozenset({"input"})},
 }
 
