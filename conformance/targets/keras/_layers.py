@@ -13,6 +13,7 @@ from conformance.targets.keras import activation, attention, dense, normalisatio
 from conformance.targets.keras._arithmetic import declared
 from conformance.targets.keras._backends import backend
 from conformance.targets.keras._deviations import BY_BACKEND
+from conformance.targets.keras._dialect import POLICIES
 
 LAYERS: dict[str, Callable[..., Any]] = {
     **activation.LAYERS,
@@ -46,7 +47,7 @@ _SEEDS = 2**31  # on PyTorch Keras keeps a seed in int32
 class Keras(Target):
     """The layers of Keras, called as functions of their weights (``stateless_call``)."""
 
-    policies = attention.POLICIES | random.POLICIES
+    policies = POLICIES
 
     def __init__(self, variant: str) -> None:
         self.name = f"keras-{variant}" if variant else "keras"

@@ -155,13 +155,6 @@ def multi_head_attention(
     return tuple(found) if need_weights else (found,)
 
 
-# A mask is a large negative score: a query that sees no key weighs all alike, but for MultiHeadAttention where it gives
-# its weights, which it then sets to zero; what is behind a mask has the weight 0.
-POLICIES = {
-    "scaled_dot_product_attention": {"fully_masked": "mean", "behind_mask": "times_zero"},
-    "multi_head_attention": {"fully_masked": "zero", "behind_mask": "times_zero"},
-}
-
 LAYERS: dict[str, Callable[..., Any]] = {
     "dot_product_attention": dot_product_attention,
     "scaled_dot_product_attention": scaled_dot_product_attention,

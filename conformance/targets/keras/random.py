@@ -65,8 +65,6 @@ def _scaled(tensor: Array, seed: int, scale: float, mode: str, distribution: str
     return keras.ops.transpose(drawn, (*reversed(range(len(kernel), len(kernel) + 2)), *range(len(kernel))))
 
 
-POLICIES = {"dropout": {"behind_mask": "skipped"}, "dropout2d": {"behind_mask": "skipped"}}
-
 LAYERS: dict[str, Callable[..., Any]] = {
     "dropout": dropout,
     "dropout2d": dropout2d,

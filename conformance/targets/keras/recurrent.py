@@ -9,6 +9,7 @@ import keras
 
 from conformance.target import Unsupported
 from conformance.targets.keras._calls import Array, applied, made
+from conformance.targets.keras._dialect import WRITING
 
 # Makes the weights of Keras from W_ih, W_hh and the biases, which may be absent.
 Converted = Callable[..., list[Array]]
@@ -77,8 +78,8 @@ def gru(
     def converted(*own: Array) -> list[Array]:
         reordered = []
         for x in own:
-            r, z, n = keras.ops.split(x, 3)
-            reordered.append(keras.ops.concatenate([z, r, n]))
+            rows = dict(zip("rzn", keras.ops.split(x, 3), strict=True))
+            reordered.append(keras.ops.concatenate([rows[gate] for gate in WRITING["gru gates"]]))
         if bias and reset_after:
             w_ih, w_hh, *biases = reordered
             return [keras.ops.transpose(w_ih), keras.ops.transpose(w_hh), keras.ops.stack(biases)]

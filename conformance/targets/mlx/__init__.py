@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from conformance.target import Declared, Target
 from conformance.targets.mlx import layers, normalisation, recurrent, spatial
 from conformance.targets.mlx._deviations import KNOWN
+from conformance.targets.mlx._dialect import POLICIES
 from conformance.targets.mlx._layouts import LAYOUTS
-from conformance.targets.mlx.layers import POLICIES
 
 VARIANTS = ("",)
 

@@ -267,13 +267,5 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "kaiming_normal": kaiming_normal,
 }
 
-# A mask of booleans makes scores the lowest number: a query that sees no key weighs all alike (mlx/fast.cpp).
-_MASKED = {"fully_masked": "mean", "behind_mask": "times_zero"}
-POLICIES: dict[str, dict[str, str]] = {
-    "scaled_dot_product_attention": {**_MASKED, "causal_alignment": "bottom_right"},
-    "multi_head_attention": _MASKED,
-    "local_attention": {"behind_mask": "times_zero"},
-}
-
 # Derivatives are made of operations too; attention stores the scores, and the derivatives by heads that share one.
 ALGORITHMS = {"sigmoid": "stepwise", "tanh": "by_cosh", "scaled_dot_product_attention": "repeated"}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from conformance.target import Declared, Target, Unsupported, stepwise
 from conformance.targets.tensorflow import layers, normalisation, random, recurrent, spatial
 from conformance.targets.tensorflow._deviations import KNOWN
+from conformance.targets.tensorflow._dialect import POLICIES
 
 VARIANTS = ("",)
 
@@ -51,7 +52,7 @@ class TensorFlow(Target):
     name = "tensorflow"
     formats = ("float64", "float32", "bfloat16", "float16")
     layouts = ("contiguous",)
-    policies = random.POLICIES
+    policies = POLICIES
     known = KNOWN
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from tinygrad.helpers import DEV
 from conformance.target import Declared, Target
 from conformance.targets.tinygrad import layers, normalisation, recurrent, spatial
 from conformance.targets.tinygrad._deviations import KNOWN
-from conformance.targets.tinygrad.layers import POLICIES
+from conformance.targets.tinygrad._dialect import POLICIES
 
 VARIANTS = ("",)
 

@@ -159,9 +159,3 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "kaiming_uniform": kaiming_uniform,
     "kaiming_normal": kaiming_normal,
 }
-
-# Masks add minus infinity to scores; dropout chooses.
-POLICIES: dict[str, dict[str, str]] = {
-    "scaled_dot_product_attention": {"fully_masked": "nan", "behind_mask": "times_zero"},
-    "dropout": {"behind_mask": "skipped"},
-}
