@@ -74,7 +74,7 @@ EVERYWHERE: tuple[Deviation, ...] = (
     *(
         Deviation(
             layer,
-            "initial states of another batch are not refused, where a single sample can be repeated: layers/rnn/rnn.py (call)",
+            "initial states of another batch are not refused: a single sample is repeated: layers/rnn/rnn.py (call)",
             "import keras\n"
             "state = keras.ops.ones((3, 1))\n"
             f"layer = keras.layers.{kind}(1)\n"
