@@ -74,8 +74,7 @@ EVERYWHERE: tuple[Deviation, ...] = (
     *(
         Deviation(
             layer,
-            "initial states of another batch are not refused, where a single sample can be repeated: "
-            "layers/rnn/rnn.py (call)",
+            "initial states of another batch are not refused: a single sample is repeated: layers/rnn/rnn.py (call)",
             "import keras\n"
             "state = keras.ops.ones((3, 1))\n"
             f"layer = keras.layers.{kind}(1)\n"
@@ -87,30 +86,103 @@ EVERYWHERE: tuple[Deviation, ...] = (
         )
         for layer, kind, states in (("rnn", "SimpleRNN", 1), ("lstm", "LSTM", 2), ("gru", "GRU", 1))
     ),
+    Deviation(
+        "embedding",
+        "a negative index counts from the end: layers/core/embedding.py (call)",
+        "import keras\n"
+        "layer = keras.layers.Embedding(2, 1, embeddings_initializer='ones')\n"
+        "print(layer(keras.ops.convert_to_tensor([-1])).shape[0])\n"
+        "# 1",
+        lambda case: case.slips("the index -1"),
+        f"{_SOURCE}/layers/core/embedding.py",
+        check="refusal",
+    ),
+    Deviation(
+        "dot_product_attention",
+        "queries of another batch than the keys are not refused: a single sample is repeated: "
+        "layers/attention/attention.py (_calculate_scores)",
+        "import keras\n"
+        "query, keys = keras.ops.ones((1, 1, 1)), keras.ops.ones((2, 3, 1))\n"
+        "print(tuple(keras.layers.Attention()([query, keys]).shape))\n"
+        "# (2, 1, 1)",
+        lambda case: case.slips("query is", "key is", "value is"),
+        f"{_SOURCE}/layers/attention/attention.py",
+        check="refusal",
+    ),
 )
 
-JAX: tuple[Deviation, ...] = ()
 
-TORCH: tuple[Deviation, ...] = tuple(
+def _empty_pooling(backend: str) -> Deviation:
+    return Deviation(
+        "avg_pool2d",
+        "a window larger than the input gives an empty result: layers/pooling/base_pooling.py",
+        _on(
+            backend,
+            "import keras\n"
+            "print(tuple(keras.layers.AveragePooling2D(3)(keras.ops.ones((1, 2, 2, 1))).shape))\n"
+            "# (1, 0, 0, 1)",
+        ),
+        lambda case: case.slips("the window is larger than the padded input"),
+        f"{_SOURCE}/layers/pooling/base_pooling.py",
+        check="refusal",
+    )
+
+
+JAX: tuple[Deviation, ...] = (
+    _empty_pooling("jax"),
     Deviation(
-        layer,
-        "on PyTorch the variance is E[x²] − E[x]², which is less accurate the larger the mean is against it, and may "
-        "be negative: backend/torch/nn.py (moments)",
+        "embedding",
+        "on JAX an index beyond the table gives NaN: layers/core/embedding.py (call)",
+        _on(
+            "jax",
+            "import keras\n"
+            "layer = keras.layers.Embedding(2, 1, embeddings_initializer='ones')\n"
+            "print(layer(keras.ops.convert_to_tensor([5])))\n"
+            "# [[nan]]",
+        ),
+        lambda case: "looked up" in (case.refusal or ""),
+        f"{_SOURCE}/layers/core/embedding.py",
+        check="refusal",
+    ),
+)
+
+TORCH: tuple[Deviation, ...] = (
+    Deviation(
+        "multi_head_attention",
+        "on PyTorch keys of another batch than the queries are not refused: a single sample is repeated: "
+        "backend/torch/nn.py (dot_product_attention)",
         _on(
             "torch",
             "import keras\n"
-            "# their variance is 1/4\n"
-            "numbers = keras.ops.convert_to_tensor([[4096.0, 4097.0]], 'float32')\n"
-            "print(keras.ops.moments(numbers, axes=[1])[1].item())\n"
-            "# 0.0",
+            "query, keys = keras.ops.ones((1, 1, 1)), keras.ops.ones((2, 1, 1))\n"
+            "print(tuple(keras.layers.MultiHeadAttention(1, 1)(query, keys, keys).shape))\n"
+            "# (2, 1, 1)",
         ),
-        _cancels,
-        "https://github.com/keras-team/keras/pull/18795",
-    )
-    for layer in ("batch_norm", "group_norm", "instance_norm")
+        lambda case: case.slips("query is", "key is", "value is"),
+        f"{_SOURCE}/backend/torch/nn.py",
+        check="refusal",
+    ),
+    *(
+        Deviation(
+            layer,
+            "on PyTorch the variance is E[x²] − E[x]², which is less accurate the larger the mean is against it, and "
+            "may be negative: backend/torch/nn.py (moments)",
+            _on(
+                "torch",
+                "import keras\n"
+                "# their variance is 1/4\n"
+                "numbers = keras.ops.convert_to_tensor([[4096.0, 4097.0]], 'float32')\n"
+                "print(keras.ops.moments(numbers, axes=[1])[1].item())\n"
+                "# 0.0",
+            ),
+            _cancels,
+            "https://github.com/keras-team/keras/pull/18795",
+        )
+        for layer in ("batch_norm", "group_norm", "instance_norm")
+    ),
 )
 
-TENSORFLOW: tuple[Deviation, ...] = ()
+TENSORFLOW: tuple[Deviation, ...] = (_empty_pooling("tensorflow"),)
 
 BY_BACKEND = {
     "jax": (*EVERYWHERE, *JAX),

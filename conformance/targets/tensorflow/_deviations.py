@@ -36,6 +36,27 @@ KNOWN: tuple[Deviation, ...] = (
         f"{_PYTHON}/rnn_grad.py",
     ),
     Deviation(
+        "softmax",
+        "in float32 and bfloat16, where oneDNN computes it, an infinity or NaN makes NaN of its own element alone, and "
+        "zeros of the others: kernels/mkl/mkl_softmax_op.cc",
+        "import tensorflow as tf\nprint(tf.nn.softmax([1.0, float('nan')]).numpy())\n# [ 0. nan]",
+        lambda case: case.format in ("float32", "bfloat16") and not case.is_finite("input"),
+        f"{_KERNELS}/mkl/mkl_softmax_op.cc",
+        check="special",
+    ),
+    Deviation(
+        "batch_norm",
+        "parameters of another length than there are channels are not refused: a single channel is repeated: "
+        "nn_impl.py (batch_normalization)",
+        "import tensorflow as tf\n"
+        "channel, pair = tf.ones(1), tf.ones(2)\n"
+        "print(tf.nn.batch_normalization(tf.ones((2, 1)), channel, channel, None, pair, 0.0).shape)\n"
+        "# (2, 2)",
+        lambda case: case.slips("weight is", "bias is", "running_mean is", "running_var is"),
+        f"{_PYTHON}/nn_impl.py",
+        check="refusal",
+    ),
+    Deviation(
         "conv2d",
         "a batch without images is given the shape that it has without padding: kernels/mkl/mkl_conv_ops.cc",
         "import tensorflow as tf\n"
