@@ -88,10 +88,9 @@ KNOWN: tuple[Deviation, ...] = (
             layer,
             "a negative padding is not refused: it cuts off pixels, or adds some; nor is a dilation of 0: op.py",
             "from tinygrad import Tensor\n"
-            "print(Tensor.ones(1, 1, 1, 3).conv2d(Tensor.ones(1, 1, 1, 1), padding=(0, -1)).shape)\n"
-            "print(Tensor.ones(1, 1, 1, 3).conv2d(Tensor.ones(1, 1, 1, 2), dilation=(1, 0)).shape)\n"
-            "# (1, 1, 1, 1)\n"
-            "# (1, 1, 1, 3)",
+            "x, weight = Tensor.ones(1, 1, 1, 4), Tensor.ones(1, 1, 1, 2)\n"
+            "print(x.conv2d(weight, padding=(0, -1)).shape, x.conv2d(weight, dilation=(1, 0)).shape)\n"
+            "# (1, 1, 1, 1) (1, 1, 1, 4)",
             lambda case: case.slips("padding is negative", "dilation is 0"),
             _OP,
             check="refusal",
