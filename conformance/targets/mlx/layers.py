@@ -123,6 +123,8 @@ def _attended(query: Array, key: Array, value: Array, mask: Array | str | None, 
     """The function takes tensors (batch, heads, length, width): before fewer dimensions, some of 1 are put."""
     if query.ndim > 4:
         raise Unsupported("mx.fast.scaled_dot_product_attention takes tensors of four dimensions")
+    if isinstance(mask, mx.array) and mask.ndim > query.ndim:
+        raise ValueError(f"a mask of {mask.ndim} dimensions for a query of {query.ndim}")
 
     def whole(x: Array) -> Array:
         return x.reshape(*[1] * (4 - x.ndim), *x.shape)
