@@ -1,6 +1,7 @@
 """The page of dialects, and what targets declare of their conventions."""
 
 from copy import copy
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from types import ModuleType
@@ -46,7 +47,7 @@ PROJECTIONS = {
     "out_proj_bias": None,
     "key_padding_mask": None,
 }
-HEADS = {"num_heads": 1, "need_weights": False, "average_attn_weights": True}
+HEADS = {"num_heads": 1, "need_weights": True, "average_attn_weights": True}
 
 
 def beside_nan(shape: tuple[int, ...], place: tuple[int, ...]) -> Special:
@@ -158,6 +159,9 @@ def test_the_convention_that_is_declared_is_followed_and_no_other(folder: str, l
     for way in WAYS[convention]:
         target.policies = {layer: {**declared, convention: way}}
         verdict = examine(target, TELLING[layer, convention], "special")
+        if verdict.status is Status.UNSUPPORTED:  # where weights are asked for, of which some libraries have none
+            case = TELLING[layer, convention]
+            verdict = examine(target, replace(case, parameters={**case.parameters, "need_weights": False}), "special")
         assert verdict.status in (Status.PASS, Status.FAIL), verdict
         passed += [way] * (verdict.status is Status.PASS)
     assert passed == [declared[convention]]
