@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from attention_kinds import KINDS
 from torch import Tensor
 
 from conformance import Case, Declared, Literal, Related, Status, Values, Verdict, examine, load
@@ -21,7 +22,8 @@ from conformance.report import failure_text
 from conformance.run import Nonconforming, run
 from conformance.spec import names, spec
 from conformance.strategies import arranged
-from conformance.targets.torch import LAYERS, Torch
+from conformance.targets import torch as library
+from conformance.targets.torch import Torch
 from oracle.formulas import names as formulas
 
 Function = Callable[..., Any]
@@ -30,13 +32,27 @@ Bug = Callable[[Function], Function]
 RELATIONS = [(layer, name) for layer in names() for name in spec(layer).relations]
 
 
-class Planted(Torch):
+# Those of torch, and those that tests have in its place.
+LAYERS = {**library.LAYERS, **KINDS}
+
+
+class Honest(Torch):
+    """torch, with the layers that it lacks."""
+
+    def __init__(self) -> None:
+        super().__init__("cpu")
+
+    def layer(self, name: str) -> Function | None:
+        return LAYERS.get(name)
+
+
+class Planted(Honest):
     """torch, but for one layer."""
 
     known = ()
 
     def __init__(self, layer: str, bug: Bug) -> None:
-        super().__init__("cpu")
+        super().__init__()
         self._layer, self._function = layer, bug(LAYERS[layer])
 
     def layer(self, name: str) -> Function | None:
@@ -703,6 +719,31 @@ ATTENTION: dict[str, dict[str, Bug]] = {
     },
 }
 
+
+def some_keys_shifted(key: Tensor) -> Tensor:
+    """Numbers above 4 are cut off."""
+    return key.clamp(max=4.0)
+
+
+def not_linear(output: Tensor) -> Tensor:
+    return output + 0.01 * output * output
+
+
+# By the law of all kinds of attention that finds it, for the places of keys and values among the tensors.
+def kind(*of_keys: int) -> dict[str, Bug]:
+    return {
+        "equal samples": wrapped(0, 16),
+        "equal values": spoilt(scaled(0.99)),
+        "hull": spoilt(scaled(3.0)),
+        "linear": spoilt(not_linear),
+        "keys permuted": keys_lost(*of_keys),
+        "equal queries": wrapped(-2),
+        "keys shifted": with_tensor(of_keys[0], some_keys_shifted),
+    }
+
+
+KINDS_OF_ATTENTION: dict[str, dict[str, Bug]] = {"sparsemax_attention": kind(1, 2)}
+
 BUGS: dict[str, dict[str, Bug]] = {
     "linear": DENSE,
     "custom_linear": DENSE,
@@ -726,6 +767,7 @@ BUGS: dict[str, dict[str, Bug]] = {
     "embedding": EMBEDDING,
     "positional_encoding": POSITIONAL,
     **ATTENTION,
+    **KINDS_OF_ATTENTION,
 }
 
 
@@ -747,7 +789,7 @@ def test_a_relation_finds_the_bug_planted_for_it(layer: str, name: str) -> None:
 @pytest.mark.parametrize("format", ["float64", "float32"])
 @pytest.mark.parametrize("layer", BUGS)
 def test_honest_torch_passes(layer: str, format: str) -> None:
-    tally = run(Torch("cpu"), layer, format, "relation", 100)
+    tally = run(Honest(), layer, format, "relation", 100)
     assert tally.failure is None
     decided = tally.counts[Status.PASS]
     assert decided >= 0.9 * (tally.cases - tally.counts[Status.UNSUPPORTED])
