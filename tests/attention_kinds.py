@@ -9,11 +9,13 @@ float32 and round the result.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 extends = "torch-cpu"
 
@@ -65,3 +67,93 @@ def _sparsemax(scores: Tensor) -> Tensor:
 @_kind
 def sparsemax_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return _attended(_sparsemax(_scores(query, key)), value)
+
+
+@_kind
+def hard_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    winners = _scores(query, key).argmax(-1)
+    _require(value.shape[:-1] == key.shape[:-1], "there is not one value for every key")
+    return value.gather(-2, winners[..., None].expand(*winners.shape, value.shape[-1]))
+
+
+@_kind
+def linear_attention(query: Tensor, key: Tensor, value: Tensor, *, is_causal: bool, eps: float) -> Tensor:
+    """The causal one by running sums of outer products."""
+    _require(query.shape[:-2] == key.shape[:-2] == value.shape[:-2], "the samples differ")
+    queries, keys = (functional.elu(x) + 1.0 for x in (query, key))
+    if not is_causal:
+        return queries @ (keys.mT @ value) / (queries @ keys.sum(-2)[..., None] + eps)
+    seen = torch.arange(query.shape[-2]).clamp(max=key.shape[-2] - 1)
+    states = (keys[..., :, None] * value[..., None, :]).cumsum(-3)[..., seen, :, :]
+    sums = keys.cumsum(-2)[..., seen, :]
+    return (queries[..., None, :] @ states)[..., 0, :] / ((queries * sums).sum(-1, keepdim=True) + eps)
+
+
+@_kind
+def content_attention(query: Tensor, key: Tensor, value: Tensor, strength: Tensor) -> Tensor:
+    _require(strength.shape == query.shape[:-1], "there is not one strength for every query")
+    norms = [(x.square().sum(-1) + 1e-6).sqrt() for x in (query, key)]
+    cosines = _scores(query, key) / (norms[0][..., :, None] * norms[1][..., None, :] + 1e-6)
+    return _attended(torch.softmax(strength[..., None] * cosines, -1), value)
+
+
+@_kind
+def location_attention(query: Tensor, value: Tensor, weight: Tensor) -> Tensor:
+    scores = query @ weight.mT
+    _require(value.shape[-2] <= scores.shape[-1], "there are more values than places")
+    return _attended(torch.softmax(scores[..., : value.shape[-2]], -1), value)
+
+
+@_kind
+def fine_grained_attention(
+    query: Tensor, key: Tensor, value: Tensor, weight_query: Tensor, weight_key: Tensor, weight: Tensor
+) -> Tensor:
+    hidden = torch.tanh((query @ weight_query.mT)[..., :, None, :] + (key @ weight_key.mT)[..., None, :, :])
+    _require(weight_query.shape[0] == weight_key.shape[0], "the hidden units differ")
+    _require(value.shape[-1] == weight.shape[0], "there is not one row of the weight for every feature")
+    _require(value.shape[:-1] == key.shape[:-1], "there is not one value for every key")
+    return (torch.softmax(hidden @ weight.mT, -2) * value[..., None, :, :]).sum(-2)
+
+
+@_kind
+def monotonic_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """All samples at once, query by query and key by key."""
+    stops = torch.sigmoid(_scores(query, key))
+    begun = [torch.full(query.shape[:-2], float(j == 0), dtype=query.dtype) for j in range(key.shape[-2])]
+    rows = []
+    for i in range(query.shape[-2]):
+        come = torch.zeros(query.shape[:-2], dtype=query.dtype)
+        row = []
+        for j, start in enumerate(begun):
+            come = come * (1.0 - stops[..., i, j - 1]) + start if j else start
+            row.append(come * stops[..., i, j])
+        begun = row
+        rows.append(torch.stack(row, -1))
+    return _attended(torch.stack(rows, -2), value)
+
+
+@_kind
+def structured_attention(query: Tensor, key: Tensor, value: Tensor, transition: Tensor) -> Tensor:
+    """All samples and queries at once, forwards and backwards."""
+    _require(transition.shape == (2, 2), "the transitions are those between two states")
+    scores = _scores(query, key)
+    scored = torch.stack([torch.zeros_like(scores), scores], -1)
+    forward, backward = [scored[..., 0, :]], [torch.zeros_like(scored[..., 0, :])]
+    for j in range(1, key.shape[-2]):
+        forward.append(scored[..., j, :] + torch.logsumexp(forward[-1][..., :, None] + transition, -2))
+    for j in range(key.shape[-2] - 1, 0, -1):
+        after = scored[..., j, :] + backward[-1]
+        backward.append(torch.logsumexp(after[..., None, :] + transition, -1))
+    whole = torch.logsumexp(forward[-1], -1)
+    chosen = torch.stack([f[..., 1] + b[..., 1] for f, b in zip(forward, reversed(backward), strict=True)], -1)
+    return _attended(torch.exp(chosen - whole[..., None]), value)
+
+
+@_kind
+def differential_attention(
+    query: Tensor, key: Tensor, value: Tensor, other_query: Tensor, other_key: Tensor, *, factor: float
+) -> Tensor:
+    _require(query.shape == other_query.shape and key.shape == other_key.shape, "the two pairs differ")
+    scale = 1.0 / math.sqrt(query.shape[-1])
+    one, other = (torch.softmax(_scores(*pair) * scale, -1) for pair in ((query, key), (other_query, other_key)))
+    return _attended(one - factor * other, value)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from attention_kinds import KINDS
+from scipy.special import softmax
 
 from conformance import Status, checks, load, spec
 from conformance.checking import lenient
@@ -75,3 +76,94 @@ def test_sparsemax_is_the_projection_onto_the_simplex(seed: int) -> None:
     query, key, value = gaussian(seed, 3, 2), gaussian(seed + 50, 6, 2), np.eye(6)
     expected = [projected(scores) for scores in query @ key.T]
     np.testing.assert_allclose(computed("sparsemax_attention", query, key, value), expected, atol=1e-14)
+
+
+def soft(scores: Array) -> Array:
+    found: Array = softmax(scores, axis=-1)
+    return found
+
+
+def test_hard_attention_is_the_limit_of_soft_attention() -> None:
+    query, key, value = gaussian(1, 4, 3), gaussian(2, 7, 3), gaussian(3, 7, 2)
+    found = computed("hard_attention", query, key, value)
+    np.testing.assert_allclose(found, soft(1e6 * query @ key.T) @ value, atol=1e-12)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_linear_attention_is_the_quadratic_form_of_its_kernel(causal: bool) -> None:
+    query, key, value = gaussian(1, 5, 3), gaussian(2, 5, 3), gaussian(3, 5, 2)
+    features = [np.where(x > 0, x + 1.0, np.exp(x)) for x in (query, key)]
+    kernel = features[0] @ features[1].T * (np.tri(5) if causal else 1.0)
+    found = computed("linear_attention", query, key, value, is_causal=causal, eps=0.25)
+    np.testing.assert_allclose(found, kernel @ value / (kernel.sum(-1, keepdims=True) + 0.25), rtol=1e-13)
+
+
+def test_content_attention_depends_on_directions_alone_where_vectors_are_long() -> None:
+    query, key, value, strength = (
+        gaussian(1, 4, 3),
+        gaussian(2, 6, 3),
+        gaussian(3, 6, 2),
+        np.array([0.0, 1.0, 3.0, 9.0]),
+    )
+    directions = [x / np.linalg.norm(x, axis=-1, keepdims=True) for x in (query, key)]
+    expected = soft(strength[:, None] * (directions[0] @ directions[1].T)) @ value
+    lengths = np.linspace(1.0, 3.0, 6)[:, None]
+    for longer in (1e5 * key, 1e5 * lengths * key):
+        np.testing.assert_allclose(
+            computed("content_attention", 1e5 * query, longer, value, strength), expected, atol=1e-9
+        )
+
+
+def test_location_attention_is_dot_product_attention_to_keys_that_are_the_places() -> None:
+    query, value, weight = gaussian(1, 4, 3), gaussian(2, 5, 2), gaussian(3, 8, 3)
+    expected = computed("dot_product_attention", query, weight[:5], value)
+    np.testing.assert_allclose(computed("location_attention", query, value, weight), expected, rtol=1e-13)
+
+
+def test_fine_grained_attention_is_additive_attention_for_every_feature() -> None:
+    query, key, value = gaussian(1, 2, 3), gaussian(2, 5, 4), gaussian(3, 5, 3)
+    weight_query, weight_key, weight = gaussian(4, 6, 3), gaussian(5, 6, 4), gaussian(6, 3, 6)
+    found = computed("fine_grained_attention", query, key, value, weight_query, weight_key, weight)
+    for i, e in itertools.product(range(2), range(3)):
+        alone = computed("additive_attention", key, value[:, [e]], weight_key, None, weight[e], query[i], weight_query)
+        np.testing.assert_allclose(found[i, e], alone[0], rtol=1e-13)
+
+
+def stopping(stops: Array) -> Array:
+    """The probabilities to stop at every key, query by query, by following every way that the queries may go."""
+    found = np.zeros(stops.shape)
+
+    def follow(i: int, begin: int, probability: float) -> None:
+        if i == len(stops):
+            return
+        for j in range(begin, stops.shape[1]):
+            found[i, j] += probability * stops[i, j]
+            follow(i + 1, j, probability * stops[i, j])
+            probability *= 1.0 - stops[i, j]
+
+    follow(0, 0, 1.0)
+    return found
+
+
+def test_monotonic_attention_expects_what_queries_do_that_stop_by_chance() -> None:
+    query, key = gaussian(1, 4, 3), gaussian(2, 5, 3)
+    expected = stopping(1.0 / (1.0 + np.exp(-query @ key.T)))
+    assert (expected.sum(-1) < 1.0).all()
+    np.testing.assert_allclose(computed("monotonic_attention", query, key, np.eye(5)), expected, rtol=1e-12)
+
+
+def test_structured_attention_is_the_mean_over_all_selections() -> None:
+    query, key, transition = gaussian(1, 3, 2), gaussian(2, 5, 2), gaussian(3, 2, 2)
+    chains = np.array([*itertools.product((0, 1), repeat=5)])
+    links = transition[chains[:, :-1], chains[:, 1:]].sum(-1)
+    expected = soft(query @ key.T @ chains.T + links) @ chains
+    found = computed("structured_attention", query, key, np.eye(5), transition)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_differential_attention_is_the_difference_of_two_attentions() -> None:
+    pairs = [(gaussian(k, 4, 3), gaussian(k + 2, 6, 3)) for k in (1, 5)]
+    value = gaussian(9, 6, 2)
+    one, other = (computed("scaled_dot_product_attention", *pair, value) for pair in pairs)
+    found = computed("differential_attention", *pairs[0], value, *pairs[1], factor=0.75)
+    np.testing.assert_allclose(found, one - 0.75 * other, rtol=1e-12, atol=1e-14)

@@ -742,7 +742,23 @@ def kind(*of_keys: int) -> dict[str, Bug]:
     }
 
 
-KINDS_OF_ATTENTION: dict[str, dict[str, Bug]] = {"sparsemax_attention": kind(1, 2)}
+def without_exempt(layer: str, bugs: dict[str, Bug]) -> dict[str, Bug]:
+    return {name: bug for name, bug in bugs.items() if name not in spec(layer).exempt}
+
+
+# The places of keys and values among the tensors.
+OF_KEYS = {
+    "sparsemax_attention": (1, 2),
+    "hard_attention": (1, 2),
+    "linear_attention": (1, 2),
+    "content_attention": (1, 2),
+    "location_attention": (1,),
+    "fine_grained_attention": (1, 2),
+    "monotonic_attention": (1, 2),
+    "structured_attention": (1, 2),
+    "differential_attention": (1, 2, 4),
+}
+KINDS_OF_ATTENTION = {layer: without_exempt(layer, kind(*places)) for layer, places in OF_KEYS.items()}
 
 BUGS: dict[str, dict[str, Bug]] = {
     "linear": DENSE,

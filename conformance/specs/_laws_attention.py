@@ -14,7 +14,7 @@ from conformance.case import Arguments
 from conformance.relation import Asker, Equation, Relation
 from conformance.specs._refusals import with_tensors
 from conformance.specs._relations import FEW, Axes, Drawn, repeats, with_axis
-from conformance.specs._relations_attention import gentle, permuted, queried, related
+from conformance.specs._relations_attention import gentle, permuted, related
 from conformance.values import Values
 from oracle.formats import float64
 
@@ -96,15 +96,16 @@ def laws(
     axes: Axes,
     keys: Sequence[str],
     *,
-    query: str = "query",
+    queries: Axes | None = None,
     value: str = "value",
     without: Mapping[str, str] | None = None,
 ) -> dict[str, Relation]:
     """The laws by name, but those that a layer is ``without``.
 
     ``axes`` are those of the samples, before all others; ``keys`` the tensors with an axis -2 of keys, the first of
-    which makes the scores, by products with the ``query``.
+    which makes the scores, by products with the query; ``queries`` the axes of those, of one tensor or of more.
     """
+    queries = queries or {"query": -2}
     few = gentle(arguments(FEW))
     samples = with_axis(few, *axes)
 
@@ -117,8 +118,8 @@ def laws(
         "hull": law("hull", _between(axes, value)),
         "linear": law("linear", _linear(axes, value), value),
         "keys permuted": law("keys permuted", permuted(axes, keys)),
-        "equal queries": queried(few, query),
-        "keys shifted": law("keys shifted", _shifted(axes, keys[0]), query, keys[0]),
+        "equal queries": repeats(few, queries, (-2,)),
+        "keys shifted": law("keys shifted", _shifted(axes, keys[0]), next(iter(queries)), keys[0]),
     }
     kept = {name: relation for name, relation in found.items() if name not in (without or {})}
     return {"equal samples": repeats(samples, axes), **kept}

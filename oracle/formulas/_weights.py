@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from oracle.formulas._softmax import Row, shifted
-from oracle.scalar import Scalar, constant, descending, largest, rectified, stored, total
+from oracle.scalar import Scalar, chosen, constant, current, descending, inside, largest, rectified, stored, total
+
+# Above every difference of two numbers of a format.
+_BEYOND = 2**1100
+
+
+def hardest(scores: Row, values: Sequence[Scalar]) -> Scalar:
+    """The value of the key with the largest score, of equal ones the first; any that rounding may make so."""
+    value = current().value
+    best = max(scores, key=lambda j: value(scores[j]))
+
+    def wins(j: int) -> Scalar:
+        """1 for a key that precedes the best one and is not below it, or follows it and is above it; else 0."""
+        if j < best:
+            return inside(scores[j] - scores[best], 0, _BEYOND)
+        return 1.0 - inside(scores[best] - scores[j], 0, _BEYOND)
+
+    rivals = [j for j in scores if j != best]
+    return chosen([constant(1.0), *map(wins, rivals)], [values[best], *(values[j] for j in rivals)])
 
 
 def sparsemax_row(scores: Row) -> Row:
