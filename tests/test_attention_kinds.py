@@ -24,17 +24,23 @@ TARGET = load("tests/attention_kinds.py")
 # Few: each check of each layer in each format draws other cases.
 EXAMPLES = 5
 
+# What is asked in every format; the other checks depend on it less.
+NUMERICAL = ("forward", "gradient", "relation", "special")
+ASKED = [
+    (layer, format, kind)
+    for layer in sorted(KINDS)
+    for format in TARGET.formats
+    for kind in checks.asked(layer)
+    if kind in NUMERICAL or format == "float32"
+]
 
-@pytest.mark.parametrize("format", TARGET.formats)
-@pytest.mark.parametrize("layer", sorted(KINDS))
-def test_plain_torch_conforms_in_every_check(layer: str, format: str) -> None:
-    decided = 0
-    for kind in checks.asked(layer):
-        with lenient():
-            tally = run(TARGET, layer, format, kind, EXAMPLES)
-        assert tally.failure is None, f"{kind}: {tally.failure}"
-        decided += tally.counts[Status.PASS]
-    assert decided > 3 * EXAMPLES
+
+@pytest.mark.parametrize(("layer", "format", "kind"), ASKED, ids=lambda part: part)
+def test_plain_torch_conforms(layer: str, format: str, kind: str) -> None:
+    with lenient():
+        tally = run(TARGET, layer, format, kind, EXAMPLES)
+    assert tally.failure is None
+    assert tally.counts[Status.PASS]
 
 
 def test_the_kinds_are_the_layers_that_torch_lacks() -> None:
