@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 extends = "torch-cpu"
+policies = {layer: {"behind_mask": "times_zero"} for layer in ("graph_attention", "dynamic_graph_attention")}
 
 KINDS: dict[str, Callable[..., Any]] = {}
 _HALVES = (torch.bfloat16, torch.float16)
@@ -157,3 +158,67 @@ def differential_attention(
     scale = 1.0 / math.sqrt(query.shape[-1])
     one, other = (torch.softmax(_scores(*pair) * scale, -1) for pair in ((query, key), (other_query, other_key)))
     return _attended(one - factor * other, value)
+
+
+def _neighbours(scores: Tensor, values: Tensor, adjacency: Tensor) -> Tensor:
+    """The heads (*, H, N, D) side by side."""
+    nodes = values.shape[-2]
+    _require(adjacency.shape == (nodes, nodes), "the adjacency is not of all pairs of nodes")
+    seen = adjacency | torch.eye(nodes, dtype=torch.bool)
+    mixed = torch.softmax(scores.masked_fill(~seen, -math.inf), -1) @ values
+    return mixed.transpose(-3, -2).flatten(-2)
+
+
+def _in_heads(input: Tensor, weight: Tensor) -> Tensor:
+    return input[..., None, :, :] @ weight.mT
+
+
+@_kind
+def graph_attention(
+    input: Tensor, weight: Tensor, attend_self: Tensor, attend_other: Tensor, adjacency: Tensor
+) -> Tensor:
+    _require(attend_self.shape == attend_other.shape == weight.shape[:2], "there is not one vector for every head")
+    nodes = _in_heads(input, weight)
+    own, others = (nodes @ attend[..., None] for attend in (attend_self, attend_other))
+    return _neighbours(functional.leaky_relu(own + others.mT, 0.2), nodes, adjacency)
+
+
+@_kind
+def dynamic_graph_attention(
+    input: Tensor, weight_self: Tensor, weight_other: Tensor, attend: Tensor, adjacency: Tensor
+) -> Tensor:
+    _require(weight_self.shape == weight_other.shape, "the two weights differ")
+    _require(attend.shape == weight_self.shape[:2], "there is not one vector for every head")
+    own, others = _in_heads(input, weight_self), _in_heads(input, weight_other)
+    hidden = functional.leaky_relu(own[..., :, None, :] + others[..., None, :, :], 0.2)
+    return _neighbours((hidden * attend[:, None, None, :]).sum(-1), others, adjacency)
+
+
+@_kind
+def memory_attention(input: Tensor, memory_in: Tensor, memory_out: Tensor, *, hops: int) -> Tensor:
+    _require(hops > 0, "there are no hops")
+    _require(memory_in.shape == memory_out.shape, "the two memories differ")
+    _require(input.shape == (*memory_in.shape[:-2], memory_in.shape[-1]), "the query does not fit the memory")
+    state = input[..., None, :]
+    for _ in range(hops):
+        state = state + torch.softmax(state @ memory_in.mT, -1) @ memory_out
+    return state[..., 0, :]
+
+
+@_kind
+def hierarchical_attention(
+    input: Tensor,
+    word_weight: Tensor,
+    word_bias: Tensor | None,
+    word_context: Tensor,
+    sentence_weight: Tensor,
+    sentence_bias: Tensor | None,
+    sentence_context: Tensor,
+) -> Tensor:
+    def pooled(x: Tensor, weight: Tensor, bias: Tensor | None, context: Tensor) -> Tensor:
+        _require(bias is None or bias.shape == weight.shape[:1], "the bias does not fit the weight")
+        weights = torch.softmax(torch.tanh(functional.linear(x, weight, bias)) @ context, -1)
+        return (weights[..., None] * x).sum(-2)
+
+    sentences = pooled(input, word_weight, word_bias, word_context)
+    return pooled(sentences, sentence_weight, sentence_bias, sentence_context)

@@ -173,3 +173,68 @@ def test_differential_attention_is_the_difference_of_two_attentions() -> None:
     one, other = (computed("scaled_dot_product_attention", *pair, value) for pair in pairs)
     found = computed("differential_attention", *pairs[0], value, *pairs[1], factor=0.75)
     np.testing.assert_allclose(found, one - 0.75 * other, rtol=1e-12, atol=1e-14)
+
+
+def leaky(x: Array) -> Array:
+    return np.where(x > 0, x, 0.2 * x)
+
+
+ADJACENCY = np.random.default_rng(8).random((5, 5)) < 0.4
+
+
+def test_graph_attention_is_a_softmax_over_the_neighbours_of_every_node() -> None:
+    nodes, weight, vectors = gaussian(1, 5, 4), gaussian(2, 2, 3, 4), gaussian(3, 2, 6)
+    expected = np.zeros((5, 6))
+    for i, h in itertools.product(range(5), range(2)):
+        seen = [j for j in range(5) if ADJACENCY[i, j] or j == i]
+        projected = nodes @ weight[h].T
+        scores = np.array([leaky(vectors[h] @ np.concatenate([projected[i], projected[j]])) for j in seen])
+        expected[i, 3 * h : 3 * h + 3] = soft(scores) @ projected[seen]
+    found = computed("graph_attention", nodes, weight, vectors[:, :3], vectors[:, 3:], ADJACENCY)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_dynamic_graph_attention_projects_the_two_nodes_side_by_side() -> None:
+    nodes, weight, attend = gaussian(1, 5, 4), gaussian(2, 3, 8), gaussian(3, 3)
+    expected = np.zeros((5, 3))
+    for i in range(5):
+        seen = [j for j in range(5) if ADJACENCY[i, j] or j == i]
+        scores = np.array([attend @ leaky(weight @ np.concatenate([nodes[i], nodes[j]])) for j in seen])
+        expected[i] = soft(scores) @ (nodes[seen] @ weight[:, 4:].T)
+    halves = weight[None, :, :4], weight[None, :, 4:]
+    found = computed("dynamic_graph_attention", nodes, *halves, attend[None], ADJACENCY)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_only_dynamic_graph_attention_lets_nodes_rank_their_neighbours_differently() -> None:
+    everything, unit = np.ones((4, 4), dtype=bool), np.eye(4)[None]
+    nodes = gaussian(5, 4, 4)
+    attend, other = gaussian(6, 1, 4), gaussian(7, 1, 4)
+
+    def favourites(mixed: Array) -> set[int]:
+        """The nodes with the largest weights: values are the nodes, which are independent."""
+        return set((mixed @ np.linalg.inv(nodes)).argmax(-1).tolist())
+
+    assert len(favourites(computed("graph_attention", nodes, unit, attend, other, everything))) == 1
+    dynamic = (computed("dynamic_graph_attention", nodes, unit, unit, gaussian(k, 1, 4), everything) for k in range(9))
+    assert max(len(favourites(mixed)) for mixed in dynamic) > 1
+
+
+def test_a_hop_of_memory_attention_adds_dot_product_attention() -> None:
+    query, memory_in, memory_out = gaussian(1, 3), gaussian(2, 6, 3), gaussian(3, 6, 3)
+    state = query
+    for hops in (1, 2, 3):
+        state = state + computed("dot_product_attention", state[None], memory_in, memory_out)[0]
+        found = computed("memory_attention", query, memory_in, memory_out, hops=hops)
+        np.testing.assert_allclose(found, state, rtol=1e-12)
+
+
+def test_hierarchical_attention_weighs_every_word_by_the_products_of_both_levels() -> None:
+    words = gaussian(1, 3, 4, 2)
+    weights, biases, contexts = (gaussian(k, 2, *shape) for k, shape in ((2, (5, 2)), (3, (5,)), (4, (5,))))
+    lower = soft(np.tanh(words @ weights[0].T + biases[0]) @ contexts[0])
+    sentences = np.einsum("st,ste->se", lower, words)
+    upper = soft(np.tanh(sentences @ weights[1].T + biases[1]) @ contexts[1])
+    expected = np.einsum("s,st,ste->e", upper, lower, words)
+    given = [part[level] for level in (0, 1) for part in (weights, biases, contexts)]
+    np.testing.assert_allclose(computed("hierarchical_attention", words, *given), expected, rtol=1e-12)

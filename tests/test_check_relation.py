@@ -666,60 +666,6 @@ def scaled_in_place(honest: Function) -> Function:
     return planted
 
 
-ATTENTION: dict[str, dict[str, Bug]] = {
-    "dot_product_attention": {
-        **keys_of(1, 2),
-        "equal queries": wrapped(-2),
-        "equal values": spoilt(scaled(0.99)),
-    },
-    "scaled_dot_product_attention": {
-        **keys_of(1, 2),
-        "of itself": scaled_in_place,
-        "equal queries": wrapped(-2),
-        "equal values": spoilt(scaled(0.99)),
-        "masked keys permuted": with_tensor(3, end_unmasked),
-        "keys behind the mask": with_tensor(3, end_unmasked),
-        "masked keys replaced": softly,
-        "mask added": additive_ignored,
-        "causal": looks_ahead,
-        "shared heads": heads_interleaved,
-        "scale": called(scale_squared),
-    },
-    "local_attention": {
-        "equal samples": wrapped(0, 16),
-        "equal values": spoilt(scaled(0.99)),
-        "keys beyond": any_key_beyond,
-        "band": called(wider_window),
-    },
-    "global_attention": {
-        **keys_of(1, 2),
-        "equal queries": wrapped(-2),
-        "equal values": spoilt(scaled(0.99)),
-        "projected": with_tensor(3, scaled(0.5)),
-    },
-    "cross_attention": {
-        **keys_of(1),
-        "equal queries": wrapped(-2),
-        "projected": with_tensor(2, scaled(2.0)),
-    },
-    "self_attention": {
-        "equal samples": wrapped(0, 16),
-        "permuted": not_the_first,
-        "cross attention": with_tensor(1, scaled(2.0)),
-        "projected": with_tensor(1, scaled(2.0)),
-    },
-    "additive_attention": {**keys_of(0, 1), "no query": shifted_by_a_query},
-    "multi_head_attention": {
-        **keys_of(1, 2),
-        "of itself": scaled_in_place,
-        "equal masked samples": called(masks_of_the_first),
-        "equal queries": wrapped(1),
-        "weights asked for": when(lambda *tensors, **parameters: parameters["need_weights"], scaled(1.01)),
-        "keys ignored": with_tensor(7, lambda mask: mask & (torch.arange(mask.shape[1]) < 8)),
-    },
-}
-
-
 def some_keys_shifted(key: Tensor) -> Tensor:
     """Numbers above 4 are cut off."""
     return key.clamp(max=4.0)
@@ -746,6 +692,68 @@ def without_exempt(layer: str, bugs: dict[str, Bug]) -> dict[str, Bug]:
     return {name: bug for name, bug in bugs.items() if name not in spec(layer).exempt}
 
 
+ATTENTION: dict[str, dict[str, Bug]] = {
+    "dot_product_attention": {
+        **kind(1, 2),
+        **keys_of(1, 2),
+        "equal queries": wrapped(-2),
+        "equal values": spoilt(scaled(0.99)),
+    },
+    "scaled_dot_product_attention": {
+        **kind(1, 2),
+        **keys_of(1, 2),
+        "of itself": scaled_in_place,
+        "equal queries": wrapped(-2),
+        "equal values": spoilt(scaled(0.99)),
+        "masked keys permuted": with_tensor(3, end_unmasked),
+        "keys behind the mask": with_tensor(3, end_unmasked),
+        "masked keys replaced": softly,
+        "mask added": additive_ignored,
+        "causal": looks_ahead,
+        "shared heads": heads_interleaved,
+        "scale": called(scale_squared),
+    },
+    "local_attention": {
+        **without_exempt("local_attention", kind(1, 2)),
+        "equal samples": wrapped(0, 16),
+        "equal values": spoilt(scaled(0.99)),
+        "keys beyond": any_key_beyond,
+        "band": called(wider_window),
+    },
+    "global_attention": {
+        **kind(1, 2),
+        **keys_of(1, 2),
+        "equal queries": wrapped(-2),
+        "equal values": spoilt(scaled(0.99)),
+        "projected": with_tensor(3, scaled(0.5)),
+    },
+    "cross_attention": {
+        **keys_of(1),
+        "equal queries": wrapped(-2),
+        "projected": with_tensor(2, scaled(2.0)),
+    },
+    "self_attention": {
+        "equal samples": wrapped(0, 16),
+        "permuted": not_the_first,
+        "cross attention": with_tensor(1, scaled(2.0)),
+        "projected": with_tensor(1, scaled(2.0)),
+    },
+    "additive_attention": {
+        **without_exempt("additive_attention", kind(0, 1)),
+        **keys_of(0, 1),
+        "no query": shifted_by_a_query,
+    },
+    "multi_head_attention": {
+        **keys_of(1, 2),
+        "of itself": scaled_in_place,
+        "equal masked samples": called(masks_of_the_first),
+        "equal queries": wrapped(1),
+        "weights asked for": when(lambda *tensors, **parameters: parameters["need_weights"], scaled(1.01)),
+        "keys ignored": with_tensor(7, lambda mask: mask & (torch.arange(mask.shape[1]) < 8)),
+    },
+}
+
+
 # The places of keys and values among the tensors.
 OF_KEYS = {
     "sparsemax_attention": (1, 2),
@@ -757,8 +765,54 @@ OF_KEYS = {
     "monotonic_attention": (1, 2),
     "structured_attention": (1, 2),
     "differential_attention": (1, 2, 4),
+    "memory_attention": (1, 2),
 }
-KINDS_OF_ATTENTION = {layer: without_exempt(layer, kind(*places)) for layer, places in OF_KEYS.items()}
+
+
+def unseen_counts(honest: Function) -> Function:
+    """What is not seen has a weight of a thousandth."""
+
+    def planted(input: Tensor, *rest: Tensor) -> Tensor:
+        return honest(input, *rest) + 0.001 * input.sum((-2, -1), keepdim=True)
+
+    return planted
+
+
+def never_alone(tensors: list[Any], parameters: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """A node without neighbours sees all."""
+    adjacency = tensors[4]
+    tensors[4] = adjacency | ~adjacency.any(-1, keepdim=True)
+    return tensors, parameters
+
+
+def first_node_itself(honest: Function) -> Function:
+    """The first node is seen by none but itself."""
+
+    def planted(*tensors: Tensor) -> Tensor:
+        adjacency = tensors[4].clone()
+        adjacency[1:, 0] = False
+        return honest(*tensors[:4], adjacency)
+
+    return planted
+
+
+GRAPH: dict[str, Bug] = {
+    "equal samples": wrapped(0, 16),
+    "nodes permuted": first_node_itself,
+    "alone": called(never_alone),
+    "unseen": unseen_counts,
+}
+KINDS_OF_ATTENTION = {layer: without_exempt(layer, kind(*places)) for layer, places in OF_KEYS.items()} | {
+    "graph_attention": GRAPH,
+    "dynamic_graph_attention": GRAPH,
+    "hierarchical_attention": {
+        "equal samples": wrapped(0, 16),
+        "equal values": spoilt(scaled(0.99)),
+        "hull": spoilt(scaled(3.0)),
+        "keys permuted": with_tensor(0, zeroed_end(-2, 2)),
+        "one word": with_tensor(6, scaled(0.5)),
+    },
+}
 
 BUGS: dict[str, dict[str, Bug]] = {
     "linear": DENSE,

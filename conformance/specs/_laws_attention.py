@@ -15,10 +15,15 @@ from conformance.relation import Asker, Equation, Relation
 from conformance.specs._refusals import with_tensors
 from conformance.specs._relations import FEW, Axes, Drawn, repeats, with_axis
 from conformance.specs._relations_attention import gentle, permuted, related
-from conformance.values import Values
+from conformance.values import Array, Values
 from oracle.formats import float64
 
 Equations = Callable[[Asker], list[Equation]]
+
+
+def _of_outputs(values: Array, output: Array) -> Array:
+    """Values (*, 1, E) beside an output (*, L, E), or (*, E) where a sample has one query."""
+    return values if values.ndim == output.ndim else values[..., 0, :]
 
 
 def _equal_values(axes: Axes, value: str) -> Equations:
@@ -29,7 +34,8 @@ def _equal_values(axes: Axes, value: str) -> Equations:
         first = ask.tensors[value][..., :1, :]
         changes = {value: np.broadcast_to(first, ask.tensors[value].shape)}
         (left,), (permitted,) = many(**changes), many.bounds(**changes)
-        return [Equation("output", left, np.broadcast_to(many.spread(first), left.shape), permitted)]
+        right = _of_outputs(many.spread(first), left)
+        return [Equation("output", left, np.broadcast_to(right, left.shape), permitted)]
 
     return equations
 
@@ -37,8 +43,9 @@ def _equal_values(axes: Axes, value: str) -> Equations:
 def _between(axes: Axes, value: str) -> Equations:
     def equations(ask: Asker) -> list[Equation]:
         many, values = ask.batch(axes, [0]), ask.tensors[value]
-        least, most = (many.spread(end(values, axis=-2, keepdims=True)) for end in (np.min, np.max))
         (found,) = many()
+        ends = (many.spread(end(values, axis=-2, keepdims=True)) for end in (np.min, np.max))
+        least, most = (_of_outputs(end, found) for end in ends)
         return [Equation("output", found, np.clip(found, least, most), many.bounds()[0])]
 
     return equations

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from conformance.mistake import (
+    HALF,
     Arguments,
     Mistake,
     Outputs,
@@ -17,29 +18,37 @@ from conformance.mistake import (
     changed,
     flipped,
     instead,
+    last_dropped,
     last_zero,
     mapped,
     misread,
     no_derivative,
     reindexed,
+    tail_dropped,
     times,
+    times_derivative,
+    without_last,
 )
 from conformance.specs._mistakes_attention import VALUE_MISREAD, common, last_key, rooted
 from conformance.specs._mistakes_rowwise import not_normalised, sum_constant
+from oracle.formulas import _graph as graph
 from oracle.formulas import (
     content_attention,
     differential_attention,
+    dynamic_graph_attention,
     fine_grained_attention,
+    graph_attention,
     linear_attention,
     location_attention,
+    memory_attention,
     monotonic_attention,
     structured_attention,
 )
 from oracle.formulas import sparsemax_attention as sparsemax
-from oracle.formulas._softmax import Row, shifted
+from oracle.formulas._softmax import Row, shifted, softmax_row
 from oracle.formulas._weights import above, sparsemax_threshold
 from oracle.formulas.dot_product_attention import dot_product_attention
-from oracle.scalar import Scalar, constant, descending, detached, exp, largest, rectified, stored, total
+from oracle.scalar import Scalar, constant, descending, detached, dot, exp, largest, rectified, stored, total
 from oracle.tensor import Tensor, tensor
 
 
@@ -339,4 +348,141 @@ DIFFERENTIAL_ATTENTION = {
     "value_misread": VALUE_MISREAD,
     **last_key("key", "other_key", "value"),
     **common("query", "value"),
+}
+
+
+# Graphs
+
+
+def _attending(written: Callable[..., Any], *shared: str) -> dict[str, Mistake]:
+    """What both kinds may do wrong."""
+    return {
+        "not_itself": instead("a node does not see itself", partial(written, itself=False)),
+        "all_seen": called(
+            "the adjacency is ignored",
+            lambda given: {"adjacency": mapped(given["adjacency"], lambda *_: True)},
+        ),
+        "edges_reversed": called(
+            "edges are read in reverse", lambda given: {"adjacency": given["adjacency"].swapped(0, 1)}
+        ),
+        "sum_constant": instead(
+            "no derivative goes through the sum of the weights", partial(written, weigh=sum_constant)
+        ),
+        "heads_dealt": answered("the heads are dealt to the features in turn", _dealt(shared[0])),
+        "no_score_derivative": no_derivative(*shared[1:]),
+        "last_node": last_dropped(-2, "the last node"),
+        "tail": tail_dropped(-1, "features"),
+        "half": HALF,
+        "derivative_twice": times_derivative(2.0, "input"),
+    }
+
+
+def _dealt(weight: str) -> Callable[[Outputs, Arguments], Outputs]:
+    def change(outputs: Outputs, given: Arguments) -> Outputs:
+        heads, width = given[weight].shape[:2]
+        found = outputs["output"]
+        return {
+            "output": reindexed(found, lambda *index: (*index[:-1], index[-1] % heads * width + index[-1] // heads))
+        }
+
+    return change
+
+
+def _rectified(sentence: str, rectify: Callable[[Scalar], Scalar]) -> Mistake:
+    return instead(sentence, partial(graph_attention.written, rectify=rectify))
+
+
+GRAPH_ATTENTION = {
+    "linear_scores": _rectified("the scores are not rectified", lambda x: x),
+    "tight": _rectified("the scores are rectified with the slope 0, not 1/5", rectified),
+    "slope_hundredth": _rectified(
+        "the scores are rectified with the slope 1/100, not 1/5", lambda x: largest([x, x * constant(Fraction(1, 100))])
+    ),
+    "exchanged": called(
+        "the parts of the score are exchanged",
+        lambda given: {"attend_self": given["attend_other"], "attend_other": given["attend_self"]},
+    ),
+    **_attending(graph_attention.written, "weight", "attend_self", "attend_other"),
+}
+
+
+def _static(
+    input: Tensor,
+    weight_self: Tensor,
+    weight_other: Tensor,
+    attend: Tensor,
+    adjacency: Tensor,
+    behind_mask: str = "skipped",
+) -> Tensor:
+    """b · LeakyReLU(U x_i) + b · LeakyReLU(V x_j): the concatenation is rectified, not the sum."""
+    own, others = graph.heads(input, weight_self), graph.heads(input, weight_other)
+
+    def score(*place: int) -> Scalar:
+        *b, h, i, j = place
+        row = [*own[*b, h, i, ...], *others[*b, h, j, ...]]
+        return dot([graph.leaky(x) for x in row], [*attend[h, ...], *attend[h, ...]])
+
+    return graph.joined(score, others, adjacency, behind_mask=behind_mask)
+
+
+DYNAMIC_GRAPH_ATTENTION = {
+    "static": instead("both projections are rectified before they are added", _static),
+    "values_of_self": called(
+        "the two projections are exchanged",
+        lambda given: {"weight_self": given["weight_other"], "weight_other": given["weight_self"]},
+    ),
+    "one_weight": called("one weight projects both nodes", lambda given: {"weight_self": given["weight_other"]}),
+    **_attending(dynamic_graph_attention.written, "weight_self", "attend"),
+}
+
+MEMORY_ATTENTION = {
+    "query_dropped": instead(
+        "the query is not added to what is read", partial(memory_attention.written, softmax_row, kept=False)
+    ),
+    "one_hop": called("there is one hop, whatever is asked for", lambda given: {"hops": 1}),
+    "hop_more": called("there is a hop too many", lambda given: {"hops": given["hops"] + 1}),
+    "one_memory": called("what is compared is also what is read", lambda given: {"memory_out": given["memory_in"]}),
+    "exchanged": called(
+        "the memories are exchanged",
+        lambda given: {"memory_in": given["memory_out"], "memory_out": given["memory_in"]},
+    ),
+    "scaled": called(
+        "the scores are divided by √d",
+        lambda given: {"memory_in": rooted(given["memory_in"], given["memory_in"].shape[-1])},
+    ),
+    "not_normalised": _weighing(memory_attention.written, "the weights are not divided by their sum", not_normalised),
+    "sum_constant": _weighing(
+        memory_attention.written, "no derivative goes through the sum of the weights", sum_constant
+    ),
+    "no_key_derivative": no_derivative("memory_in"),
+    "tail": tail_dropped(-1, "features"),
+    "half": HALF,
+    "derivative_twice": times_derivative(2.0, "memory_out"),
+    **last_key("memory_in", "memory_out"),
+}
+
+
+# Levels
+
+
+def _means(given: Arguments, *levels: str) -> Arguments:
+    """No context: all weights are alike."""
+    return changed(given, lambda x: times(x, 0.0), *(f"{level}_context" for level in levels))
+
+
+HIERARCHICAL_ATTENTION = {
+    "words_alike": called("words weigh all alike", lambda given: _means(given, "word")),
+    "sentences_alike": called("sentences weigh all alike", lambda given: _means(given, "sentence")),
+    "word_bias_missing": called("word_bias is left out", lambda given: {"word_bias": None}),
+    "sentence_bias_missing": called("sentence_bias is left out", lambda given: {"sentence_bias": None}),
+    "levels_exchanged": called("sentences are pooled first", lambda given: {"input": given["input"].swapped(-2, -3)}),
+    "weight_transposed": called(
+        "word_weight is read as (E, H)", lambda given: {"word_weight": misread(given["word_weight"], 1, 0)}
+    ),
+    "last_word": called("the last word is left out", lambda given: {"input": without_last(given["input"], -2)}),
+    "last_sentence": called("the last sentence is left out", lambda given: {"input": without_last(given["input"], -3)}),
+    "no_context_derivative": no_derivative("word_context"),
+    "tail": tail_dropped(-1, "features"),
+    "half": HALF,
+    "derivative_twice": times_derivative(2.0, "input"),
 }

@@ -6,7 +6,7 @@ from conformance.case import Arguments
 from conformance.spec import Spec
 from conformance.specs._attention import attending, largest, refusals, scored
 from conformance.specs._mistakes_attention import LOCAL_ATTENTION
-from conformance.specs._relations_scaled_attention import of_local_attention
+from conformance.specs._relations_scaled_attention import LOCAL_EXEMPT, of_local_attention
 from conformance.strategies import BUDGET, call
 
 
@@ -21,5 +21,6 @@ SPEC = Spec(
     refusals=refusals,
     large=lambda budget: arguments(largest(budget)),
     relations=of_local_attention(arguments),
+    exempt=LOCAL_EXEMPT,
     mistakes=LOCAL_ATTENTION,
 )
