@@ -222,3 +222,18 @@ def hierarchical_attention(
 
     sentences = pooled(input, word_weight, word_bias, word_context)
     return pooled(sentences, sentence_weight, sentence_bias, sentence_context)
+
+
+@_kind
+def channel_attention(input: Tensor, weight_reduce: Tensor, weight_expand: Tensor) -> Tensor:
+    _require(weight_reduce.shape == weight_expand.mT.shape, "the two weights do not fit each other")
+    gates = torch.sigmoid(torch.relu(input.mean((-2, -1)) @ weight_reduce.mT) @ weight_expand.mT)
+    return input * gates[..., None, None]
+
+
+@_kind
+def spatial_attention(input: Tensor, weight: Tensor) -> Tensor:
+    _require(weight.shape[-1] % 2 == 1, "the kernel has no middle")
+    pooled = torch.stack([input.amax(-3), input.mean(-3)], -3)
+    gates = torch.sigmoid(functional.conv2d(pooled, weight, padding=weight.shape[-1] // 2))
+    return input * gates

@@ -238,3 +238,24 @@ def test_hierarchical_attention_weighs_every_word_by_the_products_of_both_levels
     expected = np.einsum("s,st,ste->e", upper, lower, words)
     given = [part[level] for level in (0, 1) for part in (weights, biases, contexts)]
     np.testing.assert_allclose(computed("hierarchical_attention", words, *given), expected, rtol=1e-12)
+
+
+def logistic(x: Array) -> Array:
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def test_channel_attention_gates_every_channel_by_the_means_of_all() -> None:
+    image, reduce, expand = gaussian(1, 3, 4, 5), gaussian(2, 2, 3), gaussian(3, 3, 2)
+    means = [image[c].sum() / 20.0 for c in range(3)]
+    gates = [logistic(sum(expand[c, r] * max(reduce[r] @ means, 0.0) for r in range(2))) for c in range(3)]
+    found = computed("channel_attention", image, reduce, expand)
+    np.testing.assert_allclose(found, np.array(gates)[:, None, None] * image, rtol=1e-12)
+
+
+def test_spatial_attention_gates_every_pixel_by_its_surroundings() -> None:
+    image, weight = gaussian(1, 3, 4, 5), gaussian(2, 1, 2, 3, 3)
+    pooled = np.pad(np.stack([image.max(0), image.mean(0)]), [(0, 0), (1, 1), (1, 1)])
+    sums = [[(pooled[:, i : i + 3, j : j + 3] * weight[0]).sum() for j in range(5)] for i in range(4)]
+    np.testing.assert_allclose(
+        computed("spatial_attention", image, weight), logistic(np.array(sums)) * image, rtol=1e-12
+    )

@@ -805,6 +805,16 @@ GRAPH: dict[str, Bug] = {
 KINDS_OF_ATTENTION = {layer: without_exempt(layer, kind(*places)) for layer, places in OF_KEYS.items()} | {
     "graph_attention": GRAPH,
     "dynamic_graph_attention": GRAPH,
+    "channel_attention": {
+        "equal samples": wrapped(0, 16),
+        "half open": spoilt(scaled(0.99)),
+        "pixels permuted": tiled(-1, 2),
+    },
+    "spatial_attention": {
+        "equal samples": wrapped(0, 16),
+        "half open": spoilt(scaled(0.99)),
+        "channels permuted": tiled(-3, 2),
+    },
     "hierarchical_attention": {
         "equal samples": wrapped(0, 16),
         "equal values": spoilt(scaled(0.99)),
