@@ -80,7 +80,8 @@ def hard_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 @_kind
 def linear_attention(query: Tensor, key: Tensor, value: Tensor, *, is_causal: bool, eps: float) -> Tensor:
     """The causal one by running sums of outer products."""
-    _require(query.shape[:-2] == key.shape[:-2] == value.shape[:-2], "the samples differ")
+    _require(query.shape[:-2] == key.shape[:-2], "the samples of queries and keys differ")
+    _require(value.shape[:-1] == key.shape[:-1], "there is not one value for every key")
     queries, keys = (functional.elu(x) + 1.0 for x in (query, key))
     if not is_causal:
         return queries @ (keys.mT @ value) / (queries @ keys.sum(-2)[..., None] + eps)

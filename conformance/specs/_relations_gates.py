@@ -11,6 +11,7 @@ from conformance.relation import Asker, Equation, Relation
 from conformance.specs._laws_attention import LAWS
 from conformance.specs._relations import FEW, Drawn, repeats, with_axis
 from conformance.specs._relations_attention import gentle, related
+from conformance.values import Array
 
 _IMAGES = {"input": 0}
 
@@ -22,10 +23,12 @@ def _pixels_permuted(ask: Asker) -> list[Equation]:
     """Rows and columns."""
     many, input, random = ask.batch(_IMAGES, [0]), ask.tensors["input"], RandomState(ask.number)
     rows, columns = (random.permutation(input.shape[axis]) for axis in (-2, -1))
-    other = input[..., rows, :][..., columns]
-    (left,), (right,), (permitted,) = many(input=other), many(), many.bounds()
-    places = (..., *np.ix_(rows, columns))
-    return [Equation("output", left, right[places], 2.0 * permitted[places])]
+
+    def moved(image: Array) -> Array:
+        return image[..., rows, :][..., columns]
+
+    (left,), (right,), (permitted,) = many(input=moved(input)), many(), many.bounds()
+    return [Equation("output", left, moved(right), 2.0 * moved(permitted))]
 
 
 def _channels_permuted(ask: Asker) -> list[Equation]:
