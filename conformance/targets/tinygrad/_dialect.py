@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-# What is compared with NaN is not greater. Masks add minus infinity to scores; dropout chooses.
+# NaN is not greater than any number: relu gives 0, a maximum keeps what it has. Masks add minus infinity to scores;
+# dropout chooses.
 POLICIES = {
     "relu": {"nan": "ignored"},
     "max_pool2d": {"nan": "ignored"},
@@ -32,6 +33,6 @@ WRITING = {
     "eps": "variance + eps",
     "momentum": "new",
     "running variance": "unbiased",
-    "fans": "1, 0",
+    "fans": "1, 0; 0 without kernel",
     "normal initialisers": "not truncated",
 }
