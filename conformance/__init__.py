@@ -8,6 +8,8 @@ from conformance.targets import load
 from conformance.values import Indices, Literal, Special, Values
 from conformance.verdict import Status, Verdict
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Arguments",
     "Case",

@@ -30,7 +30,9 @@ Values of parameters that the library itself has: with any other it is unsupport
 _WRITING = """## Writing
 
 How the library's own arrays and parameters are written. A target's file turns them into those of the suite, in which
-images are NCHW, weights OI and OIHW, and gates ifgo and rzn: a wrong turn gives wrong numbers in every case.
+images are NCHW, weights OI and OIHW, and gates ifgo and rzn: a wrong turn gives wrong numbers in every case. Momentum
+is the share of the new or of the old statistic. Fans, in and out, are the sizes of these axes of a weight times the
+positions of its kernel. Normal initialisers may be truncated at two standard deviations.
 """
 
 # The values of parameters that libraries lack.
@@ -43,26 +45,28 @@ CHOICES: Mapping[tuple[str, str], tuple[Any, ...]] = {
     ("upsample_nearest", "rounding"): ("floor", "half_up"),
 }
 
-WRITING = (
-    "images",
-    "linear weight",
-    "conv2d weight",
-    "conv_transpose2d weight",
-    "lstm gates",
-    "gru gates",
-    "recurrent biases",
-    "eps",
-    "momentum",
-    "running variance",
-    "fans",
-    "normal initialisers",
-)
+# Each with a layer that has it.
+WRITING: Mapping[str, str] = {
+    "images": "conv2d",
+    "linear weight": "linear",
+    "conv2d weight": "conv2d",
+    "conv_transpose2d weight": "conv_transpose2d",
+    "lstm gates": "lstm",
+    "gru gates": "gru",
+    "recurrent biases": "lstm",
+    "eps": "layer_norm",
+    "momentum": "batch_norm",
+    "running variance": "batch_norm",
+    "fans": "kaiming_uniform",
+    "normal initialisers": "kaiming_normal",
+}
 
 
 def policies() -> list[tuple[str, str]]:
-    """The conventions that no call passes, with the layers whose formulas have them."""
+    """The conventions that no call passes, with the layers of some library whose formulas have them."""
+    offered = {layer for _, dialect in declarations("_dialect.py") for layer in dialect.POLICIES}
     parameters = ((layer, name) for layer in names() for name in signature(formula(layer)).parameters)
-    return [(layer, name) for layer, name in parameters if name in CONVENTIONS]
+    return [(layer, name) for layer, name in parameters if name in CONVENTIONS and layer in offered]
 
 
 def page() -> str:

@@ -25,6 +25,9 @@ _PLACES = {
     "CPU": ", on a CPU",
     "CUDA": ", on CUDA",
     "CONSTANT": ", with weights that are constants",
+    "JAX": ", on JAX",
+    "TORCH": ", on PyTorch",
+    "TENSORFLOW": ", on TensorFlow",
 }
 
 

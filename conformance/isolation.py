@@ -51,11 +51,11 @@ class Worker:
         arguments = [sys.executable, "-c", _PROGRAM, name, json.dumps(sys.path)]
         self._program = Program(arguments, timeout, lambda program: program.line(TIMEOUT))
 
-    def put(self, case: Case) -> Verdict:
-        """As the function ``put``."""
+    def put(self, case: Case, kind: str | None = None) -> Verdict:
+        """As the function ``put``, or as ``conformance.run.examine`` where a kind of check is named."""
         begin = time.perf_counter()
         try:
-            *_, answer = self._answers({"case": case.to_json()})
+            *_, answer = self._answers({"case": case.to_json(), "check": kind})
         except Died as died:
             return crashed(died)
         finally:

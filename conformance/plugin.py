@@ -4,35 +4,53 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from _pytest._code.code import ExceptionInfo, TerminalRepr
+from hypothesis import core
 
-from conformance import checks, isolation
+from conformance import isolation
 from conformance import spec as specs
 from conformance.causes import Cause, causes, item_name
+from conformance.certificate import Unusable, certificate, costs, opened
 from conformance.checking import lenient
+from conformance.environment import NAME
+from conformance.files import write, write_all
+from conformance.publishing import published
 from conformance.report import (
     cause_lines,
     failure_text,
     item_data,
     lacking_lines,
     note_lines,
+    program,
     report_data,
     summary_lines,
     time_lines,
 )
+from conformance.reproducer import reproducer
 from conformance.run import KERNEL, PROFILES, Nonconforming, Tally, run
+from conformance.scope import Costs, Question, Scope, measured, shared
 from conformance.target import Target, Unavailable, one_line, said
 from conformance.targets import UnknownTarget, load
 from conformance.verdict import Status
 
 _SPECS = Path(__file__).parent / "specs"
 _TARGET = pytest.StashKey[Target]()
+_SHARD = pytest.StashKey[tuple[int, int] | None]()
+_SHARE = pytest.StashKey[list[Question]]()
+_BEGUN = pytest.StashKey[float]()
 _DEFAULT_TARGET = "torch-cpu"
+
+# Options that say something of a target, in a run that may ask for no spec.
+_OF_TARGETS = ("target", "report", "certificate")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,6 +73,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=f"what a call, or judging its answer, may take in another process (default: {isolation.TIMEOUT:g})",
     )
     group.addoption("--report", type=Path, metavar="FILE.json", help="write what was found as JSON")
+    group.addoption(
+        "--certificate", type=Path, metavar="DIR", help="write a certificate, its summary and a badge into this folder"
+    )
+    group.addoption("--shard", metavar="I/N", help="only the I-th of N shares of the work, of about the same cost")
+    group.addoption(
+        "--costs",
+        type=Path,
+        metavar="FILE.json",
+        help="a certificate that tells what the work costs",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -71,6 +99,10 @@ def pytest_configure(config: pytest.Config) -> None:
     report = config.getoption("report")
     if report is not None:
         _check_writable(report)
+    folder = config.getoption("certificate")
+    if folder is not None:
+        _check_folder(folder)
+    config.stash[_SHARD] = _shard(config.getoption("shard"))
     _share_cores(config)
     config.pluginmanager.register(_Run(config), "conformance-run")
 
@@ -91,12 +123,34 @@ def _check_writable(report: Path) -> None:
         raise pytest.UsageError(f"--report: {str(report)!r} cannot be written")
 
 
+def _check_folder(folder: Path) -> None:
+    """Make the folder of a certificate now rather than after hours."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise pytest.UsageError(
+            f"--certificate: the folder {str(folder)!r} cannot be made: {error.strerror}"
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise pytest.UsageError(f"--certificate: the folder {str(folder)!r} cannot be written to")
+
+
+def _shard(given: str | None) -> tuple[int, int] | None:
+    if given is None:
+        return None
+    index, _, count = given.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise pytest.UsageError(f"--shard must be I/N with I from 1 to N, such as 2/4, not {given!r}")
+    return int(index), int(count)
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
-    # A target that is no use ends the run at once, as a usage error; runs that ask for no spec do not need one.
+    # A target or a share of no use ends the run at once, as a usage error; runs that ask for no spec need none.
     config = session.config
-    given = config.getoption("target") is not None or config.getoption("report") is not None
+    config.stash[_BEGUN] = time.time()
+    given = any(config.getoption(option) is not None for option in _OF_TARGETS)
     if given or any(_asks(config, argument) for argument in config.args):
-        _target(config)
+        _share(config)
 
 
 def _asks(config: pytest.Config, argument: str) -> bool:
@@ -108,7 +162,7 @@ def _asks(config: pytest.Config, argument: str) -> bool:
 
 
 def _listed(config: pytest.Config, option: str) -> list[str]:
-    return [name for value in config.getoption(option) or () for name in value.split(",")]
+    return list(dict.fromkeys(name for value in config.getoption(option) or () for name in value.split(",")))
 
 
 def _wanted(config: pytest.Config) -> Sequence[str]:
@@ -116,15 +170,53 @@ def _wanted(config: pytest.Config) -> Sequence[str]:
     return _listed(config, "layer") or specs.names()
 
 
-def _lacking(config: pytest.Config) -> list[str]:
-    """Those of them that the target does not have."""
-    return [layer for layer in _wanted(config) if _target(config).layer(layer) is None]
+def _scope(config: pytest.Config) -> Scope:
+    """What the run is asked for."""
+    return Scope(
+        _given(config),
+        _wanted(config),
+        _listed(config, "format") or _target(config).formats,
+        config.getoption("profile"),
+        _examples(config),
+        core.global_force_seed,
+        config.stash[_SHARD],
+    )
+
+
+def _examples(config: pytest.Config) -> int:
+    return int(config.getoption("max_examples") or PROFILES[config.getoption("profile")])
+
+
+def _share(config: pytest.Config) -> list[Question]:
+    """The questions of this run: all of its scope, or its shard."""
+    if _SHARE not in config.stash:
+        questions, shard = _scope(config).questions(_target(config)), config.stash[_SHARD]
+        config.stash[_SHARE] = shared(questions, shard[1], _costs(config))[shard[0] - 1] if shard else questions
+    return config.stash[_SHARE]
+
+
+def _costs(config: pytest.Config) -> Costs:
+    path = config.getoption("costs")
+    try:
+        return measured() if path is None else costs(opened(path))
+    except Unusable as unusable:
+        raise pytest.UsageError(f"--costs: {unusable}") from unusable
 
 
 def _given(config: pytest.Config) -> str:
     """The target's name, as it stands on the command line."""
     name = config.getoption("target")
     return _DEFAULT_TARGET if name is None else str(name)
+
+
+def _volatile(config: pytest.Config) -> dict[str, Any]:
+    """When and where the run was."""
+    begun = datetime.fromtimestamp(config.stash[_BEGUN], UTC)
+    return {
+        "host": platform.node(),
+        "begun": begun.isoformat(timespec="seconds"),
+        "elapsed": time.time() - begun.timestamp(),
+    }
 
 
 def _target(config: pytest.Config) -> Target:
@@ -166,28 +258,25 @@ class SpecFile(pytest.File):
     """A spec: one item for every format and check."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        layer, target = self.path.stem, _target(self.config)
-        if layer not in _wanted(self.config) or target.layer(layer) is None:
-            return
-        for format in _listed(self.config, "format") or target.formats:
-            for check in checks.asked(layer):
-                yield LayerItem.from_parent(self, name=f"{layer}-{format}-{check}", asked=(layer, format, check))
+        for question in _share(self.config):
+            if question[0] == self.path.stem:
+                yield LayerItem.from_parent(self, name="-".join(question), asked=question)
 
 
 class LayerItem(pytest.Item):
     """One check of one layer in one format."""
 
-    def __init__(self, *, asked: tuple[str, str, str], **keywords: Any) -> None:
+    def __init__(self, *, asked: Question, **keywords: Any) -> None:
         super().__init__(**keywords)
         self.asked = asked
 
     def runtest(self) -> None:
-        option = self.config.getoption
-        examples = option("max_examples") or PROFILES[option("profile")]
         tally = Tally()
         try:
-            self._run(examples, tally, option("profile") == KERNEL)
+            self._run(_examples(self.config), tally, self.config.getoption("profile") == KERNEL)
         finally:  # an interrupted item has its tally too
+            if tally.failure and tally.failure.case:
+                tally.failure.script = self._script(tally.failure)
             self.user_properties.append(("conformance", item_data(*self.asked, tally)))
         if tally.failure:
             raise tally.failure
@@ -203,10 +292,20 @@ class LayerItem(pytest.Item):
             with lenient():
                 run(target, *self.asked, examples, tally, kernel)
 
+    def _script(self, failure: Nonconforming) -> str:
+        """A program that shows the failure, in the target's own interface where that can be."""
+        alone = reproducer(_target(self.config), failure)
+        return alone or f"# needs the suite itself: pip install {NAME}\n{program(failure, self._loading)}\n"
+
+    @property
+    def _loading(self) -> str:
+        """Python that makes the target."""
+        return f"load({_given(self.config)!r})"
+
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         if isinstance(excinfo.value, Nonconforming):
             layer, format, check = self.asked
-            return failure_text(excinfo.value, f"{layer} in {format} ({check})", f"load({_given(self.config)!r})")
+            return failure_text(excinfo.value, f"{layer} in {format} ({check})", self._loading)
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
@@ -221,6 +320,7 @@ class _Run:
         self.found: list[dict[str, Any]] = []
         self.failed: dict[str, pytest.TestReport] = {}
         self.complete = True
+        self.unwritten: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
@@ -258,12 +358,29 @@ class _Run:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         if self.config.get_verbosity() <= 0:
             self._tell_once()
-        path = self.config.getoption("report")
+        self._write()
+        if self.unwritten:
+            session.exitstatus = max(int(session.exitstatus), pytest.ExitCode.INTERNAL_ERROR)
+
+    def _write(self) -> None:
+        """Write what was asked for; what cannot be written takes nothing away from the rest."""
+        path, folder = self.config.getoption("report"), self.config.getoption("certificate")
+        if path is None and folder is None:
+            return
+        data = report_data(_target(self.config), _scope(self.config), _share(self.config), self.found, self.complete)
         if path is not None:
-            profile = self.config.getoption("profile")
-            target, lacking = _target(self.config), _lacking(self.config)
-            data = report_data(target, _given(self.config), profile, self.found, lacking, self.complete)
-            path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            with self._noting("--report", path):
+                write(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
+        if folder is not None:
+            with self._noting("--certificate", folder):
+                write_all(folder, published(certificate(data, _volatile(self.config))))
+
+    @contextmanager
+    def _noting(self, option: str, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.unwritten.append(f"{option}: {path} cannot be written: {error.strerror}; what was found stands above")
 
     def _tell_once(self) -> None:
         """Let pytest print at full length, of every cause, the representative alone."""
@@ -286,12 +403,14 @@ class _Run:
         lines = [*summary_lines(self.found), "", *(["causes:", *why, ""] if why else [])]
         for line in [*lines, *time_lines(self.found), *note_lines(self.found, target.known)]:
             terminalreporter.write_line(line)
-        for line in lacking_lines(target.name, _lacking(self.config)):
+        for line in lacking_lines(target.name, _scope(self.config).lacking(target)):
             terminalreporter.write_line(line)
         if not self._judged():
             terminalreporter.write_line("nothing was judged: the target supports nothing of what was asked")
         if not self.complete:
             terminalreporter.write_line("interrupted: this is what was found so far")
+        for line in self.unwritten:
+            terminalreporter.write_line(line)
 
     def _judged(self) -> bool:
         return any(count for item in self.found for status, count in item["counts"].items() if status != "UNSUPPORTED")

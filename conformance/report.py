@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import statistics
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.case import Case
 from conformance.causes import Cause, causes, item_name
+from conformance.environment import environment, suite
 from conformance.run import Nonconforming, Tally
+from conformance.scope import Question, Scope
 from conformance.target import Deviation, Target
 from conformance.verdict import Status, Verdict
 
@@ -27,6 +30,7 @@ _STATUSES = {
 
 def item_data(layer: str, format: str, check: str, tally: Tally) -> dict[str, Any]:
     """One item of a run as plain data."""
+    ratios = [None if ratio is None else _shown(ratio) for ratio in tally.ratios]
     return {
         "layer": layer,
         "format": format,
@@ -34,12 +38,26 @@ def item_data(layer: str, format: str, check: str, tally: Tally) -> dict[str, An
         "counts": dict(tally.counts),
         "worst_ratio": _finite(tally.worst),
         "worst_case": tally.worst_case and tally.worst_case.to_json(),
+        "typical_ratio": _typical(ratios),
+        "ratios": list(map(_finite, ratios)),
+        "coverage": tally.coverage,
+        "drawn": tally.drawn,
         "seconds": dict(tally.seconds),
         "reasons": dict(tally.reasons),
         "deviations": sorted(tally.deviations),
         "judged_by": dict(tally.judged_by),
         "failure": tally.failure and _failure_data(tally.failure),
     }
+
+
+def _typical(ratios: Iterable[float | None]) -> float:
+    """The median of those that are not zero: in half of all cases nothing is rounded."""
+    return _shown(statistics.median([ratio for ratio in ratios if ratio] or [0.0]))
+
+
+def _shown(ratio: float) -> float:
+    """To three digits, as the summary shows it."""
+    return float(f"{ratio:.3g}")
 
 
 def _failure_data(failure: Nonconforming) -> dict[str, Any]:
@@ -58,6 +76,7 @@ def _failure_data(failure: Nonconforming) -> dict[str, Any]:
         "diagnosis": failure.diagnosis,
         "mistakes": failure.mistakes,
         "traceback": failure.traceback,
+        "script": failure.script,
     }
 
 
@@ -66,6 +85,8 @@ def restore(tally: Tally, data: Mapping[str, Any]) -> None:
     case, failure = data["worst_case"], data["failure"]
     tally.counts, tally.seconds, tally.reasons = data["counts"], data["seconds"], data["reasons"]
     tally.worst, tally.worst_case = float(data["worst_ratio"]), case and Case.from_json(case)
+    tally.ratios = [None if ratio is None else float(ratio) for ratio in data["ratios"]]
+    tally.coverage, tally.drawn = data["coverage"], data["drawn"]
     tally.deviations, tally.judged_by = set(data["deviations"]), data["judged_by"]
     tally.failure = failure and _restored(data["check"], failure)
 
@@ -75,7 +96,7 @@ def _restored(kind: str, data: Mapping[str, Any]) -> Nonconforming:
     status, ratio, index = Status(data["status"]), float(data["ratio"]), tuple(data["index"])
     verdict = Verdict(status, ratio, data["reason"], data["output"], index, got, true, permitted, fault=data["fault"])
     failure = Nonconforming(kind, data["case"] and Case.from_json(data["case"]), verdict)
-    failure.mistakes, failure.traceback = data["mistakes"], data["traceback"]
+    failure.mistakes, failure.traceback, failure.script = data["mistakes"], data["traceback"], data["script"]
     return failure
 
 
@@ -138,25 +159,26 @@ def program(failure: Nonconforming, target: str) -> str:
 
 
 def report_data(
-    target: Target,
-    given: str,
-    profile: str,
-    items: Iterable[Mapping[str, Any]],
-    lacking: Sequence[str],
-    complete: bool,
+    target: Target, scope: Scope, share: Iterable[Question], items: Iterable[Mapping[str, Any]], complete: bool
 ) -> dict[str, Any]:
-    """A whole run as plain data. ``given`` is the name that loads the target, ``lacking`` are the layers that it does
-    not have; a run that was cut short says so.
+    """A whole run as plain data: what it was asked for, of whom, where, and what it found.
+
+    ``share`` are the questions that it was to ask. A run that was cut short says so, and which it has not come to.
     """
     found = sorted(items, key=lambda item: (item["layer"], item["format"], item["check"]))
     return {
+        "suite": suite(),
+        "environment": environment(target),
         "target": target.name,
-        "load": given,
         "description": target.description,
-        "profile": profile,
+        "offered_formats": list(target.formats),
+        "policies": {layer: dict(target.policies[layer]) for layer in scope.layers if layer in target.policies},
+        **scope.to_json(),
         "interrupted": not complete,
         "items": found,
-        "lacking": list(lacking),
+        "lacking": scope.lacking(target),
+        "questions": len(scope.questions(target)),
+        "not_asked": _not_asked(share, found),
         "causes": [cause.to_json() for cause in causes(found, target.formats)],
         "known": [
             {
@@ -167,9 +189,17 @@ def report_data(
                 "reproducer": deviation.reproducer,
                 "met": deviation.reason in met,
             }
-            for deviation, met in _asked(found, target.known)
+            for deviation, met in sorted(
+                _asked(found, target.known), key=lambda known: (known[0].layer, known[0].reason, known[0].check or "")
+            )
         ],
     }
+
+
+def _not_asked(share: Iterable[Question], items: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The questions without an answer, whatever left them out."""
+    answered = {item_name(item) for item in items}
+    return sorted(name for name in map("-".join, share) if name not in answered)
 
 
 def _asked(

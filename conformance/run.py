@@ -6,6 +6,7 @@ import gc
 import math
 import time
 import traceback
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,11 +22,12 @@ from conformance.checks import check
 from conformance.diagnosis import diagnosis, mistakes
 from conformance.drawing import drawn
 from conformance.target import Deviation, Died, Target, said
+from conformance.traits import Coverage, count
 from conformance.verdict import Status, Verdict
 
 # Examples per check and layer. The kernel profile asks them in the sizes that kernels meet, where a check has such.
 KERNEL = "kernel"
-PROFILES = {"quick": 10, "default": 100, "thorough": 1000, KERNEL: 100}
+PROFILES = {"quick": 12, "default": 100, "thorough": 1000, KERNEL: 100}
 
 _OUR_FILES = Path(__file__).parent
 
@@ -33,7 +35,8 @@ _OUR_FILES = Path(__file__).parent
 class Nonconforming(Exception):
     """What an item fails with: the verdict, the case, where it came to one, and what mistakes explain it.
 
-    ``traceback`` are lines that tell where an error was raised, from the first that is not the suite's own.
+    ``traceback`` are lines that tell where an error was raised, from the first that is not the suite's own; ``script``
+    is a program that shows the failure, where one was made.
     """
 
     def __init__(self, kind: str, case: Case | None, verdict: Verdict) -> None:
@@ -42,6 +45,7 @@ class Nonconforming(Exception):
         self.case = case
         self.verdict = verdict
         self.mistakes: list[str] = []
+        self.script = ""
         self.traceback = [] if verdict.error is None else _traceback(verdict.error)
 
     @property
@@ -62,12 +66,18 @@ def _traceback(error: BaseException) -> list[str]:
 class Tally:
     """What came of the cases of one item. ``seconds`` splits the time into drawing, target and judging.
 
-    ``judged_by`` holds those fields of the declared arithmetic that are not a plain target's.
+    ``ratios`` are those of its cases, in their order: error by permitted error, None where that was not judged;
+    ``coverage`` counts what the judged cases are examples of; ``drawn`` is a number that depends on all of them.
+    ``judged_by`` holds those fields of the declared
+    arithmetic that are not a plain target's.
     """
 
     counts: dict[str, int] = field(default_factory=lambda: {status.value: 0 for status in Status})
     worst: float = 0.0
     worst_case: Case | None = None
+    ratios: list[float | None] = field(default_factory=list)
+    coverage: Coverage = field(default_factory=dict)
+    drawn: int = 0
     seconds: dict[str, float] = field(default_factory=lambda: {"draw": 0.0, "target": 0.0, "judge": 0.0})
     reasons: dict[str, int] = field(default_factory=dict)
     deviations: set[str] = field(default_factory=set)
@@ -84,10 +94,15 @@ class Tally:
     def add(self, case: Case, verdict: Verdict) -> None:
         """Count one verdict."""
         self.counts[verdict.status] += 1
+        conforms = verdict.status in (Status.PASS, Status.UNDECIDED)
+        self.ratios.append(verdict.ratio if conforms else None)
+        self.drawn = zlib.crc32(repr(case).encode(), self.drawn)
         if verdict.status in (Status.UNSUPPORTED, Status.KNOWN):
             self.reasons[verdict.reason] = self.reasons.get(verdict.reason, 0) + 1
-        elif verdict.status in (Status.PASS, Status.UNDECIDED) and verdict.ratio >= self.worst:
+        elif conforms and verdict.ratio >= self.worst:
             self.worst, self.worst_case = verdict.ratio, case
+        if verdict.status not in (Status.UNSUPPORTED, Status.CRASHED):
+            count(self.coverage, case)
 
     def crash(self, kind: str, error: BaseException) -> None:
         """Count that there was no case to judge."""
@@ -117,21 +132,26 @@ def _examine(target: Target, case: Case, kind: str) -> tuple[Verdict, Deviation 
     asked = check(kind)
     # what is known of the answers to valid calls excuses no answer to a wrong one
     checks = (None, kind) if case.refusal is None else (kind,)
-    known = [deviation for deviation in target.known if deviation.layer == case.layer and deviation.check in checks]
+    known = [deviation for deviation in target.known if deviation.check in checks]
     try:
         for deviation in known:
-            if deviation.lethal and deviation.concerns(case):
+            if deviation.lethal and _is_met(deviation, case):
                 return Verdict(Status.KNOWN, math.inf, deviation.reason), deviation
         verdict = asked.examine(target, case)
         if verdict.status in (Status.FAIL, Status.CRASHED):
             for deviation in known:
-                if deviation.concerns(case):
+                if deviation.layer == case.layer and _is_met(deviation, case):
                     return Verdict(Status.KNOWN, verdict.ratio, deviation.reason), deviation
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a target may even try to leave with sys.exit
         return crashed(error), None
     return verdict, None
+
+
+def _is_met(deviation: Deviation, case: Case) -> bool:
+    """Whether a deviation concerns one of the calls of a case, of which some may be of other layers."""
+    return any(deviation.concerns(call) for call in (case, *case.steps) if call.layer == deviation.layer)
 
 
 def crashed(error: BaseException) -> Verdict:

@@ -7,8 +7,10 @@ returns an array, or a tuple of arrays where the layer has several outputs.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -23,6 +25,15 @@ if TYPE_CHECKING:
 
 # Parameters of formulas in which implementations differ and which no call passes: a target declares them.
 CONVENTIONS = frozenset({"causal_alignment", "fully_masked", "behind_mask", "nan"})
+
+
+# Arrays of numpy, in a program of its own.
+PRELUDE = """import numpy as np
+
+
+def array(values, format):
+    return np.array(values, dtype=format)
+"""
 
 
 class Unsupported(Exception):
@@ -85,6 +96,15 @@ class Declared:
     normwise: bool = False
 
 
+# 32 units of float32 are 1/256 of one of float16.
+_ROUNDED_UNITS = dict.fromkeys(("exp", "log", "tanh", "power", "sqrt"), 1.0 + 2.0**-8)
+
+
+def stepwise(declared: Declared, format: str) -> Declared:
+    """The same for a narrow format, where every operation is computed in float32 and rounded to it."""
+    return replace(declared, compute=format, units=_ROUNDED_UNITS, reason="every operation rounds to the format")
+
+
 @dataclass(frozen=True)
 class Deviation:
     """A known failure: the cases it concerns, why it happens, and where to read about it or reproduce it.
@@ -125,6 +145,9 @@ class Target:
     description = ""
     formats: tuple[str, ...] = ("float64", "float32")
     layouts: tuple[str, ...] = tuple(LAYOUTS)  # those in which ``arranged`` can lay an array
+    arrangements: Mapping[str, Callable[[Any], Any]] = LAYOUTS  # by which it does so
+    prelude = PRELUDE  # what programs that show a failure begin with: ``array(values, format)``, maybe ``derivatives``
+    environment: Mapping[str, str] = {}  # what its answers depend on: device, drivers, versions, settings
     policies: Mapping[str, Mapping[str, Any]] = {}  # by layer, which of the CONVENTIONS it follows
     known: tuple[Deviation, ...] = ()
     trusted = False  # whether its calls can be made in the process of a run, which they neither end nor stop
@@ -139,7 +162,7 @@ class Target:
 
     def arranged(self, array: Any, layout: str) -> Any:
         """The same numbers, laid out so in memory."""
-        return LAYOUTS[layout](array)
+        return self.arrangements[layout](array)
 
     def vjp(
         self,
@@ -168,6 +191,13 @@ class Target:
         """The function for a layer, or None where the library has none."""
         found: Callable[..., Any] | None = getattr(self, name, None)
         return found
+
+    def definition(self, layer: str) -> tuple[ModuleType, str] | None:
+        """The module that defines the function of a layer, and its name there; None where there is no such place."""
+        function = self.layer(layer)
+        module = sys.modules.get(getattr(function, "__module__", ""))
+        name = getattr(function, "__name__", "")
+        return (module, name) if module is not None and getattr(module, name, None) is function else None
 
     def declared(self, layer: str, format: str) -> Declared:
         """The promised arithmetic: by default the storage format itself, and float32 for narrower ones."""
@@ -202,6 +232,12 @@ class Target:
     def overlaps(self, array: Any, other: Any) -> bool:
         """Whether the arrays have an element of memory in common; False where that cannot be told."""
         return isinstance(array, np.ndarray) and isinstance(other, np.ndarray) and np.shares_memory(array, other)
+
+    def require_usable(self) -> None:
+        """Raises where nothing can be computed in this process any more, as after a fault on a device.
+
+        Asked after failures: the process then gives way to another.
+        """
 
     def poison(self, arrays: Sequence[Any]) -> None:
         """Leave NaN in freed memory, in blocks of the sizes of these arrays: what is next allocated there and never

@@ -1,9 +1,10 @@
 """The program of a worker: it loads a target and answers questions about it, for ``conformance.isolation``.
 
-Questions are lines of JSON on the standard input. ``{"case": …}`` asks for the verdict on a call; ``{"item": [layer,
-format, check], "examples": …, "kernel": …, "seed": …}`` for a run of one item. Before the answer there are lines that
-say what is at hand: ``{"asking": case, "counts": …}`` and ``{"alive": true}``. ``{"died": reason}`` is the last one of
-a process in which nothing can be asked any more.
+Questions are lines of JSON on the standard input. ``{"case": …, "check": …}`` asks for the verdict on a call, or of a
+check on a case where it is not null; ``{"item": [layer, format, check], "examples": …, "kernel": …, "seed": …}`` for a
+run of one item. Before the answer there are lines that say what is at hand: ``{"asking": case, "counts": …}`` and
+``{"alive": true}``. ``{"died": reason}`` is the last one of a process in which nothing can be asked any more: also
+where it lives on, but the device that it uses does not.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from conformance.case import Case
 from conformance.checking import lenient
 from conformance.isolation import put
 from conformance.report import item_data
-from conformance.run import Tally, run
+from conformance.run import Tally, examine, run
 from conformance.target import Target, said
 from conformance.targets import load
 from conformance.watched import Wrapped
@@ -42,7 +43,7 @@ def serve() -> None:
     for line in sys.stdin:
         question = json.loads(line)
         try:
-            _say(answers, _examined(target, question, answers) if "item" in question else _put(target, question))
+            _say(answers, (_examined if "item" in question else _put)(target, question, answers))
         except BaseException as error:  # what is not the layer's own, such as a CUDA device after a failed assertion
             _say(answers, {"died": said(error)})
             raise
@@ -52,10 +53,23 @@ def _say(answers: TextIO, found: dict[str, Any]) -> None:
     print(json.dumps(found), file=answers, flush=True)
 
 
-def _put(target: Target, question: dict[str, Any]) -> dict[str, Any]:
+def _require_usable(target: Target, answers: TextIO) -> None:
+    """End the process where the target finds nothing to compute with any more."""
+    try:
+        target.require_usable()
+    except Exception as error:
+        _say(answers, {"died": said(error)})
+        os._exit(1)  # an exception would be the answer to the next case
+
+
+def _put(target: Target, question: dict[str, Any], answers: TextIO) -> dict[str, Any]:
     here = Wrapped(target)
     here.loaded_as = None  # it is called here
-    verdict = put(here, Case.from_json(question["case"]))
+    case, kind = Case.from_json(question["case"]), question["check"]
+    with lenient():
+        verdict = put(here, case) if kind is None else examine(target, case, kind)
+    if verdict.error is not None:
+        _require_usable(target, answers)
     found = {"status": verdict.status.value, "ratio": verdict.ratio, "reason": verdict.reason}
     return {**found, "raised": verdict.error is not None, "fault": verdict.fault}
 
@@ -63,21 +77,29 @@ def _put(target: Target, question: dict[str, Any]) -> dict[str, Any]:
 def _examined(target: Target, question: dict[str, Any], answers: TextIO) -> dict[str, Any]:
     core.global_force_seed = question["seed"]
     layer, format, check = question["item"]
-    told = _Told(answers)
+    told = _Told(target, answers)
     with lenient():
         run(_Alive(target, told.lives), layer, format, check, question["examples"], told, question["kernel"])
+    told.require_usable()
     return {"item": item_data(layer, format, check, told)}
 
 
 class _Told(Tally):
-    """A tally that tells what is at hand."""
+    """A tally that tells what is at hand, and looks after failures whether the target can be asked again."""
 
-    def __init__(self, answers: TextIO) -> None:
+    def __init__(self, target: Target, answers: TextIO) -> None:
         super().__init__()
+        self._target = target
         self._answers = answers
         self._last = time.monotonic()
 
+    def require_usable(self) -> None:
+        """Called before the next case, and after the last: where the process ends, the case at hand was the cause."""
+        if self.failure is not None:
+            _require_usable(self._target, self._answers)
+
     def asks(self, case: Case) -> None:
+        self.require_usable()
         self._last = time.monotonic()
         _say(self._answers, {"asking": case.to_json(), "counts": self.counts})
 

@@ -274,7 +274,11 @@ class Outcomes(Arithmetic):
             xs, ys = ([self._narrowed(x, self.operands) for x in factors] for factors in (xs, ys))
         products = [self._times(x, y) for x, y in zip(xs, ys, strict=True)]
         terms = [product for product, _ in products]
-        return self._summed([*terms, *rest], sum(not exact for _, exact in products), self.compute)
+        found = self._summed([*terms, *rest], sum(not exact for _, exact in products), self.compute)
+        fused = any(map(_overflowed, terms, xs, ys)) and found.low > found.high
+        return (
+            self.number(-_INF, _INF, nan=True) if fused else found
+        )  # a product need not be rounded before it is added
 
     def _summed(self, terms: Sequence[Outcome], inexact: int, kind: Format) -> Outcome:
         """The sum of terms, of which ``inexact`` are still to be rounded, in any order, its parts kept in a format."""
@@ -392,6 +396,15 @@ class Outcomes(Arithmetic):
         low, high, idle = min(x.low for x in able), max(x.high for x in able), any(x.idle for x in able)
         return self.number(max(low, 0.0) if idle else low, high, any(x.nan for x in xs), idle)
 
+    def descending(self, xs: Sequence[Scalar]) -> list[Scalar]:
+        """With a NaN among them all are: it has no place in an order."""
+        if any(x.low > x.high for x in xs):
+            return [self._nan() for _ in xs]
+        lows = sorted((x.low for x in xs), reverse=True)
+        highs = sorted((x.high for x in xs), reverse=True)
+        nan = any(x.nan for x in xs)
+        return [self.number(low, high, nan) for low, high in zip(lows, highs, strict=True)]
+
     def rectified(self, x: Scalar) -> Outcome:
         return self._nan() if x.low > x.high else self.number(max(x.low, 0.0), max(x.high, 0.0), x.nan)
 
@@ -424,6 +437,11 @@ def _overflows(highs: Sequence[float], inexact: int, overflow: float) -> bool:
 def _least(lows: Sequence[float], share: float) -> float:
     """The least sum, with an error of this share of the terms."""
     return min(_sum(lows), float64.largest) - _sum(share * abs(x) for x in lows)
+
+
+def _overflowed(product: Outcome, x: Scalar, y: Scalar) -> bool:
+    """Whether a product is infinite, in binary64 too, though its factors are numbers."""
+    return math.isinf(product.low) and product.low == product.high and cast("Outcome", x).finite and y.finite
 
 
 def _holds_zero(x: Outcome) -> bool:

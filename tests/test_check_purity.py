@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -81,7 +82,7 @@ PLANTED = {
     "a view of the input": (lambda input: input[...] if (input >= 0).all() else torch.relu(input), "shares memory"),
     "in place on what lies before the input": (beyond_the_end, "changed memory that was given to it: input"),
     "a result kept by shape": (cached(lambda input: input.shape), "the answer to the call before it: the result"),
-    "a row that is not written": (unwritten_row, "asked again: "),
+    "a row that is not written": (unwritten_row, "asked again: |the answer to the call before it: "),
     "results in one workspace": (in_a_workspace, "a later call changed result 0"),
     "a result that depends on the last call": (counting(), "asked again: "),
 }
@@ -92,7 +93,7 @@ def test_a_planted_impurity_is_found(name: str) -> None:
     function, reason = PLANTED[name]
     status, said = found(Planted("relu", function), "relu")
     assert status is Status.FAIL
-    assert reason in said
+    assert re.search(reason, said)
 
 
 def test_outputs_that_share_memory_are_found() -> None:

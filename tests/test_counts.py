@@ -50,6 +50,24 @@ def test_without_groups_a_convolution_has_what_the_document_says(ins: int, outs:
     assert counts.convolution(ins, outs, (kernel, kernel)) == (ins * kernel * kernel * outs) + outs
 
 
+@pytest.mark.parametrize(
+    ("found", "module"),
+    [
+        (counts.linear(3, 5), nn.Linear(3, 5)),
+        (counts.convolution(3, 5, (2,)), nn.Conv1d(3, 5, 2)),
+        (counts.rnn(3, 5), nn.RNN(3, 5)),
+        (counts.gru(3, 5), nn.GRU(3, 5)),
+        (counts.lstm(3, 5), nn.LSTM(3, 5)),
+        (counts.layer_norm((3, 5)), nn.LayerNorm((3, 5))),
+        (counts.multi_head_attention(4), nn.MultiheadAttention(4, 2)),
+    ],
+    ids=lambda found: type(found).__name__,
+)
+def test_what_is_not_said_is_as_in_torch_and_counted_in_whole_numbers(found: object, module: nn.Module) -> None:
+    assert found == count(module)
+    assert type(found) is int
+
+
 def test_groups_that_do_not_divide_the_channels_are_refused() -> None:
     with pytest.raises(ValueError, match="3 groups must divide 4 input and 6 output channels"):
         counts.convolution(4, 6, (1,), groups=3)

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from torch.nn import functional
 
-from conformance import Case, Special, Status, Upstream, Values, examine, load
+from conformance import Case, Declared, Special, Status, Upstream, Values, examine, load
+from conformance.expectation import expect_gradients
+from conformance.values import Literal
 from oracle.envelope import EnvelopeArithmetic
 from oracle.evaluate import evaluate, gradients, lifted
 from oracle.exact import Exact
@@ -283,7 +285,7 @@ def test_torch_in_float64_stays_within_the_bound_of_the_truth(layer: str, data: 
                     assert abs((y - high) - low) <= bound + radius
 
 
-@pytest.mark.parametrize("algorithm", ["online", "unfused"])
+@pytest.mark.parametrize("algorithm", ["online", "unfused", "repeated"])
 @often
 @given(call=CASES["scaled_dot_product_attention"])
 def test_another_order_of_operations_has_the_same_values(algorithm: str, call: Call) -> None:
@@ -451,3 +453,29 @@ def test_products_of_bfloat16_matrices_may_take_subnormal_weights_for_zeros() ->
     tensors = {name: Values(*recipe) for name, *recipe in zip(names, shapes, regimes, seeds, strict=True)}
     case = Case("self_attention", "bfloat16", tensors)
     assert examine(load("torch-cpu"), case, "large").status is Status.PASS
+
+
+def test_recomputed_weights_may_be_powers_of_2() -> None:
+    scores = np.linspace(-9.0, 9.0, 64, dtype=np.float32).reshape(64, 1, 1)  # each of one query and one key
+    case = Case(
+        "scaled_dot_product_attention",
+        "float32",
+        {
+            "query": Literal(scores.shape, tuple(map(float, scores.ravel()))),
+            "key": Literal(scores.shape, (1.0,) * 64),
+            "value": Values((64, 1, 1)),
+            "attn_mask": None,
+        },
+        {"scale": 1.0, "is_causal": False},
+        upstream=Upstream(("value",), "gaussian"),
+    )
+    assert case.upstream is not None
+    upstream = case.upstream.cotangent(0, scores.shape, "float32")
+    (expected,) = expect_gradients(case, Declared("float32", algorithm="recomputed"), ())
+    shift = scores * np.float32(math.log2(math.e))
+    weights = np.exp(scores - shift * np.float32(math.log(2.0)))  # 1, but for the roundings of the shift
+    assert weights.min() < 1.0 < weights.max()
+    assert expected.high == pytest.approx(upstream, rel=1e-13)
+    assert (np.abs((weights - 1.0) * upstream) <= expected.bound).all()
+    # six roundings of a score, in the numerator and below: two exponents, two of the shift, the sum, the difference
+    assert (expected.bound <= 2.0**-24 * (16.0 + 2 * 6 * np.abs(scores)) * np.abs(upstream)).all()

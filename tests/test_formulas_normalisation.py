@@ -184,6 +184,7 @@ def test_a_mean_by_recurrence_is_lost_where_a_difference_overflows(overflows: bo
         ("group_norm", "collected_in_storage"),
         ("group_norm", "collected_apart"),
         ("group_norm", "normalised_first"),
+        *((layer, "by_reciprocal") for layer in ("batch_norm", "instance_norm", "group_norm", "layer_norm")),
     ],
 )
 @often

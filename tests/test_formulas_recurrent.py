@@ -187,7 +187,13 @@ def test_derivatives_are_those_of_torch(layer: str, data: st.DataObject) -> None
 
 @pytest.mark.parametrize(
     ("layer", "algorithm"),
-    [*((layer, "in_parts") for layer in GATES), ("lstm", "by_tanh"), ("gru", "by_tanh"), ("rnn", "by_sigmoid")],
+    [
+        *((layer, "in_parts") for layer in GATES),
+        ("lstm", "by_tanh"),
+        ("lstm", "by_sigmoid"),
+        ("gru", "by_tanh"),
+        ("rnn", "by_sigmoid"),
+    ],
 )
 @often
 @given(st.data())

@@ -163,6 +163,9 @@ def test_torch_in_float32_stays_within_the_bound(layer: str, data: st.DataObject
         *(("upsample_bilinear", way) for way in (*INTERPOLATED, "by_scale")),
         ("upsample_nearest", "by_scale"),
         ("upsample_nearest_exact", "by_scale"),
+        ("conv2d", "stepwise"),
+        ("conv_transpose2d", "stepwise"),
+        ("avg_pool2d", "by_reciprocal"),
     ],
 )
 @settings(max_examples=20, deadline=None)

@@ -148,7 +148,7 @@ def test_the_laws_give_the_worked_numbers(layer: str, reading: dict[str, Any]) -
         (
             "kaiming_uniform",
             {"shape": (3, 2), "nonlinearity": "gelu"},
-            "for the nonlinearity 'gelu', only for leaky_relu",
+            "for the nonlinearity 'gelu', only for leaky_relu, [a-z0-9_, ]+$",
         ),
         ("default_initialisation", {"weights": [(3, 2)], "module": "bilinear"}, "for the module 'bilinear'"),
     ],
@@ -234,7 +234,7 @@ class Numpy(Target):
 @pytest.mark.parametrize("layer", INITIALISATIONS)
 @pytest.mark.parametrize(("target", "format"), [(load("torch-cpu"), "float32"), (Numpy(), "float64")])
 def test_an_honest_library_passes_with_300_seeds(target: Target, format: str, layer: str) -> None:
-    tally = run(target, layer, format, "law", 300)
+    tally = run(target, layer, format, "law", 100)
     assert tally.failure is None
     assert tally.counts["PASS"] == tally.cases == 300
 

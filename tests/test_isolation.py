@@ -7,15 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conformance.case import Case
 from conformance.isolation import Worker
 from conformance.report import item_data
 from conformance.run import Tally, run
 from conformance.targets import load
+from conformance.values import Values
 from conformance.verdict import Status
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +36,7 @@ def relu(input):
 
 def sigmoid(input):
     if input.size > 5:
+        open(__file__ + ".hangs", "w").close()
         time.sleep(60)
     return np.float32(1) / (1 + np.exp(-input))
 
@@ -48,6 +52,20 @@ def linear(input, weight, bias=None):
 
 def residual(input, *weights):
     raise ZeroDivisionError("oh no")
+
+lost = False
+
+def softmax(input, *, dim=-1):
+    global lost
+    lost = lost or input.size > 5
+    if lost:
+        raise RuntimeError("misaligned address")
+    shifted = np.exp(input - input.max(dim, keepdims=True))
+    return shifted / shifted.sum(dim, keepdims=True)
+
+def require_usable():
+    if lost:
+        raise RuntimeError("the device is lost")
 """
 
 
@@ -90,6 +108,25 @@ def test_a_crash_shows_where_it_was_and_what_was_printed(fatal: str) -> None:
     assert crash[0] == "Fatal Python error: Segmentation fault"
     assert "fatal.py" in crash[-1]
     assert end[-1] == "out of luck"
+
+
+def test_a_process_that_has_lost_its_device_gives_way_to_another(fatal: str) -> None:
+    worker = Worker(fatal)
+    found, after = isolated(worker, "softmax"), isolated(worker, "linear")
+    worker.stop()
+    assert found["failure"]["reason"] == "RuntimeError: the device is lost"
+    assert found["counts"] == {**dict.fromkeys(found["counts"], 0), "PASS": found["counts"]["PASS"], "CRASHED": 1}
+    assert found["counts"]["PASS"] >= 1
+    assert after["failure"] is None
+
+
+def test_a_device_that_a_single_call_has_lost_is_a_crash_with_its_reason(fatal: str) -> None:
+    worker = Worker(fatal)
+    case = Case("softmax", "float32", {"input": Values((6,))})
+    verdicts = [worker.put(replace(case, tensors={"input": Values((size,))})) for size in (6, 5)]
+    worker.stop()
+    assert [verdict.status for verdict in verdicts] == [Status.CRASHED, Status.PASS]
+    assert verdicts[0].reason == "RuntimeError: the device is lost"
 
 
 def test_after_a_crash_the_next_item_is_judged(fatal: str) -> None:
@@ -147,9 +184,10 @@ def test_an_interrupt_ends_the_worker_and_keeps_what_was_found(fatal: str, tmp_p
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # where a shell has it ignored
     )
     deadline = time.monotonic() + 60
-    while not (workers := _children(process.pid)) and time.monotonic() < deadline:
+    while not Path(f"{fatal}.hangs").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    time.sleep(3)  # now it hangs in a call
+    workers = _children(process.pid)
+    assert workers
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == pytest.ExitCode.INTERRUPTED

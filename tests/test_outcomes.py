@@ -359,6 +359,10 @@ SOME = A.number(-2.0, 3.0)
         (lambda: A.largest([A.number(-2.0, 0.5, True), lift(1.0)]), "1.0 or nan"),
         (lambda: A.largest([A.constant(0.0), A.number(-2.0, 0.0)]), "0.0"),
         (lambda: A.largest([lift(0.0), A.number(-2.0, 0.0)]), "-2.0 to 0.0"),
+        (lambda: A.descending([SOME, lift(1.0)])[0], "1.0 to 3.0"),
+        (lambda: A.descending([SOME, lift(1.0)])[1], "-2.0 to 1.0"),
+        (lambda: A.descending([A.number(-2.0, 0.5, True), lift(1.0)])[0], "1.0 or nan"),
+        (lambda: A.descending([lift(math.nan), lift(1.0)])[1], "nan"),
         (lambda: A.inside(lift(1.0), 1, 2), "1.0"),
         (lambda: A.inside(lift(2.0), 1, 2), "0.0"),
         (lambda: A.inside(lift(0.5), 1, 2), "0.0"),
@@ -718,6 +722,18 @@ def test_a_sum_that_overflows_binary64_on_the_way_has_its_lower_end() -> None:
     wide = Outcomes(float64)
     found = wide.total([wide.lift(x) for x in (1.7e308, 1.7e308, -1.7e308)])
     assert (found.low, found.high) == (pytest.approx(1.7e308, rel=1e-12, abs=0.0), math.inf)
+
+
+def test_a_product_that_overflows_binary64_may_be_added_before_it_is_rounded() -> None:
+    wide = Outcomes(float64)
+    large, three = wide.lift(1.7e308), (wide.lift(3.0), wide.lift(-3.0))
+    opposed = wide.dot([large, large], three)
+    for fused in (math.inf, -math.inf, math.nan):  # fma(-3, large, inf) is inf
+        assert fused in opposed
+    assert math.nan not in wide.dot([large, large], [three[0], three[0]])
+    infinite = wide.dot([wide.lift(math.inf), wide.lift(-math.inf)], [three[0], three[0]])
+    assert math.inf not in infinite
+    assert math.nan in infinite
 
 
 def test_what_is_accumulated_near_zero_is_off_by_the_steps_of_the_storage_format() -> None:

@@ -9,7 +9,7 @@ import sys
 import types
 import warnings
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -39,7 +39,7 @@ from conformance.targets import UnknownTarget, names
 from conformance.targets.torch import BY_CASE, KNOWN
 from conformance.targets.torch._deviations import CPU, EVERYWHERE, scores_are_blank
 from conformance.targets.torch._deviations_cuda import CUDA
-from conformance.values import Literal
+from conformance.values import Literal, Special, TensorArgument
 from oracle.formulas import formula
 from oracle.formulas import names as names_of_formulas
 
@@ -523,12 +523,58 @@ def test_arithmetic_is_declared_by_device(torch_cuda: Target) -> None:
 
 
 @pytest.mark.parametrize(
-    ("format", "weight", "algorithm"),
-    [("float32", Values((2,)), "folded"), ("float32", None, "weighted"), ("float16", Values((2,)), "weighted")],
+    ("format", "weight", "training", "algorithm"),
+    [
+        ("float32", Values((2,)), True, "folded_recurrent"),
+        ("float32", Values((2,)), False, "weighted"),
+        ("float32", None, True, "weighted"),
+        ("float16", Values((2,)), True, "weighted"),
+    ],
 )
-def test_cudnn_folds_what_it_serves(torch_cuda: Target, format: str, weight: Values | None, algorithm: str) -> None:
+def test_cudnn_folds_what_it_serves(
+    torch_cuda: Target, format: str, weight: Values | None, training: bool, algorithm: str
+) -> None:
     tensors = {"input": Values((3, 2, 4)), "running_mean": None, "running_var": None, "weight": weight, "bias": weight}
-    assert torch_cuda.declared_for(Case("batch_norm", format, tensors, {"training": True})).algorithm == algorithm
+    assert torch_cuda.declared_for(Case("batch_norm", format, tensors, {"training": training})).algorithm == algorithm
+
+
+@pytest.mark.parametrize(
+    ("layouts", "lost"),
+    [
+        ({"input": "channels_last", "weight": "offset"}, True),
+        ({"input": "channels_last", "running_var": "transposed"}, True),  # of one axis: what is offset
+        ({"input": "channels_last", "weight": "stepped"}, False),  # is copied
+        ({"input": "channels_last"}, False),
+        ({"weight": "offset"}, False),
+    ],
+)
+def test_cudnn_reads_four_channels_at_once_from_places_of_four(layouts: dict[str, str], lost: bool) -> None:
+    (deviation,) = [deviation for deviation in CUDA if deviation.lethal and deviation.layer == "batch_norm"]
+    tensors = {"input": Values((2, 8, 2, 2))} | dict.fromkeys(("running_mean", "running_var", "weight"), Values((8,)))
+    case = Case("batch_norm", "float32", tensors, {"training": True}, layouts)
+    assert deviation.concerns(case) is lost
+    three = {"input": Values((2, 3, 2, 2))} | dict.fromkeys(("running_mean", "running_var", "weight"), Values((3,)))
+    assert not deviation.concerns(replace(case, tensors=three))
+
+
+@pytest.mark.parametrize(("lowest", "zero"), [("-largest", True), ("-smallest", False)])
+def test_a_mask_of_the_lowest_number_leaves_no_key_on_cuda(lowest: str, zero: bool) -> None:
+    found = [deviation for deviation in CUDA if "near the lowest number" in deviation.reason]
+    assert {deviation.layer for deviation in found} == {"scaled_dot_product_attention", "multi_head_attention"}
+    mask = Special(Values((1, 2), "additive_mask"), (0, 0), (1, 2), lowest)
+    tensors: dict[str, TensorArgument] = {name: Values((2, 4)) for name in ("query", "key", "value")}
+    case = Case("scaled_dot_product_attention", "float32", {**tensors, "attn_mask": mask}, {"is_causal": False})
+    assert found[0].concerns(case) is zero
+
+
+@pytest.mark.parametrize(
+    ("outs", "rows", "scattered"), [(256, 2, {"input"}), (2, 256, {"weight"}), (256, 256, {"input", "weight"})]
+)
+def test_derivatives_over_many_terms_may_be_split_on_cuda(
+    torch_cuda: Target, outs: int, rows: int, scattered: set[str]
+) -> None:
+    tensors = {"input": Values((rows, 3)), "weight": Values((outs, 3)), "bias": None}
+    assert torch_cuda.declared_for(Case("linear", "bfloat16", tensors)).scattered == scattered
 
 
 @pytest.mark.parametrize(
@@ -540,6 +586,15 @@ def test_rows_may_be_shortened_twice_where_rows_of_indices_repeat_them(indices: 
     looked_up = Literal(array.shape, tuple(array.ravel().tolist()))
     case = Case("embedding", "float32", {"input": looked_up, "weight": Values((4, 2))}, {"max_norm": 1.0})
     assert deviation.concerns(case) is twice
+
+
+def test_a_projection_of_attention_may_be_derived_in_parts_on_cuda_in_half_precision(torch_cuda: Target) -> None:
+    declared = {
+        format: torch_cuda.declared_for(Case("multi_head_attention", format, {})) for format in ("float32", "float16")
+    }
+    assert declared["float32"].scattered == set()
+    assert {"query", "out_proj_weight"} <= declared["float16"].scattered
+    assert declared["float16"].backward == "productwise_in_parts"
 
 
 @pytest.mark.parametrize(("layout", "refused"), [("contiguous", False), ("stepped", False), ("transposed", True)])

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from conformance.environment import suite
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -52,6 +54,7 @@ def test_the_wheel_holds_the_fixtures_and_no_stray_package(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"conformance", "oracle"}
     assert "conformance/fixtures/conv2d.toml" in names
+    assert {"conformance/certificate.schema.json", "conformance/costs.json"} <= set(names)
 
 
 def test_the_installed_suite_runs_anywhere(python: Path, tmp_path: Path) -> None:
@@ -78,3 +81,9 @@ def test_the_installed_suite_is_the_wheels(python: Path, tmp_path: Path) -> None
     program = "import conformance, oracle; print(conformance.__file__); print(oracle.__file__)"
     done = subprocess.run([python, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert all(Path(line).is_relative_to(python.parents[1]) for line in done.stdout.splitlines())
+
+
+def test_the_installed_suite_has_the_same_hash_as_the_checkout(python: Path, tmp_path: Path) -> None:
+    program = "from conformance.environment import suite; print(suite()['sources'])"
+    done = subprocess.run([python, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == suite()["sources"]

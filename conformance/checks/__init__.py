@@ -3,7 +3,8 @@
 ``applies(layer)`` says whether the check has a meaning for the layer; ``cases(layer, format, target, examples)`` gives
 what to ask, a strategy that draws cases or a list of them, the longer the more ``examples`` of a strategy would be
 drawn; ``examine(target, case)`` asks the target and judges the answer.
-Where one case costs as much as several examples, ``COST`` says how many: that many times fewer are drawn.
+Where one case costs as much as several examples, or a part of one, ``COST`` says how many: that many times fewer, or
+more, are drawn.
 A check may also have ``kernel(layer, format, target)``: what to ask in the kernel profile.
 """
 

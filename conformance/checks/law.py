@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from hypothesis.strategies import SearchStrategy
 
 from conformance.asking import ask
@@ -10,6 +12,8 @@ from conformance.law import judge
 from conformance.spec import spec
 from conformance.target import Target
 from conformance.verdict import Verdict
+
+COST = Fraction(1, 3)  # a call, and nothing to evaluate
 
 
 def applies(layer: str) -> bool:

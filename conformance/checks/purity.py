@@ -21,8 +21,6 @@ from conformance.target import Target
 from conformance.verdict import Status, Verdict
 from conformance.watched import Answer, Witness, answer, difference, failed
 
-COST = 2  # each case is at least three calls
-
 
 def applies(layer: str) -> bool:
     return forward.applies(layer)

@@ -7,22 +7,36 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import zip_longest
 
 from hypothesis import strategies as st
 
 from conformance.case import Case
+from conformance.drawing import listed
 from conformance.isolation import put
 from conformance.spec import spec
 from conformance.target import Target
 from conformance.verdict import Status, Verdict
+
+# Of how many drawn cases each is chosen.
+_DRAWS = 2
 
 
 def applies(layer: str) -> bool:
     return spec(layer).refusals is not None
 
 
+def cases(layer: str, format: str, target: Target, examples: int) -> list[Case]:
+    """Every way to be wrong in turn, of those that were drawn; the smallest calls come first."""
+    kinds: dict[str | None, list[Case]] = {}
+    for case in listed(_drawn(layer, format), _DRAWS * examples, f"{layer} {format} refusal"):
+        kinds.setdefault(case.refusal, []).append(case)
+    in_turn = [case for round in zip_longest(*kinds.values()) for case in round if case is not None]
+    return sorted(in_turn[:examples], key=lambda case: case.elements)
+
+
 @st.composite
-def cases(draw: st.DrawFn, layer: str, format: str, target: Target, examples: int) -> Case:
+def _drawn(draw: st.DrawFn, layer: str, format: str) -> Case:
     asked = spec(layer)
     assert asked.refusals is not None, f"{layer} refuses nothing"
     found = draw(st.sampled_from(list(asked.refusals(draw(asked.arguments)))))

@@ -50,7 +50,7 @@ def cases(draw: st.DrawFn, layer: str, format: str, target: Target, examples: in
         if able:
             name = draw(st.sampled_from(list(able)))
             place, base = draw(st.sampled_from(able[name]))
-            tensors[name] = _replaced(tensors[name], place, draw(_special(base)))
+            tensors[name] = _replaced(tensors[name], place, draw(_special(base, _values(name, base.regime))))
     return replace(case, tensors=tensors)
 
 
@@ -64,8 +64,13 @@ def _replaced(argument: TensorArgument, place: int, part: Special) -> TensorArgu
     return (*argument[:place], part, *argument[place + 1 :]) if isinstance(argument, tuple) else part
 
 
+def _values(name: str, regime: str) -> tuple[str, ...]:
+    """What may stand in a tensor; numbers that are only drawn like those of a mask are none."""
+    return _PARTICULAR.get(regime, _EXTREME) if "mask" in name or regime != "additive_mask" else _EXTREME
+
+
 @st.composite
-def _special(draw: st.DrawFn, base: Values | Special) -> Special:
+def _special(draw: st.DrawFn, base: Values | Special, values: tuple[str, ...]) -> Special:
     """The tensor with one special value: at one place, along one axis or a part of it that begins or ends with it, in
     all axes from one on, or in any box.
     """
@@ -83,7 +88,7 @@ def _special(draw: st.DrawFn, base: Values | Special) -> Special:
         return begin, draw(st.integers(1, side - begin)) if kind == "box" else 1
 
     box = [extent(axis, side) for axis, side in enumerate(base.shape)]
-    value = draw(st.sampled_from(_PARTICULAR.get(base.regime, _EXTREME)))
+    value = draw(st.sampled_from(values))
     return Special(base, tuple(begin for begin, _ in box), tuple(side for _, side in box), value)
 
 

@@ -28,10 +28,11 @@ _GROUP = "conformance.targets"
 # What the name of a program in any language begins with.
 _PROGRAM = "command:"
 
-# What a plain module may define beside its layers.
+# What a target knows of itself, and what a plain module may define beside its layers.
+_OWN = ("name", "layer", "definition", "loaded_as")
 OFFERS = {
     "extends",
-    *(name for name in vars(Target) if not name.startswith("_") and name not in ("name", "layer", "loaded_as")),
+    *(name for name in vars(Target) if not name.startswith("_") and name not in _OWN),
 }
 
 # Of these, what says something of its layers alone.
@@ -78,7 +79,8 @@ def _load(name: str, extended_by: tuple[str, ...]) -> Target:
     if stem in _built_in():
         module = _our_own(stem, name)
         if variant in module.VARIANTS:
-            built: Target = module.target(variant)
+            with _installed(name):
+                built: Target = module.target(variant)
             return built
         if name not in _registered():
             raise UnknownTarget(_unknown(name))
@@ -97,8 +99,15 @@ def _loading(name: str) -> Iterator[None]:
 
 
 def _our_own(stem: str, name: str) -> ModuleType:
-    try:
+    with _installed(name):
         return importlib.import_module(f"{__name__}.{stem}")
+
+
+@contextmanager
+def _installed(name: str) -> Iterator[None]:
+    """Raises ``Unavailable`` where a library that a target of ours needs is not there."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         if error.name is None or "." in error.name:  # a part of a library that is there
             raise
@@ -128,7 +137,7 @@ def _registered() -> dict[str, EntryPoint]:
 
 
 def _built_in() -> list[str]:
-    return [module.name for module in pkgutil.iter_modules(__path__)]
+    return [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
 
 
 def names() -> list[str]:
@@ -220,6 +229,9 @@ class _Functions(Target):
 
     def layer(self, name: str) -> Callable[..., Any] | None:
         return self._offer(name)
+
+    def definition(self, layer: str) -> tuple[ModuleType, str] | None:
+        return (self._module, layer) if self._module.__name__ in sys.modules else None
 
     def _constant(self, name: str) -> Any:
         found = getattr(self._module, name, None)

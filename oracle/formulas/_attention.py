@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -73,6 +74,10 @@ def scaled_score(query: Tensor, factor: Scalar, key: Tensor, fused: bool = False
     return at
 
 
+# Scores are divided by it and multiplied again: only the roundings matter.
+_LOG_2 = math.log(2.0)
+
+
 def _unmasked(*place: int) -> tuple[bool, ...]:
     return ()
 
@@ -115,7 +120,7 @@ def softmax_rows(
     def row(*query: int) -> Row:
         added = {j: masks(*query, j) for j in range(keys)}
         permitted = {j: row for j, row in added.items() if not any(map(_forbids, row))}
-        scores = {j: total([score(*query, j), *filter(_adds, row)]) for j, row in permitted.items()}
+        scores = {j: total([score(*query, j), *_together(row)]) for j, row in permitted.items()}
         if scores:
             kept = scores if fused else {j: stored(s) for j, s in scores.items()}
             return _recomputed_row(kept) if recomputed else weigh(kept)
@@ -124,12 +129,18 @@ def softmax_rows(
         if fully_masked == "mean":
             return {j: stored(1.0 / constant(keys)) for j in range(keys)}
         nan = constant(float("nan"))  # times the scores: every derivative is NaN too
-        return {j: nan * total([score(*query, j), *filter(_adds, row)]) for j, row in added.items()}
+        return {j: nan * total([score(*query, j), *_together(row)]) for j, row in added.items()}
 
     def hidden(*query: int) -> Row:
         return {j: score(*query, j) for j in range(keys) if any(map(_forbids, masks(*query, j)))}
 
     return Weights(tensor(queries, row), hidden if behind_mask == "times_zero" else None)
+
+
+def _together(masks: Sequence[Scalar | bool]) -> list[Scalar]:
+    """What masks add to a score: several may be made one, and stored, beforehand."""
+    added = list(filter(_adds, masks))
+    return [stored(total(added))] if len(added) > 1 else added
 
 
 def _adds(mask: Scalar | bool) -> bool:
@@ -141,9 +152,14 @@ def _forbids(mask: Scalar | bool) -> bool:
 
 
 def _recomputed_row(scores: Row) -> Row:
-    """exp(s − log Σ exp s): the weights up to a factor of about 1, as ``weighted`` expects recomputed ones."""
-    shift = detached(largest(list(scores.values())))
-    log_of_sum = detached(shift + log(total([exp(s - shift) for s in scores.values()])))
+    """exp(s − log Σ exp s): the weights up to a factor of about 1, as ``weighted`` expects recomputed ones.
+
+    The sum may be one of powers of 2, for which the scores are divided by log 2 first.
+    """
+    base = constant(_LOG_2)
+    exponents = [s / base for s in scores.values()]
+    shift = detached(largest(exponents))
+    log_of_sum = detached(shift * base + log(total([exp((s - shift) * base) for s in exponents])))
     kept = {j: detached(stored(exp(s - log_of_sum))) for j, s in scores.items()}
     return {j: p * (1.0 + differential(scores[j])) for j, p in kept.items()}
 
@@ -179,6 +195,18 @@ def _renormalised(mixed: Scalar, row: Row) -> Scalar:
     whole = total(list(row.values()))
     y = stored(mixed / whole)
     return with_derivative_of(y, lambda: stored(mixed - detached(y) * differential(whole)))
+
+
+def attended(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    score: Callable[..., Scalar],
+    masks: Callable[..., Sequence[Scalar | bool]] = _unmasked,
+    weigh: Callable[[Row], Row] = softmax_row,
+) -> Tensor:
+    """Σ_j a_ij v_j for the weights a that ``weigh`` makes of the scores of query i, at places (*batch, i, j)."""
+    return weighted(softmax_rows((*query.shape[:-1], key.shape[-2]), score, masks, weigh=weigh), value)
 
 
 def dense(weights: Weights, keys: int) -> Tensor:

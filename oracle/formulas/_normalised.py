@@ -147,6 +147,11 @@ def as_folded(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, b
     return _folded(x, mean, _slope(inverse, weight), bias)
 
 
+def as_folded_through(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+    """The same, where γ (x − μ) may overflow on the way."""
+    return through(as_folded(x, mean, inverse, weight, bias), lambda: [] if weight is None else [weight * (x - mean)])
+
+
 def as_folded_apart(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
     """y = a x + b, with the products of the cotangent and x, and those with μ, stored before they are added up."""
     return _folded(x, mean, reused(_slope(inverse, weight)), bias)
@@ -231,10 +236,15 @@ DOCUMENTED = Writing()
 FOLDED = Writing(mean=welford_mean, affine=as_folded)
 # One slope and one offset per channel; the variance is about the mean as it is kept.
 KEPT = Writing(squares=squares_about_kept, affine=as_folded, inverse=inverse_deviation_kept)
+# As cuDNN has them.
+KEPT_RECURRENT = replace(KEPT, mean=welford_mean, affine=as_folded_through)
 IN_STORAGE = replace(KEPT, variance=stored_variance, unbiased=stored_variance)
 # The same statistics in kernels for any strides.
 STEPWISE = replace(KEPT, mean=mean_of_stored, affine=as_stepwise, inverse=inverse_deviation_stepwise)
 STEPWISE_IN_STORAGE = replace(STEPWISE, variance=stored_variance, unbiased=stored_variance)
+# One slope and one offset, and nothing else changed; the same as compilers have it, with products with 1 / n.
+AFFINE = Writing(affine=as_folded)
+AFFINE_BY_RECIPROCAL = replace(AFFINE, mean=mean_by_reciprocal, variance=variance_by_reciprocal)
 # As compilers have them: products with 1 / n, and one slope for each element.
 SLOPED = Writing(mean=mean_by_reciprocal, variance=variance_by_reciprocal, affine=as_sloped)
 SLOPED_APART = replace(SLOPED, taken=rounded)
@@ -249,6 +259,8 @@ WEIGHTED = replace(RECURRENT, affine=as_weighted, inverse=inverse_deviation_kept
 COLLECTED = Writing(welford_mean, squares_collected, as_folded, stored, inverse=inverse_deviation_kept)
 # Weight and bias are applied by operations of their own.
 NORMALISED_FIRST = Writing(affine=as_normalised_first)
+# The same, with means that are products with 1 / n.
+BY_RECIPROCAL = replace(NORMALISED_FIRST, mean=mean_by_reciprocal, variance=variance_by_reciprocal)
 # With statistics and ε in the storage format.
 RECURRENT_IN_STORAGE = replace(RECURRENT, kept=stored, inverse=inverse_deviation_of_stored_eps)
 FOLDED_IN_STORAGE = replace(RECURRENT_IN_STORAGE, affine=as_folded)

@@ -1,8 +1,12 @@
 """Average pooling. Source: torch.nn.AvgPool2d; the document names it, lines 14 and 37."""
 
+from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
+
 from oracle.formulas._shapes import require_at_least, require_rank
 from oracle.formulas._windows import Pair, covered
-from oracle.scalar import Scalar, stored, total
+from oracle.scalar import Scalar, constant, stored, total
 from oracle.sizes import pooling
 from oracle.tensor import Tensor, tensor
 
@@ -23,6 +27,39 @@ def avg_pool2d(
     ``count_include_pad``; what ``ceil_mode`` makes a window reach beyond the padding never counts.
     Raises ``ValueError`` where a shape or a parameter does not fit.
     """
+    return _averaged(
+        _divided,
+        input,
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=padding,
+        ceil_mode=ceil_mode,
+        count_include_pad=count_include_pad,
+        divisor_override=divisor_override,
+    )
+
+
+def _divided(window: Scalar, divisor: int) -> Scalar:
+    return window / divisor
+
+
+def _multiplied(window: Scalar, divisor: int) -> Scalar:
+    """By 1 / n, which is rounded."""
+    return window * constant(Fraction(1, divisor))
+
+
+def _averaged(
+    average: Callable[[Scalar, int], Scalar],
+    input: Tensor,
+    *,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = (0, 0),
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The same, where ``average`` makes of the sum of a window and the number of its pixels their mean."""
     if divisor_override == 0:
         raise ValueError("divisor_override must not be 0")
     stride = stride or kernel_size
@@ -44,6 +81,10 @@ def avg_pool2d(
         *n, i, j = index
         window = [input[*n, h, w] for h in rows[i] for w in columns[j]]
         divisor = divisor_override or counted(0, i, len(rows[i])) * counted(1, j, len(columns[j]))
-        return stored(total(window) / divisor)
+        return stored(average(total(window), divisor))
 
     return tensor((*batch, len(rows), len(columns)), y)
+
+
+# The same numbers in another order of operations.
+by_reciprocal = partial(_averaged, _multiplied)

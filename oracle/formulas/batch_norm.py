@@ -11,9 +11,13 @@ from fractions import Fraction
 from functools import partial
 
 from oracle.formulas._normalised import (
+    AFFINE,
+    AFFINE_BY_RECIPROCAL,
+    BY_RECIPROCAL,
     DOCUMENTED,
     IN_STORAGE,
     KEPT,
+    KEPT_RECURRENT,
     RECURRENT,
     RESCALED,
     SAVED,
@@ -125,8 +129,11 @@ def written(
 
 
 # The same numbers in other orders of operations.
+affine = partial(written, AFFINE)
+affine_by_reciprocal = partial(written, AFFINE_BY_RECIPROCAL)
 folded = partial(written, KEPT)
 folded_in_storage = partial(written, IN_STORAGE)
+folded_recurrent = partial(written, KEPT_RECURRENT)
 sloped = partial(written, SLOPED)
 sloped_apart = partial(written, SLOPED_APART)
 recurrent = partial(written, RECURRENT)
@@ -135,3 +142,4 @@ saved = partial(written, SAVED)
 stepwise = partial(written, STEPWISE)
 stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)
 weighted = partial(written, WEIGHTED)
+by_reciprocal = partial(written, BY_RECIPROCAL)

@@ -47,6 +47,11 @@ def _at_once(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar]) -> Scalar:
     return dot(xs, ws, *bias)
 
 
+def _stepwise(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar]) -> Scalar:
+    """The bias added to a product that has been stored."""
+    return _products.biased(dot(xs, ws), bias)
+
+
 def _in_parts(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar]) -> Scalar:
     """The bias added to a product that has been stored, as its parts have been."""
     return _products.biased(_products.in_parts(xs, ws), bias)
@@ -106,7 +111,8 @@ def written(
     return tensor((*batch, filters, len(rows), len(columns)), y)
 
 
-# The same numbers in another order of operations.
+# The same numbers in other orders of operations.
+stepwise = partial(written, _stepwise)
 in_parts = partial(written, _in_parts)
 
 

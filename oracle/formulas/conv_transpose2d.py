@@ -57,6 +57,11 @@ def _at_once(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar], channels: i
     return dot(xs, ws, *bias)
 
 
+def _stepwise(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar], channels: int) -> Scalar:
+    """The bias added to a product that has been stored."""
+    return _products.biased(dot(xs, ws), bias)
+
+
 def _in_parts(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar], channels: int) -> Scalar:
     """The bias added to a product that has been stored, as its parts have been."""
     return _products.biased(_products.in_parts(xs, ws), bias)
@@ -120,6 +125,7 @@ def _conv_transpose2d(
 
 
 # The same numbers in other orders of operations; the last as a matrix product and col2im have it.
+stepwise = partial(_conv_transpose2d, _stepwise)
 in_parts = partial(_conv_transpose2d, _in_parts)
 by_columns = partial(_conv_transpose2d, _by_columns)
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 from functools import partial
 
 from oracle.formulas._normalised import (
+    AFFINE,
+    AFFINE_BY_RECIPROCAL,
+    BY_RECIPROCAL,
     COLLECTED,
     COLLECTED_APART,
     COLLECTED_IN_STORAGE,
@@ -84,6 +87,8 @@ def written(
 
 
 # The same numbers in other orders of operations.
+affine = partial(written, AFFINE)
+affine_by_reciprocal = partial(written, AFFINE_BY_RECIPROCAL)
 folded = partial(written, FOLDED)
 collected = partial(written, COLLECTED)
 sloped = partial(written, SLOPED)
@@ -95,3 +100,4 @@ folded_in_storage = partial(written, FOLDED_IN_STORAGE)
 collected_in_storage = partial(written, COLLECTED_IN_STORAGE)
 collected_apart = partial(written, COLLECTED_APART)
 normalised_first = partial(written, NORMALISED_FIRST)
+by_reciprocal = partial(written, BY_RECIPROCAL)

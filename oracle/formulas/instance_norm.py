@@ -12,9 +12,13 @@ from collections.abc import Callable
 from functools import partial
 
 from oracle.formulas._normalised import (
+    AFFINE,
+    AFFINE_BY_RECIPROCAL,
+    BY_RECIPROCAL,
     DOCUMENTED,
     IN_STORAGE,
     KEPT,
+    KEPT_RECURRENT,
     RECURRENT,
     RESCALED,
     SAVED,
@@ -104,7 +108,7 @@ def written(
 
     def repeated(x: Tensor | None) -> Tensor | None:
         """A parameter as each sample uses it: so is the derivative stored by sample."""
-        return None if x is None else per_instance(lambda n, c: stored(x[c]))
+        return None if x is None else per_instance(lambda n, c: writing.share(stored(x[c])))
 
     weights, biases = repeated(weight), repeated(bias)
 
@@ -128,8 +132,11 @@ def written(
 
 
 # The same numbers in other orders of operations.
+affine = partial(written, AFFINE)
+affine_by_reciprocal = partial(written, AFFINE_BY_RECIPROCAL)
 folded = partial(written, KEPT)
 folded_in_storage = partial(written, IN_STORAGE)
+folded_recurrent = partial(written, KEPT_RECURRENT)
 sloped = partial(written, SLOPED)
 sloped_apart = partial(written, SLOPED_APART)
 recurrent = partial(written, RECURRENT)
@@ -138,3 +145,4 @@ saved = partial(written, SAVED)
 stepwise = partial(written, STEPWISE)
 stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)
 weighted = partial(written, WEIGHTED)
+by_reciprocal = partial(written, BY_RECIPROCAL)

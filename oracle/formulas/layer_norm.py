@@ -10,6 +10,9 @@ from dataclasses import replace
 from functools import partial
 
 from oracle.formulas._normalised import (
+    AFFINE,
+    AFFINE_BY_RECIPROCAL,
+    BY_RECIPROCAL,
     COLLECTED,
     DOCUMENTED,
     FOLDED,
@@ -79,9 +82,12 @@ def written(
 
 
 # The same numbers in other orders of operations.
+affine = partial(written, AFFINE)
+affine_by_reciprocal = partial(written, AFFINE_BY_RECIPROCAL)
 folded = partial(written, replace(FOLDED, affine=as_folded_first))
 collected = partial(written, replace(COLLECTED, affine=as_folded_first))
 sloped = partial(written, SLOPED)
 sloped_apart = partial(written, SLOPED_APART)
 recurrent = partial(written, RECURRENT)
 saved = partial(written, SAVED)
+by_reciprocal = partial(written, BY_RECIPROCAL)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from oracle.formulas import _products
-from oracle.formulas._recurrent import Multiplied, Row, State, Unit, recurrence, sigmoid_by_tanh
+from oracle.formulas._recurrent import Multiplied, Row, State, Unit, recurrence, sigmoid_by_tanh, tanh_by_sigmoid
 from oracle.scalar import Scalar, dot, sigmoid, stored, tanh, total
 from oracle.tensor import Tensor
 
@@ -112,4 +112,8 @@ def written(
 
 # The same numbers in other orders of operations.
 in_parts = partial(written, Cell(), multiplied=_products.in_parts)
+by_sigmoid = partial(
+    written,
+    Cell((sigmoid, sigmoid, tanh_by_sigmoid, sigmoid), emitted=lambda o, c: o * stored(tanh_by_sigmoid(c))),
+)
 by_tanh = partial(written, Cell((sigmoid_by_tanh, sigmoid_by_tanh, tanh, sigmoid_by_tanh)))

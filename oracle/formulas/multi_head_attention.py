@@ -20,7 +20,7 @@ from oracle.formulas._shapes import require_at_least, require_rank, require_shap
 from oracle.formulas._softmax import Row, productwise_row, softmax_row
 from oracle.formulas.linear import linear
 from oracle.formulas.linear import stepwise as linear_stepwise
-from oracle.scalar import Scalar, stored, total
+from oracle.scalar import Scalar, reused, stored, total
 from oracle.tensor import Tensor, tensor
 
 
@@ -68,6 +68,10 @@ def multi_head_attention(
     )
 
 
+def _handed(x: Scalar) -> Scalar:
+    return x
+
+
 def written(
     query: Tensor,
     key: Tensor,
@@ -87,10 +91,11 @@ def written(
     recomputed: bool = False,
     weigh: Callable[[Row], Row] = softmax_row,
     layer: Callable[..., Tensor] = linear,
+    handed: Callable[[Scalar], Scalar] = _handed,
 ) -> dict[str, Tensor]:
     """The same, where ``weigh`` makes of the scores of a query the weights of the keys, or they are ``recomputed``.
 
-    ``layer`` writes the packed projection.
+    ``layer`` writes the packed projection; what the heads found is ``handed`` to the last one.
     """
     require_at_least(1, num_heads=(num_heads,))
     require_rank("query", query, 3, 3)
@@ -146,7 +151,7 @@ def written(
         weigh=weigh,
     )
     mixed = weighted(rows, v, recomputed)
-    joined = tensor(query.shape, lambda n, i, e: mixed[n, e // size, i, e % size])
+    joined = tensor(query.shape, lambda n, i, e: handed(mixed[n, e // size, i, e % size]))
     outputs = {"output": linear(joined, out_proj_weight, out_proj_bias)}
     if need_weights:
         per_head = dense(rows, key.shape[1])
@@ -158,6 +163,7 @@ def written(
 stepwise = partial(written, layer=linear_stepwise)
 recomputed = partial(written, layer=linear_stepwise, recomputed=True)
 productwise = partial(recomputed, weigh=productwise_row)
+productwise_in_parts = partial(productwise, handed=reused)
 
 
 def _inverted(mask: Scalar | bool) -> Scalar | bool:

@@ -118,6 +118,7 @@ split_scale = partial(written, split=True, repeated=True)
 recomputed = partial(written, split=True, recomputed=True, repeated=True)
 online = partial(written, online=True, weigh=powers)
 unfused = partial(written, fused=False)
+repeated = partial(written, fused=False, repeated=True)
 
 
 def _factor(scale: float | Fraction | None, query: Tensor) -> Scalar:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
+import onnx
 import onnxruntime
 
 from conformance.target import Declared, Target
@@ -49,6 +52,7 @@ class OnnxRuntime(Target):
         self._constant = variant == "constant"
         self.known = (*KNOWN, *CONSTANT) if self._constant else KNOWN
         self.description = f"onnxruntime {onnxruntime.__version__}, operator set {OPSET}"
+        self.environment = {"onnxruntime": onnxruntime.__version__, "onnx": onnx.__version__}
         self._seed = 0
 
     def layer(self, name: str) -> Callable[..., Any] | None:
@@ -62,6 +66,10 @@ class OnnxRuntime(Target):
                 return function(*tensors, **seed, **parameters)
 
         return called
+
+    def definition(self, layer: str) -> tuple[ModuleType, str] | None:
+        function = LAYERS.get(layer)
+        return None if function is None else (sys.modules[function.__module__], function.__name__)
 
     def seed(self, seed: int) -> None:
         self._seed = seed

@@ -24,13 +24,13 @@ CHOICES = {
 
 WRITING = {
     "images": "NCHW",
-    "linear weight": "either: Gemm transposes",
+    "linear weight": "IO or OI",
     "conv2d weight": "OIHW",
     "conv_transpose2d weight": "IOHW",
     "lstm gates": "iofg",
     "gru gates": "zrn",
-    "recurrent biases": "two, one for each product",
-    "eps": "added to the variance",
-    "momentum": "the share of the old statistic",
+    "recurrent biases": "two",
+    "eps": "variance + eps",
+    "momentum": "old",
     "running variance": "population",
 }

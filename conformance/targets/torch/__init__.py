@@ -32,11 +32,30 @@ VARIANTS = ("cpu", "cuda", "compile")
 _CPU_UNITS = {"exp": 4.0, "log": 4.0, "power": 4.0, "tanh": 4.0, "erf": 4.0, "sin": 4.0, "cos": 4.0}
 
 
+_PRELUDE = """import torch
+
+
+def array(values, format):
+    return torch.tensor(values, dtype=getattr(torch, format), device="DEVICE")
+
+
+def derivatives(function, tensors, wanted, cotangents):
+    parts = [tensors[k] if isinstance(tensors[k], tuple) else (tensors[k],) for k in wanted]
+    leaves = [leaf.requires_grad_() for part in parts for leaf in part]
+    outputs = function(*tensors)
+    outputs = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
+    reached, factors = zip(*[(y, v) for y, v in zip(outputs, cotangents) if v is not None and y.requires_grad])
+    found = torch.autograd.grad(reached, leaves, factors, allow_unused=True)
+    return [torch.zeros_like(leaf) if part is None else part for leaf, part in zip(leaves, found)]
+"""
+
+
 class Torch(Target):
     """The layers of PyTorch in one variant."""
 
     formats = ("float64", "float32", "bfloat16", "float16")
     layouts = tuple(LAYOUTS)
+    arrangements = LAYOUTS
 
     def __init__(self, variant: str) -> None:
         device = "cuda" if variant == "cuda" else "cpu"
@@ -49,6 +68,8 @@ class Torch(Target):
         self.variant = variant
         self.device = device
         self.description = f"torch {torch.__version__}"
+        self.environment = _environment(device)
+        self.prelude = _PRELUDE.replace("DEVICE", device)
         self.policies = POLICIES
         self.known = KNOWN[variant]
         # On CUDA, atomic additions come in any order: torch.use_deterministic_algorithms lists the layers.
@@ -58,9 +79,6 @@ class Torch(Target):
     def array(self, values: NDArray[Any], format: str) -> torch.Tensor:
         kind = getattr(torch, format) if values.dtype == np.float64 else None
         return torch.from_numpy(np.asarray(values, order="C")).to(self.device, kind, copy=True)
-
-    def arranged(self, array: torch.Tensor, layout: str) -> torch.Tensor:
-        return LAYOUTS[layout](array)
 
     def vjp(
         self,
@@ -138,9 +156,23 @@ class Torch(Target):
             return False
         return not _places(array).isdisjoint(_places(other))
 
+    def require_usable(self) -> None:
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
     def poison(self, arrays: Sequence[torch.Tensor]) -> None:
         blocks = [torch.full((array.nbytes,), 0xFF, dtype=torch.uint8, device=self.device) for array in arrays]
         del blocks
+
+
+def _environment(device: str) -> dict[str, str]:
+    """What kernels are chosen by."""
+    found = {"torch": torch.__version__}
+    if device == "cpu":
+        return {**found, "instructions": torch.backends.cpu.get_cpu_capability()}
+    cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    versions = {"cuda": torch.version.cuda, "cudnn": cudnn}
+    return {**found, "device": torch.cuda.get_device_name(), **{name: str(value) for name, value in versions.items()}}
 
 
 def _places(array: torch.Tensor) -> set[int]:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from conformance.case import Case
+from conformance.layouts import CHANNELS_LAST
 from conformance.target import Deviation
-from conformance.targets.torch._deviations import scores_are_blank
+from conformance.targets.torch._deviations import overlooked_factor, scores_are_blank, scores_with_masks
 from conformance.targets.torch._layouts import is_contiguous, is_flat, laid_out, sides
-from conformance.targets.torch.dense import may_split
+from conformance.targets.torch.dense import SPLIT_FROM, may_split
 from conformance.values import leaves
 
 
@@ -63,12 +64,43 @@ def _mask_of_queries(case: Case, multiple: int) -> bool:
     return mask[-1:] == (1,) and key[-2] > 1 and len(query) == 4 and query[-1] % multiple == 0
 
 
+def _in_channels_last(case: Case) -> bool:
+    return len(sides(case, "input")) > 3 and case.layout("input") == CHANNELS_LAST
+
+
+def _parameters_apart(case: Case) -> bool:
+    """Whether cuDNN takes four channels at once in training, and a tensor of them begins elsewhere than at 16 bytes."""
+    if case.format != "float32" or not case.parameters["training"] or not _in_channels_last(case):
+        return False
+    names = ("running_mean", "running_var", "weight", "bias")
+    found = [laid_out(sides(case, name), case.layout(name)) for name in names]
+    apart = any(tensor.is_contiguous() and tensor.storage_offset() % 4 for tensor in found)
+    return sides(case, "input")[1] % 4 == 0 and apart
+
+
+@np.errstate(all="ignore")
+def _masked_by_the_lowest(case: Case) -> bool:
+    """Whether masks add to all scores that they leave to a query numbers that are -inf in float32, times log2(e)."""
+    if case.parameters.get("need_weights"):
+        return False
+    scores, ignored = scores_with_masks(case)
+    added = np.zeros(scores.shape)
+    for name in ("key_padding_mask", "attn_mask"):
+        mask = case.arrays().get(name)
+        if isinstance(mask, np.ndarray) and mask.dtype != bool:
+            by_key = name == "key_padding_mask"
+            added += mask[:, None, None, :] if by_key else mask.reshape(scores.shape) if mask.ndim == 3 else mask
+    low = added * math.log2(math.e) < -np.finfo(np.float32).max
+    return bool(((low | ignored).all(axis=-1) & (low & ~ignored).any(axis=-1)).any())
+
+
 def _array(case: Case, name: str) -> Any:
     return case.arrays()[name]
 
 
 _RNN = "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cudnn/RNN.cpp"
-_EMBEDDING = "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cuda/Embedding.cu"
+_NATIVE = "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native"
+_EMBEDDING = f"{_NATIVE}/cuda/Embedding.cu"
 
 
 def _recurrent(module: str) -> tuple[Deviation, ...]:
@@ -143,7 +175,7 @@ CUDA: tuple[Deviation, ...] = (
             "    print(torch.nn.functional.linear(*tensors)[0, 0].item())\n"
             "# 1.0\n"
             "# 0.0",
-            lambda case: case.relation is not None and may_split(case) and sides(case, "input")[-1] >= 192,
+            lambda case: case.relation is not None and may_split(case) and sides(case, "input")[-1] >= SPLIT_FROM,
             "https://docs.pytorch.org/docs/stable/notes/numerical_accuracy.html",
             check="relation",
         )
@@ -186,7 +218,25 @@ CUDA: tuple[Deviation, ...] = (
             "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/transformers/attention.cpp",
             check="special",
         )
-        for layer in ("scaled_dot_product_attention", "local_attention")
+        for layer in ("scaled_dot_product_attention", "local_attention", "multi_head_attention")
+    ),
+    *(
+        Deviation(
+            layer,
+            "a query whose scores are all near the lowest number gives zeros: the memory-efficient kernel multiplies "
+            "them by log2(e), to take powers of 2: kernel_forward.h (iterative_softmax)",
+            "import torch\n"
+            "x = torch.ones(1, 1, 1, 4, device='cuda')\n"
+            "for lowest in (-1e38, torch.finfo().min):\n"
+            "    mask = torch.full((1, 1, 1, 1), lowest, device='cuda')\n"
+            "    print(torch.nn.functional.scaled_dot_product_attention(x, x, x, mask).max().item())\n"
+            "# 1.0\n"
+            "# 0.0",
+            _masked_by_the_lowest,
+            f"{_NATIVE}/transformers/cuda/mem_eff_attention/kernel_forward.h",
+            check="special",
+        )
+        for layer in ("scaled_dot_product_attention", "multi_head_attention")
     ),
     Deviation(
         "scaled_dot_product_attention",
@@ -222,6 +272,109 @@ CUDA: tuple[Deviation, ...] = (
         lambda case: case.format in ("bfloat16", "float16") and _mask_of_queries(case, 8),
         "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/transformers/cuda/attention.cu",
         lethal=True,
+    ),
+    Deviation(
+        "batch_norm",
+        "in channels_last, in training, parameters or running statistics that do not begin at a multiple of 16 bytes, "
+        "as parts of one block, are read as if they did, which ends all use of the device in the process: cuDNN takes "
+        "four channels at once",
+        "import subprocess, sys\n"
+        "program = '''\n"
+        "import torch\n"
+        "x = torch.ones(2, 4, 2, 2, device='cuda').to(memory_format=torch.channels_last)\n"
+        "block = torch.ones(8, device='cuda')\n"
+        "for weight in (block[4:], block[3:7]):\n"
+        "    try:\n"
+        "        y = torch.nn.functional.batch_norm(x, None, None, weight, torch.zeros(4, device='cuda'), True)\n"
+        "        print(y.sum().item())\n"
+        "    except RuntimeError as error:\n"
+        "        print(str(error).splitlines()[0])\n"
+        "'''\n"
+        "print(subprocess.run([sys.executable, '-c', program], capture_output=True, text=True).stdout.strip())\n"
+        "# 0.0\n"
+        "# CUDA error: misaligned address",
+        _parameters_apart,
+        f"{_NATIVE}/cudnn/BatchNorm.cpp",
+        lethal=True,
+    ),
+    Deviation(
+        "avg_pool2d",
+        "in channels_last the derivative is that of other windows, as if nothing were padded: AveragePool2d.cu "
+        "(avg_pool2d_backward_out_cuda_frame_nhwc)",
+        "import torch\n"
+        "x = torch.ones(1, 2, 1, 2, device='cuda')\n"
+        "for images in (x, x.to(memory_format=torch.channels_last)):  # the same numbers, other derivatives\n"
+        "    images = images.requires_grad_()\n"
+        "    y = torch.nn.functional.avg_pool2d(images, (1, 2), 1, (0, 1))\n"
+        "    print(torch.autograd.grad(y, images, torch.ones_like(y))[0][0, 0, 0].tolist())\n"
+        "# [1.0, 1.0]\n"
+        "# [0.5, 1.0]",
+        lambda case: case.upstream is not None and _in_channels_last(case) and any(case.parameters["padding"]),
+        f"{_NATIVE}/cuda/AveragePool2d.cu",
+    ),
+    Deviation(
+        "max_pool2d",
+        "in channels_last the index of a window of which all numbers are -inf is 0: DilatedMaxPool2d.cu "
+        "(max_pool_forward_nhwc)",
+        "import torch\n"
+        "x = torch.full((1, 2, 1, 3), -torch.inf, device='cuda')\n"
+        "for images in (x, x.to(memory_format=torch.channels_last)):  # the same numbers, other indices\n"
+        "    print(torch.nn.functional.max_pool2d(images, 1, return_indices=True)[1][0, 0, 0].tolist())\n"
+        "# [0, 1, 2]\n"
+        "# [0, 0, 0]",
+        lambda case: _in_channels_last(case) and bool(np.isneginf(_array(case, "input")).any()),
+        f"{_NATIVE}/cuda/DilatedMaxPool2d.cu",
+        check="special",
+    ),
+    Deviation(
+        "group_norm",
+        "the derivative of more than 65535 groups is refused, as so many blocks are along the second axis of a grid: "
+        "group_norm_kernel.cu",
+        "import torch\n"
+        "for groups in (65535, 65536):\n"
+        "    x = torch.ones(1, groups, 2, device='cuda', requires_grad=True)\n"
+        "    try:\n"
+        "        print(torch.autograd.grad(torch.nn.functional.group_norm(x, groups).sum(), x)[0].sum().item())\n"
+        "    except RuntimeError as error:\n"
+        "        print(str(error).splitlines()[0])\n"
+        "# 0.0\n"
+        "# CUDA error: invalid argument",
+        lambda case: case.upstream is not None and case.parameters["num_groups"] > 65535,
+        f"{_NATIVE}/cuda/group_norm_kernel.cu",
+    ),
+    Deviation(
+        "layer_norm",
+        "the derivatives of weight and bias raise where there are more than 65536 rows of several axes: their parts "
+        "are as long as the last axis: layer_norm_kernel.cu (LayerNormBackwardKernelImplInternal)",
+        "import torch\n"
+        "for rows in (65536, 65537):\n"
+        "    x, weight = torch.ones(rows, 2, 3, device='cuda'), torch.ones(2, 3, device='cuda', requires_grad=True)\n"
+        "    y = torch.nn.functional.layer_norm(x, (2, 3), weight)\n"
+        "    try:\n"
+        "        print(tuple(torch.autograd.grad(y.sum(), weight)[0].shape))\n"
+        "    except RuntimeError as error:\n"
+        "        print(str(error)[:65])\n"
+        "# (2, 3)\n"
+        "# Function NativeLayerNormBackward0 returned an invalid gradient at",
+        lambda case: (
+            case.upstream is not None
+            and len(case.parameters["normalized_shape"]) > 1
+            and math.prod(sides(case, "input")[: -len(case.parameters["normalized_shape"])]) > 65536
+        ),
+        f"{_NATIVE}/cuda/layer_norm_kernel.cu",
+    ),
+    Deviation(
+        "upsample_nearest_exact",
+        "an axis whose size stays is copied, whatever its scale_factor: UpSampleNearest2d.cu",
+        "import torch\n"
+        "x = torch.arange(7.0).reshape(1, 1, 1, 7)\n"
+        "for images in (x, x.cuda()):\n"
+        "    y = torch.nn.functional.interpolate(images, scale_factor=(1.0, 1.1), mode='nearest-exact')\n"
+        "    print(y.flatten().tolist())\n"
+        "# [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 5.0]\n"
+        "# [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]",
+        lambda case: overlooked_factor(case, 1),
+        f"{_NATIVE}/cuda/UpSampleNearest2d.cu",
     ),
     Deviation(
         "embedding",

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from conformance.case import Case
 from conformance.targets.torch._modules import called
+from conformance.targets.torch.dense import may_split
 
 
 def _attended(query: Tensor, key: Tensor, value: Tensor, scale: float = 1.0) -> Tensor:
@@ -179,3 +181,12 @@ ARITHMETIC: dict[str, dict[Any, dict[str, Any]]] = {
     "cpu": _OF_CPU,
     "compile": {**_OF_CPU, "positional_encoding": {"units": {"sin": 7.0, "cos": 7.0}}},
 }
+
+
+def _split(case: Case) -> dict[str, Any]:
+    """Where parts of sums may be stored, so may those of derivatives, in sums over the features that a layer has."""
+    scattered = frozenset({"query", "key", "value", "in_proj_weight", "out_proj_weight"})
+    return {"backward": "productwise_in_parts", "scattered": scattered} if may_split(case) else {}
+
+
+BY_CASE = {"cuda": {"multi_head_attention": _split}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from conformance.case import Case
-from conformance.targets.torch._layouts import is_contiguous, sides
+from conformance.targets.torch._layouts import is_contiguous, shape_of, sides
 from conformance.targets.torch._modules import called
 
 
@@ -93,7 +94,25 @@ def may_split(case: Case) -> bool:
     return bool(allowed.get(case.format))
 
 
+# From so many terms on parts of sums were seen to be stored, on an H200: of products with a transposed weight, and of
+# those in derivatives.
+SPLIT_FROM = 192
+_SPLIT_IN_DERIVATIVES_FROM = 12
+
+
 def _split(case: Case) -> dict[str, Any]:
+    """Parts of a sum may be stored: over the features, and in derivatives over the outputs or over the rows."""
+    input, weight = (shape_of(case, name) for name in ("input", "weight"))
+    if not may_split(case) or input is None or weight is None:
+        return {}
+    terms = {"input": weight[0 if case.layer == "linear" else 1], "weight": math.prod(input[:-1])}
+    return {
+        "algorithm": "in_parts",
+        "scattered": frozenset(name for name, count in terms.items() if count >= _SPLIT_IN_DERIVATIVES_FROM),
+    }
+
+
+def _split_twice(case: Case) -> dict[str, Any]:
     return {"algorithm": "in_parts"} if may_split(case) else {}
 
 
@@ -103,5 +122,9 @@ BY_CASE = {
         "residual": _layer_by_layer,
         "additive_attention": _stepwise("input", "bias"),
     },
-    "cuda": dict.fromkeys(LAYERS, _split),
+    "cuda": {"linear": _split, "custom_linear": _split, "residual": _split_twice},
 }
+
+# Larger products of bfloat16 matrices are oneDNN's (aten/src/ATen/native/mkldnn/Matmul.cpp), to which subnormals are
+# zeros.
+ARITHMETIC = {"cpu": {(layer, "bfloat16"): {"flush": True} for layer in LAYERS}}

@@ -68,3 +68,7 @@ SCATTERED = {
     "cuda": {"upsample_bilinear": frozenset({"input"})},
     "compile": dict.fromkeys(LAYERS, frozenset({"input"})),
 }
+
+# Derivatives look for the pixels that a pixel was copied to, by the reciprocal of the scale: UpSample.cuh
+# (nearest_neighbor_exact_bw_compute_source_index).
+BACKWARD = {"cuda": {"upsample_nearest_exact": "by_scale"}}

@@ -1,0 +1,32 @@
+"""Files that are whole or not there: a run that is killed, or a full disk, leaves no half of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def write(path: Path, text: str) -> None:
+    """Write the file beside its place, then put it there: what was there before stays until all is written.
+
+    Raises ``OSError`` where that cannot be done; then nothing has changed.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def write_all(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write files by their names within the folder, which is made where it is missing. Raises ``OSError``."""
+    for name, text in texts.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, text)

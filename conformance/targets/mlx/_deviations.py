@@ -1,0 +1,389 @@
+"""Where mlx leaves the permitted error, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from conformance.case import Case
+from conformance.target import Deviation
+
+_FAST = "https://github.com/ml-explore/mlx/blob/main/mlx/fast.cpp"
+_OPS = "https://github.com/ml-explore/mlx/blob/main/mlx/ops.cpp"
+_NN = "https://github.com/ml-explore/mlx/blob/main/python/mlx/nn/layers"
+
+
+def _in_a_process(program: str) -> str:
+    """A program that ends its process, as one that another process runs; it prints how that ended."""
+    return (
+        "import subprocess, sys\n"
+        f"program = {program!r}\n"
+        "print(subprocess.run([sys.executable, '-c', program], capture_output=True).returncode < 0)  # by a signal\n"
+        "# True"
+    )
+
+
+def _has_rows_of_one(case: Case) -> bool:
+    """Whether there is one number in each row, along any axis but the only one."""
+    input: Any = case.arrays()["input"]
+    dim = case.parameters["dim"]
+    return bool(input.ndim > 1 and -input.ndim <= dim < input.ndim and input.shape[dim] == 1)
+
+
+def _has_columns_of_one(case: Case) -> bool:
+    """The same, along any axis but the last."""
+    input: Any = case.arrays()["input"]
+    return _has_rows_of_one(case) and case.parameters["dim"] not in (-1, input.ndim - 1)
+
+
+def _derives_of_nothing(case: Case) -> bool:
+    """Whether the derivative towards an input without elements is asked for."""
+    input: Any = case.arrays()["input"]
+    return case.upstream is not None and input.size == 0
+
+
+def _has_output_padding(case: Case) -> bool:
+    """Whether the derivative towards an input is asked for whose output is padded."""
+    return case.upstream is not None and "input" in case.upstream.wanted and any(case.parameters["output_padding"])
+
+
+def _cuts_off_pixels(case: Case) -> bool:
+    """Whether the padding is more than the reach of the kernel, so that pixels of the input meet nothing."""
+    weight: Any = case.arrays()["weight"]
+    axes = zip(case.parameters["padding"], case.parameters["dilation"], weight.shape[2:], strict=True)
+    return any(padding > dilation * (taps - 1) for padding, dilation, taps in axes)
+
+
+def _shuts_out_all_keys(case: Case) -> bool:
+    """Whether masks of numbers are minus infinity for all keys of a query."""
+    masks: list[Any] = [case.arrays().get(name) for name in ("attn_mask", "key_padding_mask")]
+    return any(mask is not None and mask.dtype != bool and np.isneginf(mask).all(axis=-1).any() for mask in masks)
+
+
+def _hides_beside_infinity(case: Case) -> bool:
+    """Whether scores beside those that a mask hides may be infinite or overflow."""
+    masked = any(case.tensors.get(name) is not None for name in ("attn_mask", "key_padding_mask"))
+    return masked or bool(case.parameters.get("is_causal"))
+
+
+def _repeats_one(case: Case) -> bool:
+    """Whether a parameter does not fit that has one element, or meets one channel."""
+    input: Any = case.arrays()["input"]
+    names = ("weight", "bias", "running_mean", "running_var")
+    return case.slips(*(f"{name} is a single one" if input.shape[1:2] != (1,) else f"{name} is" for name in names))
+
+
+KNOWN: tuple[Deviation, ...] = (
+    *(
+        Deviation(
+            layer,
+            "along an axis of one number, compiled without shapes, memory is written that is not its own: "
+            "layers/activations.py",
+            _in_a_process(f"import mlx.core as mx, mlx.nn as nn; mx.eval(nn.{layer}(mx.ones((1, 3)), 0))"),
+            concerns,
+            f"{_NN}/activations.py",
+            lethal=True,
+        )
+        for layer, concerns in (("softmax", _has_columns_of_one), ("log_softmax", _has_rows_of_one))
+    ),
+    Deviation(
+        "sigmoid",
+        "exp of float64 has the algorithm of float32, as sin, cos and erf have: simd/math.h",
+        "import math\n"
+        "import mlx.core as mx\n"
+        "x = mx.array([1.0], mx.float64)\n"
+        "print(f'{mx.exp(x).item() - math.e:.0e}')\n"
+        "# -8e-08",
+        lambda case: case.format == "float64",
+        "https://github.com/ml-explore/mlx/issues/3047",
+    ),
+    *(
+        Deviation(
+            layer,
+            "the derivative of a convolution of no images divides by zero, or raises: conv.cpp",
+            _in_a_process(
+                "import mlx.core as mx\n"
+                "x, w = mx.ones((0, 2, 2, 2)), mx.ones((2, 1, 1, 1))\n"
+                "def f(x, w): return [mx.conv2d(x, w, groups=2)]\n"
+                "mx.eval(mx.vjp(f, [x, w], [mx.ones((0, 2, 2, 2))])[1])"
+            ),
+            _derives_of_nothing,
+            "https://github.com/ml-explore/mlx/blob/main/mlx/backend/cpu/conv.cpp",
+            lethal=True,
+        )
+        for layer in ("conv2d", "conv_transpose2d")
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "with an output padding, the derivative towards the input may have fewer pixels than the input: primitives.cpp "
+        "(Convolution::vjp)",
+        "import mlx.core as mx\n"
+        "x, w = mx.ones((1, 2, 2, 1)), mx.ones((1, 1, 1, 1))\n"
+        "def f(x): return [mx.conv_transpose2d(x, w, stride=2, output_padding=1)]\n"
+        "(y,), (gradient,) = mx.vjp(f, [x], [mx.ones((1, 4, 4, 1))])\n"
+        "print(y.shape, gradient.shape)\n"
+        "# (1, 4, 4, 1) (1, 1, 1, 1)",
+        _has_output_padding,
+        "https://github.com/ml-explore/mlx/blob/main/mlx/primitives.cpp",
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "a padding of more than the kernel reaches is refused, or gives another shape: ops.cpp (conv_general)",
+        "import mlx.core as mx\n"
+        "x, w = mx.ones((1, 3, 3, 1)), mx.ones((1, 1, 1, 1))\n"
+        "print(mx.conv_transpose2d(x, w, stride=2, padding=1).shape)  # 3 by 3\n"
+        "# (1, 1, 1, 1)",
+        _cuts_off_pixels,
+        _OPS,
+    ),
+    *(
+        Deviation(
+            layer,
+            "the derivative of pixels taken from no images raises, or divides by zero: ops.cpp (scatter), indexing.cpp",
+            "import mlx.core as mx\n"
+            "def f(x): return [x[:, mx.array([0, 1])[:, None], mx.array([0, 1])]]\n"
+            "try:\n"
+            "    mx.eval(mx.vjp(f, [mx.ones((0, 1, 1, 1))], [mx.ones((0, 2, 2, 1))])[1])\n"
+            "except ValueError as error:\n"
+            "    print(str(error)[:28])\n"
+            "# [scatter] Updates with shape",
+            _derives_of_nothing,
+            "https://github.com/ml-explore/mlx/blob/main/mlx/backend/cpu/indexing.cpp",
+            lethal=True,
+        )
+        for layer in ("upsample_nearest", "upsample_nearest_exact", "upsample_bilinear")
+    ),
+    Deviation(
+        "batch_norm",
+        "a batch without samples makes the running statistics NaN: layers/normalization.py",
+        "import mlx.core as mx\n"
+        "import mlx.nn as nn\n"
+        "layer = nn.BatchNorm(1)\n"
+        "layer(mx.ones((0, 1)))\n"
+        "print(layer.running_mean.item() == 0.0)\n"
+        "# False",
+        lambda case: True,
+        f"{_NN}/normalization.py",
+        check="state",
+    ),
+    *(
+        Deviation(
+            layer,
+            "in float64 mx.fast.layer_norm, which other normalisations call, rounds its input to float32: fast.cpp",
+            "import mlx.core as mx\n"
+            "x = mx.array([1.0, 1.0 + 2.0**-30], mx.float64)  # its variance is 2^-62\n"
+            "print(mx.fast.layer_norm(x, None, None, 0.0).tolist())\n"
+            "# [nan, nan]",
+            lambda case: case.format == "float64",
+            _FAST,
+        )
+        for layer in ("layer_norm", "group_norm", "instance_norm")
+    ),
+    Deviation(
+        "upsample_bilinear",
+        "weights are of float32: in float64 they are not exact enough, in half precision they make the result one of "
+        "float32: layers/upsample.py",
+        "import mlx.core as mx\n"
+        "import mlx.nn as nn\n"
+        "print(nn.Upsample(2.0, 'linear')(mx.ones((1, 2, 2, 1), mx.float16)).dtype)\n"
+        "# mlx.core.float32",
+        lambda case: case.format != "float32",
+        f"{_NN}/upsample.py",
+    ),
+    *(
+        deviation
+        for layer in ("scaled_dot_product_attention", "multi_head_attention")
+        for deviation in (
+            Deviation(
+                layer,
+                "a query that a mask of booleans leaves without keys weighs all alike, one that a mask of numbers does "
+                "so is NaN: fast.cpp",
+                "import mlx.core as mx\n"
+                "one = mx.ones((1, 1, 1, 1))\n"
+                "for mask in (one == 0, -mx.inf * one):\n"
+                "    print(mx.fast.scaled_dot_product_attention(one, one, one, scale=1.0, mask=mask).item(), end=' ')\n"
+                "# 1.0 nan",
+                _shuts_out_all_keys,
+                _FAST,
+            ),
+            Deviation(
+                layer,
+                "what a mask of booleans hides has the lowest score, not none: keys that it leaves but whose scores "
+                "are -inf weigh less: fast.cpp",
+                "import mlx.core as mx\n"
+                "query, key = mx.ones((1, 1, 1, 1)), mx.array([-mx.inf, 0.0]).reshape(1, 1, 2, 1)\n"
+                "value, mask = mx.array([1.0, 2.0]).reshape(1, 1, 2, 1), mx.array([[True, False]])\n"
+                "print(mx.fast.scaled_dot_product_attention(query, key, value, scale=1.0, mask=mask).item())\n"
+                "# 2.0",
+                _hides_beside_infinity,
+                _FAST,
+                check="special",
+            ),
+        )
+    ),
+    Deviation(
+        "embedding",
+        "an index outside the table is not refused: memory beside it is read: layers/embedding.py, indexing.cpp",
+        _in_a_process("import mlx.core as mx; mx.eval(mx.ones((1, 1))[mx.array([2**30])])"),
+        lambda case: case.slips("the first index after the table", "an index far"),
+        "https://github.com/ml-explore/mlx/blob/main/mlx/backend/cpu/indexing.cpp",
+        check="refusal",
+        lethal=True,
+    ),
+    Deviation(
+        "embedding",
+        "a negative index counts from the end",
+        "import mlx.core as mx\nprint(mx.array([1.0, 2.0])[mx.array([-1])].item())\n# 2.0",
+        lambda case: case.slips("the index -1"),
+        "https://ml-explore.github.io/mlx/build/html/usage/indexing.html",
+        check="refusal",
+    ),
+    *(
+        Deviation(
+            layer,
+            "a bias of one element is repeated: ops.cpp (addmm)",
+            "import mlx.core as mx\n"
+            "print(mx.addmm(mx.ones(1), mx.ones((1, 1)), mx.ones((1, 2))).tolist())\n"
+            "# [[2.0, 2.0]]",
+            lambda case: case.slips("bias is a single one", "bias_1 is a single one", "bias_2 is a single one"),
+            _OPS,
+            check="refusal",
+        )
+        for layer in ("linear", "custom_linear", "residual")
+    ),
+    *(
+        Deviation(
+            layer,
+            "a probability that is NaN is not refused, and drops all: layers/dropout.py",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            "print(nn.Dropout(float('nan'))(mx.ones(2)).tolist())\n"
+            "# [nan, nan]",
+            lambda case: case.slips("p is NaN"),
+            f"{_NN}/dropout.py",
+            check="refusal",
+        )
+        for layer in ("dropout", "dropout2d")
+    ),
+    Deviation(
+        "multi_head_attention",
+        "a mask of one query, or one sample, is repeated: fast.cpp",
+        "import mlx.core as mx\n"
+        "x, mask = mx.ones((1, 1, 2, 1)), mx.array([[True, False]])\n"
+        "print(mx.fast.scaled_dot_product_attention(x, x, x, scale=1.0, mask=mask).shape)\n"
+        "# (1, 1, 2, 1)",
+        lambda case: case.slips("attn_mask is a single one", "key_padding_mask is a single one"),
+        _FAST,
+        check="refusal",
+    ),
+    Deviation(
+        "conv2d",
+        "a negative padding is not refused: it cuts off pixels: ops.cpp (conv_general)",
+        "import mlx.core as mx\n"
+        "print(mx.conv2d(mx.ones((1, 3, 3, 1)), mx.ones((1, 1, 1, 1)), padding=-1).shape)\n"
+        "# (1, 1, 1, 1)",
+        lambda case: case.slips("padding is negative"),
+        _OPS,
+        check="refusal",
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "an output padding may be negative, or as large as stride and dilation, and a padding negative: ops.cpp "
+        "(conv_transpose_general)",
+        "import mlx.core as mx\n"
+        "print(mx.conv_transpose2d(mx.ones((1, 1, 1, 1)), mx.ones((1, 1, 1, 1)), output_padding=3).shape)\n"
+        "# (1, 4, 4, 1)",
+        lambda case: case.slips("output_padding", "padding is negative"),
+        _OPS,
+        check="refusal",
+    ),
+    *(
+        Deviation(
+            layer,
+            "a bias of one element is repeated: layers/convolution.py",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            "layer = nn.Conv2d(1, 2, 1)\n"
+            "layer.bias = mx.ones(1)\n"
+            "print(layer(mx.ones((1, 1, 1, 1))).shape)\n"
+            "# (1, 1, 1, 2)",
+            lambda case: case.slips("bias is a single one"),
+            f"{_NN}/convolution.py",
+            check="refusal",
+        )
+        for layer in ("conv2d", "conv_transpose2d")
+    ),
+    Deviation(
+        "avg_pool2d",
+        "padding may be more than half of the kernel: windows of padding alone are averaged: layers/pooling.py",
+        "import mlx.core as mx\n"
+        "import mlx.nn as nn\n"
+        "print(nn.AvgPool2d(1, 1, 1)(mx.ones((1, 1, 1, 1))).shape)\n"
+        "# (1, 3, 3, 1)",
+        lambda case: case.slips("padding is more than half of the kernel"),
+        f"{_NN}/pooling.py",
+        check="refusal",
+    ),
+    *(
+        Deviation(
+            layer,
+            "a factor that leaves nothing, or is negative, gives an empty result: layers/upsample.py",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            f"print(nn.Upsample((0.5, 1.0), {mode!r})(mx.ones((1, 1, 1, 1))).shape)\n"
+            "# (1, 0, 1, 1)",
+            lambda case: case.slips("size is", "scale_factor is", "scale_factor leaves nothing"),
+            f"{_NN}/upsample.py",
+            check="refusal",
+        )
+        for layer, mode in (
+            ("upsample_nearest", "nearest"),
+            ("upsample_nearest_exact", "nearest"),
+            ("upsample_bilinear", "linear"),
+        )
+    ),
+    *(
+        Deviation(
+            layer,
+            "a parameter of one element is repeated, or one channel by a parameter of more: layers/normalization.py",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            "layer = nn.BatchNorm(2)\n"
+            "layer.weight, layer.running_var = mx.ones(1), mx.ones(1)\n"
+            "print(layer.eval()(mx.ones((1, 2))).shape)\n"
+            "# (1, 2)",
+            _repeats_one,
+            f"{_NN}/normalization.py",
+            check="refusal",
+        )
+        for layer in ("batch_norm", "group_norm", "instance_norm")
+    ),
+    *(
+        Deviation(
+            layer,
+            "a weight of one row is repeated, a state of one sample or one number too: layers/recurrent.py",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            "layer = nn.RNN(1, 2, bias=False)\n"
+            "layer.Wxh = mx.ones((1, 1))\n"
+            "print(layer(mx.ones((1, 1, 1)), mx.ones((1, 2))).shape)\n"
+            "# (1, 1, 2)",
+            lambda case: (case.refusal or "").endswith("has a single row") or case.slips("h_0 is", "c_0 is"),
+            f"{_NN}/recurrent.py",
+            check="refusal",
+        )
+        for layer in ("rnn", "lstm", "gru")
+    ),
+    Deviation(
+        "avg_pool2d",
+        "a window larger than the padded input may give an empty result: layers/pooling.py",
+        "import mlx.core as mx\n"
+        "import mlx.nn as nn\n"
+        "print(nn.AvgPool2d((1, 2))(mx.ones((1, 1, 1, 1))).shape)\n"
+        "# (1, 1, 0, 1)",
+        lambda case: case.slips("the window is larger than the padded input"),
+        f"{_NN}/pooling.py",
+        check="refusal",
+    ),
+)

@@ -1,0 +1,119 @@
+"""TensorFlow on a CPU, eagerly: the functions of tf.nn, and operations where they have more."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from conformance.target import Declared, Target, Unsupported, stepwise
+from conformance.targets.tensorflow import layers, normalisation, random, recurrent, spatial
+from conformance.targets.tensorflow._deviations import KNOWN
+from conformance.targets.tensorflow._dialect import POLICIES
+
+VARIANTS = ("",)
+
+LAYERS: dict[str, Callable[..., Any]] = {
+    **layers.LAYERS,
+    **spatial.LAYERS,
+    **normalisation.LAYERS,
+    **recurrent.LAYERS,
+    **random.LAYERS,
+}
+ALGORITHMS = {**layers.ALGORITHMS, **spatial.ALGORITHMS, **normalisation.ALGORITHMS}
+
+# What TensorFlow says of derivatives that it does not have on a CPU.
+_MISSING = ("No gradient defined", "not supported on CPU", "do not yet support")
+
+# In half precision these layers compute in float32 and round what they store; any other is operations on stored
+# numbers.
+_ROUNDED_ONCE = frozenset(
+    [
+        *ALGORITHMS.keys() - normalisation.LAYERS.keys(),
+        *("relu", "embedding", "max_pool2d", "avg_pool2d", "upsample_nearest", "upsample_nearest_exact"),
+        *random.LAYERS,
+    ]
+)
+
+_FLUSHES = "the threads of kernels run with subnormals flushed to zero: core/platform/denormal.cc"
+
+# The derivatives of copied pixels are added one by one: core/kernels/image/resize_nearest_neighbor_op.cc.
+_SCATTERED = frozenset({"upsample_nearest", "upsample_nearest_exact"})
+
+
+class TensorFlow(Target):
+    """The functions of TensorFlow. Its tensors lie contiguously in memory and cannot be edited."""
+
+    name = "tensorflow"
+    formats = ("float64", "float32", "bfloat16", "float16")
+    layouts = ("contiguous",)
+    policies = POLICIES
+    known = KNOWN
+
+    def __init__(self) -> None:
+        self.description = f"tensorflow {tf.__version__}"
+        self._seed = 0
+
+    def array(self, values: NDArray[Any], format: str) -> tf.Tensor:
+        kind = tf.as_dtype(format).as_numpy_dtype if values.dtype == np.float64 else values.dtype
+        return tf.constant(values.astype(kind))
+
+    def read(self, array: Any) -> tuple[NDArray[Any], str]:
+        if not tf.is_tensor(array):
+            raise TypeError(f"returned {type(array).__name__}, expected a tf.Tensor")
+        values = array.numpy()
+        return (values.astype(np.float64) if array.dtype.is_floating else values), array.dtype.name
+
+    def vjp(
+        self,
+        function: Callable[..., Any],
+        leaves: Sequence[tf.Tensor],
+        cotangents: Callable[[Sequence[Any]], Sequence[Any]],
+    ) -> tuple[Sequence[Any], Sequence[Any]]:
+        with tf.GradientTape() as tape:
+            tape.watch(leaves)
+            outputs = function(*leaves)
+        given = zip(outputs, cotangents(outputs), strict=True)
+        pairs = [(y, factor) for y, factor in given if factor is not None]
+        reached, factors = map(list, zip(*pairs, strict=True))
+        try:
+            found = tape.gradient(reached, list(leaves), factors)
+        except (LookupError, tf.errors.InvalidArgumentError) as error:
+            if any(words in str(error) for words in _MISSING):
+                raise Unsupported(str(error)) from error
+            raise
+        return outputs, [None if g is None else tf.convert_to_tensor(g) for g in found]
+
+    def layer(self, name: str) -> Callable[..., Any] | None:
+        function = LAYERS.get(name)
+        if function is None or "seed" not in inspect.signature(function).parameters:
+            return function
+        return lambda *tensors, **parameters: function(*tensors, seed=self._seed, **parameters)
+
+    def declared(self, layer: str, format: str) -> Declared:
+        found = replace(
+            super().declared(layer, format),
+            flush=True,
+            algorithm=ALGORITHMS.get(layer),
+            backward="stepwise" if layer == "sigmoid" and format in ("bfloat16", "float16") else None,
+            scattered=frozenset({"input"} if layer in _SCATTERED else ()),
+            reason=_FLUSHES,
+        )
+        if format in ("float64", "float32") or layer in _ROUNDED_ONCE:
+            return found
+        # subnormals of float16 are normal numbers of float32, in which every operation is computed
+        return stepwise(replace(found, flush=format == "bfloat16"), format)
+
+    def seed(self, seed: int) -> None:
+        self._seed = seed
+        tf.random.set_seed(seed)
+
+
+def target(variant: str) -> Target:
+    """The target tensorflow."""
+    return TensorFlow()

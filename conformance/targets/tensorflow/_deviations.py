@@ -1,0 +1,82 @@
+"""Where TensorFlow leaves the permitted error, and why."""
+
+from __future__ import annotations
+
+from conformance.case import Case
+from conformance.target import Deviation
+
+_KERNELS = "https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/kernels"
+_PYTHON = "https://github.com/tensorflow/tensorflow/blob/master/tensorflow/python/ops"
+
+
+def _is_empty_and_padded(case: Case) -> bool:
+    """Whether there are no images, to which pixels would be added."""
+    input = case.tensors["input"]
+    padding = case.parameters["padding"]
+    return not isinstance(padding, str) and any(padding) and 0 in getattr(input, "shape", ())
+
+
+KNOWN: tuple[Deviation, ...] = (
+    Deviation(
+        "lstm",
+        "the gates of BlockLSTMV2 are in the order i, f, c, o, but its derivative is that of BlockLSTM, which has them "
+        "in the order i, c, f, o: rnn_grad.py (_block_lstm_grad)",
+        "import tensorflow as tf\n"
+        "bias, one, state = tf.zeros(4), tf.ones(1), tf.ones((1, 1))\n"
+        "given = dict(x=tf.ones((1, 1, 1)), cs_prev=state, h_prev=state, wci=one, wcf=one, wco=one)\n"
+        "with tf.GradientTape() as tape:\n"
+        "    tape.watch(bias)\n"
+        "    found = tf.raw_ops.BlockLSTMV2(\n"
+        "        seq_len_max=tf.constant(1, tf.int64), w=tf.zeros((2, 4)), b=bias, **given\n"
+        "    )\n"
+        "# towards i, f, c, o: the cell is σ(f) · 1 + σ(i) · tanh(c), which depends on f by 1/4, on c by 1/2\n"
+        "print(tape.gradient(found.cs, bias).numpy())\n"
+        "# [0.   0.5  0.25 0.  ]",
+        lambda case: case.upstream is not None,
+        f"{_PYTHON}/rnn_grad.py",
+    ),
+    Deviation(
+        "softmax",
+        "in float32 and bfloat16, where oneDNN computes it, an infinity or NaN makes NaN of its own element alone, and "
+        "zeros of the others: kernels/mkl/mkl_softmax_op.cc",
+        "import tensorflow as tf\nprint(tf.nn.softmax([1.0, float('nan')]).numpy())\n# [ 0. nan]",
+        lambda case: case.format in ("float32", "bfloat16") and not case.is_finite("input"),
+        f"{_KERNELS}/mkl/mkl_softmax_op.cc",
+        check="special",
+    ),
+    Deviation(
+        "batch_norm",
+        "parameters of another length than there are channels are not refused: a single channel is repeated: "
+        "nn_impl.py (batch_normalization)",
+        "import tensorflow as tf\n"
+        "channel, pair = tf.ones(1), tf.ones(2)\n"
+        "print(tf.nn.batch_normalization(tf.ones((2, 1)), channel, channel, None, pair, 0.0).shape)\n"
+        "# (2, 2)",
+        lambda case: case.slips("weight is", "bias is", "running_mean is", "running_var is"),
+        f"{_PYTHON}/nn_impl.py",
+        check="refusal",
+    ),
+    Deviation(
+        "conv2d",
+        "a batch without images is given the shape that it has without padding: kernels/mkl/mkl_conv_ops.cc",
+        "import tensorflow as tf\n"
+        "pads = [(0, 0), (0, 0), (1, 1), (0, 0)]\n"
+        "print(tf.nn.conv2d(tf.zeros((0, 1, 1, 1)), tf.ones((1, 1, 1, 1)), 1, pads).shape)\n"
+        "# (0, 1, 1, 1)",
+        _is_empty_and_padded,
+        f"{_KERNELS}/mkl/mkl_conv_ops.cc",
+    ),
+    *(
+        Deviation(
+            layer,
+            "a rate that is NaN is not refused, and drops all: nn_ops.py (_dropout)",
+            "import tensorflow as tf\n"
+            "print(tf.nn.experimental.stateless_dropout(tf.ones(2), float('nan'), (0, 0)).numpy())\n"
+            "# [0. 0.]",
+            lambda case: case.slips("p is NaN"),
+            f"{_PYTHON}/nn_ops.py",
+            check="refusal",
+        )
+        for layer in ("dropout", "dropout2d")
+    ),
+)

@@ -1,0 +1,34 @@
+"""The conventions of tf.nn and of the operations of tf.raw_ops."""
+
+from __future__ import annotations
+
+POLICIES = {
+    "relu": {"nan": "propagated"},
+    "max_pool2d": {"nan": "propagated"},
+    "dropout": {"behind_mask": "skipped"},
+    "dropout2d": {"behind_mask": "skipped"},
+}
+
+CHOICES = {
+    ("conv2d", "padding_mode"): ("zeros",),
+    ("avg_pool2d", "count_include_pad"): (True,),
+    ("gru", "reset_after"): (False,),
+    ("upsample_bilinear", "align_corners"): (True, False),
+    ("upsample_bilinear", "asymmetric"): (True, False),
+    ("upsample_nearest", "rounding"): ("floor",),
+}
+
+WRITING = {
+    "images": "NHWC",
+    "linear weight": "IO or OI",
+    "conv2d weight": "HWIO",
+    "conv_transpose2d weight": "HWOI",
+    "lstm gates": "ifgo",
+    "gru gates": "rzn",
+    "recurrent biases": "one",
+    "eps": "variance + eps",
+    "momentum": "not kept",
+    "running variance": "not kept",
+    "fans": "−2, −1",
+    "normal initialisers": "truncated or not",
+}
