@@ -165,7 +165,7 @@ TORCH: tuple[Deviation, ...] = (
     *(
         Deviation(
             layer,
-            "on PyTorch the variance is E[x²] − E[x]², which is less accurate the larger the mean is against it, and may "
+            "on PyTorch the variance is E[x²] − E[x]², which is less accurate the larger the mean is, and may "
             "be negative: backend/torch/nn.py (moments)",
             _on(
                 "torch",
