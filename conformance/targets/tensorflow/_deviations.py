@@ -71,7 +71,7 @@ KNOWN: tuple[Deviation, ...] = (
             case.format in _OF_ONEDNN
             and (case.slips("the kernel is larger", "padding is negative") or _is_empty_and_padded(case))
         ),
-        f"{_KERNELS}/mkl/mkl_conv_ops.cc",
+        "https://github.com/tensorflow/tensorflow/issues/109175",
     ),
     Deviation(
         "conv2d",
