@@ -39,7 +39,6 @@ _EXP = "exp has one algorithm for all formats, in float32, to which subnormals a
 # Layers that compute in float32 what they are given in float64: by that exp, sin and cos, or mx.fast.layer_norm.
 _OF_EXP = frozenset(
     [
-        "sigmoid",
         "softmax",
         "log_softmax",
         "dot_product_attention",
