@@ -236,5 +236,6 @@ def channel_attention(input: Tensor, weight_reduce: Tensor, weight_expand: Tenso
 def spatial_attention(input: Tensor, weight: Tensor) -> Tensor:
     _require(weight.shape[-1] % 2 == 1, "the kernel has no middle")
     pooled = torch.stack([input.amax(-3), input.mean(-3)], -3)
-    gates = torch.sigmoid(functional.conv2d(pooled, weight, padding=weight.shape[-1] // 2))
-    return input * gates
+    images = pooled.reshape(-1, *pooled.shape[-3:])
+    gates = torch.sigmoid(functional.conv2d(images, weight, padding=weight.shape[-1] // 2))
+    return input * gates.reshape(*input.shape[:-3], *gates.shape[-3:])
