@@ -63,9 +63,10 @@ WRITING: Mapping[str, str] = {
 
 
 def policies() -> list[tuple[str, str]]:
-    """The conventions that no call passes, with the layers whose formulas have them."""
+    """The conventions that no call passes, with the layers of some library whose formulas have them."""
+    offered = {layer for _, dialect in declarations("_dialect.py") for layer in dialect.POLICIES}
     parameters = ((layer, name) for layer in names() for name in signature(formula(layer)).parameters)
-    return [(layer, name) for layer, name in parameters if name in CONVENTIONS]
+    return [(layer, name) for layer, name in parameters if name in CONVENTIONS and layer in offered]
 
 
 def page() -> str:

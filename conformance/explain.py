@@ -76,7 +76,7 @@ def _code(function: Callable[..., object]) -> str:
 def _mistakes(layer: str) -> Iterator[str]:
     """The classic mistakes that a diagnosis knows."""
     if known := spec(layer).mistakes:
-        lines = [textwrap.wrap(mistake.named(), _COLUMNS - 4) for mistake in known.values()]
+        lines = [textwrap.wrap(mistake.named(), _COLUMNS - 4, break_on_hyphens=False) for mistake in known.values()]
         yield "Mistakes that are known by name:\n\n" + "\n".join("  - " + "\n    ".join(words) for words in lines)
 
 

@@ -54,7 +54,8 @@ class Spec:
     another input already, where more may change: its size, or whether it is in training.
     ``large`` draws large calls within a budget of multiply-adds, whose elements can be judged one by one; ``widths``
     gives, for a layer that reduces, a call from the number of elements that are reduced to one, and a seed.
-    ``relations`` are computations that must agree, by name.
+    ``relations`` are computations that must agree, by name; ``exempt`` names those that hold for the layers of its
+    family but not for this one, with the reason.
     ``mistakes`` are the classic ones, by name: the suite must reject each, and a failure that fits one says so.
     """
 
@@ -73,6 +74,7 @@ class Spec:
     large: Callable[[int], SearchStrategy[Arguments]] | None = None
     widths: Callable[[int, int], Arguments] | None = None
     relations: Mapping[str, Relation] = field(default_factory=dict)
+    exempt: Mapping[str, str] = field(default_factory=dict)
     mistakes: Mapping[str, Mistake] = field(default_factory=dict)
 
 

@@ -391,6 +391,16 @@ class EnvelopeArithmetic(Differentiable):
         """The maximum moves by no more than its arguments do; those that cannot attain it do not count."""
         return self.make(float(max(xs)), max(xs[k].bound for k in self.candidates(xs)))
 
+    def descending(self, xs: Sequence[Scalar]) -> list[Scalar]:
+        """The k-th largest lies between the k-th largest of the least and of the largest values that all may have."""
+        if any(map(math.isnan, xs)):
+            return [self.make(math.nan, math.inf) for _ in xs]
+        centres = sorted(map(float, xs), reverse=True)
+        lows = sorted((float(x) - x.bound for x in xs), reverse=True)
+        highs = sorted((float(x) + x.bound for x in xs), reverse=True)
+        ends = zip(centres, lows, highs, strict=True)
+        return [self.make(centre, max(high - centre, centre - low, 0.0)) for centre, low, high in ends]
+
     def rectified(self, x: Scalar) -> Envelope:
         return self.make(max(float(x), 0.0), 0.0 if float(x) + x.bound <= 0.0 else x.bound)
 

@@ -90,6 +90,10 @@ class Exact(Differentiable):
             result = result.max(x)
         return result
 
+    def descending(self, xs: Sequence[Scalar]) -> list[Scalar]:
+        ends = (sorted((end(x) for x in xs), reverse=True) for end in (flint.arb.lower, flint.arb.upper))
+        return [low.union(high) for low, high in zip(*ends, strict=True)]
+
     def rectified(self, x: Scalar) -> Scalar:
         return self.largest([flint.arb(0), x])
 

@@ -129,6 +129,9 @@ class Fast(Differentiable):
     def largest(self, xs: Sequence[Scalar]) -> Scalar:
         return next((x for x in xs if x != x), None) or max(xs)
 
+    def descending(self, xs: Sequence[Scalar]) -> list[Scalar]:
+        return sorted(xs, key=lambda x: (x != x, x), reverse=True)  # NaN first, as it is the largest
+
     def rectified(self, x: Scalar) -> Scalar:
         return self.number(max(x, 0.0))  # in this order NaN stays
 

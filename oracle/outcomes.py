@@ -396,6 +396,15 @@ class Outcomes(Arithmetic):
         low, high, idle = min(x.low for x in able), max(x.high for x in able), any(x.idle for x in able)
         return self.number(max(low, 0.0) if idle else low, high, any(x.nan for x in xs), idle)
 
+    def descending(self, xs: Sequence[Scalar]) -> list[Scalar]:
+        """With a NaN among them all are: it has no place in an order."""
+        if any(x.low > x.high for x in xs):
+            return [self._nan() for _ in xs]
+        lows = sorted((x.low for x in xs), reverse=True)
+        highs = sorted((x.high for x in xs), reverse=True)
+        nan = any(x.nan for x in xs)
+        return [self.number(low, high, nan) for low, high in zip(lows, highs, strict=True)]
+
     def rectified(self, x: Scalar) -> Outcome:
         return self._nan() if x.low > x.high else self.number(max(x.low, 0.0), max(x.high, 0.0), x.nan)
 

@@ -162,6 +162,12 @@ class Reverse(Arithmetic):
         slope = self.base.between(0, 1) if len(places) > 1 else 1
         return self._node(self.base.largest(values), *((xs[k], slope) for k in places))
 
+    def descending(self, xs: Sequence[Scalar]) -> list[Scalar]:
+        values = [x.value for x in xs]
+        order = sorted(range(len(xs)), key=lambda k: self.base.value(values[k]), reverse=True)
+        found = self.base.descending(values)
+        return [self._node(value, (xs[k], 1)) for value, k in zip(found, order, strict=True)]
+
     def rectified(self, x: Scalar) -> Node:
         signs = self.base.candidates([self.base.lift(0.0), x.value])
         slope = self.base.between(0, 1) if len(signs) > 1 else signs[0]

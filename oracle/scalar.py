@@ -93,6 +93,9 @@ class Arithmetic(ABC):
     def largest(self, xs: Sequence[Scalar]) -> Scalar: ...
 
     @abstractmethod
+    def descending(self, xs: Sequence[Scalar]) -> list[Scalar]: ...
+
+    @abstractmethod
     def rectified(self, x: Scalar) -> Scalar: ...
 
     @abstractmethod
@@ -230,6 +233,11 @@ def absolute(x: Scalar) -> Scalar:
 def largest(xs: Sequence[Scalar]) -> Scalar:
     """The largest of the values."""
     return _stack[-1].largest(xs)
+
+
+def descending(xs: Sequence[Scalar]) -> list[Scalar]:
+    """The values from the largest to the smallest. Of equal ones any may come first, and its derivative with it."""
+    return _stack[-1].descending(xs)
 
 
 def rectified(x: Scalar) -> Scalar:

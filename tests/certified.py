@@ -24,7 +24,8 @@ def relu(input):
 def sigmoid(input):
     return (1 / (1 + np.exp(-input.astype(np.float64)))).astype(input.dtype)
 """
-WRONG = HONEST.replace("np.maximum(input, 0)", "np.maximum(input, 1)")
+# Of another size, by which Python tells that bytecode is old where files are written within a second.
+WRONG = HONEST.replace("np.maximum(input, 0)", "np.maximum(input, 0.5)")
 
 
 def certify(

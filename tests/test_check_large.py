@@ -18,14 +18,15 @@ from conformance.checks.widths import WIDTHS
 from conformance.run import KERNEL, PROFILES, Tally, run
 from conformance.spec import names, spec
 from conformance.suspects import MOST, suspects
+from conformance.targets.torch import LAYERS as OFFERED
 from conformance.targets.torch import Torch
 from oracle.envelope import EnvelopeArithmetic
 from oracle.evaluate import evaluate, gradients
 from oracle.fast import Fast
 from oracle.formats import float32
 
-LAYERS = [layer for layer in names() if spec(layer).large]
-REDUCTIONS = [layer for layer in names() if spec(layer).widths]
+LAYERS = [layer for layer in names() if spec(layer).large and layer in OFFERED]
+REDUCTIONS = [layer for layer in names() if spec(layer).widths and layer in OFFERED]
 
 
 class Planted(Torch):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from attention_kinds import KINDS
 from torch import Tensor
 
 from conformance import Case, Declared, Literal, Related, Status, Values, Verdict, examine, load
@@ -21,7 +22,8 @@ from conformance.report import failure_text
 from conformance.run import Nonconforming, run
 from conformance.spec import names, spec
 from conformance.strategies import arranged
-from conformance.targets.torch import LAYERS, Torch
+from conformance.targets import torch as library
+from conformance.targets.torch import Torch
 from oracle.formulas import names as formulas
 
 Function = Callable[..., Any]
@@ -30,13 +32,27 @@ Bug = Callable[[Function], Function]
 RELATIONS = [(layer, name) for layer in names() for name in spec(layer).relations]
 
 
-class Planted(Torch):
+# Those of torch, and those that tests have in its place.
+LAYERS = {**library.LAYERS, **KINDS}
+
+
+class Honest(Torch):
+    """torch, with the layers that it lacks."""
+
+    def __init__(self) -> None:
+        super().__init__("cpu")
+
+    def layer(self, name: str) -> Function | None:
+        return LAYERS.get(name)
+
+
+class Planted(Honest):
     """torch, but for one layer."""
 
     known = ()
 
     def __init__(self, layer: str, bug: Bug) -> None:
-        super().__init__("cpu")
+        super().__init__()
         self._layer, self._function = layer, bug(LAYERS[layer])
 
     def layer(self, name: str) -> Function | None:
@@ -650,13 +666,41 @@ def scaled_in_place(honest: Function) -> Function:
     return planted
 
 
+def some_keys_shifted(key: Tensor) -> Tensor:
+    """Numbers above 4 are cut off."""
+    return key.clamp(max=4.0)
+
+
+def not_linear(output: Tensor) -> Tensor:
+    return output + 0.01 * output * output
+
+
+# By the law of all kinds of attention that finds it, for the places of keys and values among the tensors.
+def kind(*of_keys: int) -> dict[str, Bug]:
+    return {
+        "equal samples": wrapped(0, 16),
+        "equal values": spoilt(scaled(0.99)),
+        "hull": spoilt(scaled(3.0)),
+        "linear": spoilt(not_linear),
+        "keys permuted": keys_lost(*of_keys),
+        "equal queries": wrapped(-2),
+        "keys shifted": with_tensor(of_keys[0], some_keys_shifted),
+    }
+
+
+def without_exempt(layer: str, bugs: dict[str, Bug]) -> dict[str, Bug]:
+    return {name: bug for name, bug in bugs.items() if name not in spec(layer).exempt}
+
+
 ATTENTION: dict[str, dict[str, Bug]] = {
     "dot_product_attention": {
+        **kind(1, 2),
         **keys_of(1, 2),
         "equal queries": wrapped(-2),
         "equal values": spoilt(scaled(0.99)),
     },
     "scaled_dot_product_attention": {
+        **kind(1, 2),
         **keys_of(1, 2),
         "of itself": scaled_in_place,
         "equal queries": wrapped(-2),
@@ -670,12 +714,14 @@ ATTENTION: dict[str, dict[str, Bug]] = {
         "scale": called(scale_squared),
     },
     "local_attention": {
+        **without_exempt("local_attention", kind(1, 2)),
         "equal samples": wrapped(0, 16),
         "equal values": spoilt(scaled(0.99)),
         "keys beyond": any_key_beyond,
         "band": called(wider_window),
     },
     "global_attention": {
+        **kind(1, 2),
         **keys_of(1, 2),
         "equal queries": wrapped(-2),
         "equal values": spoilt(scaled(0.99)),
@@ -692,7 +738,11 @@ ATTENTION: dict[str, dict[str, Bug]] = {
         "cross attention": with_tensor(1, scaled(2.0)),
         "projected": with_tensor(1, scaled(2.0)),
     },
-    "additive_attention": {**keys_of(0, 1), "no query": shifted_by_a_query},
+    "additive_attention": {
+        **without_exempt("additive_attention", kind(0, 1)),
+        **keys_of(0, 1),
+        "no query": shifted_by_a_query,
+    },
     "multi_head_attention": {
         **keys_of(1, 2),
         "of itself": scaled_in_place,
@@ -700,6 +750,77 @@ ATTENTION: dict[str, dict[str, Bug]] = {
         "equal queries": wrapped(1),
         "weights asked for": when(lambda *tensors, **parameters: parameters["need_weights"], scaled(1.01)),
         "keys ignored": with_tensor(7, lambda mask: mask & (torch.arange(mask.shape[1]) < 8)),
+    },
+}
+
+
+# The places of keys and values among the tensors.
+OF_KEYS = {
+    "sparsemax_attention": (1, 2),
+    "hard_attention": (1, 2),
+    "linear_attention": (1, 2),
+    "content_attention": (1, 2),
+    "location_attention": (1,),
+    "fine_grained_attention": (1, 2),
+    "monotonic_attention": (1, 2),
+    "structured_attention": (1, 2),
+    "differential_attention": (1, 2, 4),
+    "memory_attention": (1, 2),
+}
+
+
+def unseen_counts(honest: Function) -> Function:
+    """What is not seen has a weight of a thousandth."""
+
+    def planted(input: Tensor, *rest: Tensor) -> Tensor:
+        return honest(input, *rest) + 0.001 * input.sum((-2, -1), keepdim=True)
+
+    return planted
+
+
+def never_alone(tensors: list[Any], parameters: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """A node without neighbours sees all."""
+    adjacency = tensors[4]
+    tensors[4] = adjacency | ~adjacency.any(-1, keepdim=True)
+    return tensors, parameters
+
+
+def first_node_itself(honest: Function) -> Function:
+    """The first node is seen by none but itself."""
+
+    def planted(*tensors: Tensor) -> Tensor:
+        adjacency = tensors[4].clone()
+        adjacency[1:, 0] = False
+        return honest(*tensors[:4], adjacency)
+
+    return planted
+
+
+GRAPH: dict[str, Bug] = {
+    "equal samples": wrapped(0, 16),
+    "nodes permuted": first_node_itself,
+    "alone": called(never_alone),
+    "unseen": unseen_counts,
+}
+KINDS_OF_ATTENTION = {layer: without_exempt(layer, kind(*places)) for layer, places in OF_KEYS.items()} | {
+    "graph_attention": GRAPH,
+    "dynamic_graph_attention": GRAPH,
+    "channel_attention": {
+        "equal samples": wrapped(0, 16),
+        "half open": spoilt(scaled(0.99)),
+        "pixels permuted": tiled(-1, 2),
+    },
+    "spatial_attention": {
+        "equal samples": wrapped(0, 16),
+        "half open": spoilt(scaled(0.99)),
+        "channels permuted": tiled(-3, 2),
+    },
+    "hierarchical_attention": {
+        "equal samples": wrapped(0, 16),
+        "equal values": spoilt(scaled(0.99)),
+        "hull": spoilt(scaled(3.0)),
+        "keys permuted": with_tensor(0, zeroed_end(-2, 2)),
+        "one word": with_tensor(6, scaled(0.5)),
     },
 }
 
@@ -726,6 +847,7 @@ BUGS: dict[str, dict[str, Bug]] = {
     "embedding": EMBEDDING,
     "positional_encoding": POSITIONAL,
     **ATTENTION,
+    **KINDS_OF_ATTENTION,
 }
 
 
@@ -747,7 +869,7 @@ def test_a_relation_finds_the_bug_planted_for_it(layer: str, name: str) -> None:
 @pytest.mark.parametrize("format", ["float64", "float32"])
 @pytest.mark.parametrize("layer", BUGS)
 def test_honest_torch_passes(layer: str, format: str) -> None:
-    tally = run(Torch("cpu"), layer, format, "relation", 100)
+    tally = run(Honest(), layer, format, "relation", 100)
     assert tally.failure is None
     decided = tally.counts[Status.PASS]
     assert decided >= 0.9 * (tally.cases - tally.counts[Status.UNSUPPORTED])

@@ -51,20 +51,22 @@ def test_without_groups_a_convolution_has_what_the_document_says(ins: int, outs:
 
 
 @pytest.mark.parametrize(
-    ("found", "module"),
+    ("layer", "arguments", "kind", "options"),
     [
-        (counts.linear(3, 5), nn.Linear(3, 5)),
-        (counts.convolution(3, 5, (2,)), nn.Conv1d(3, 5, 2)),
-        (counts.rnn(3, 5), nn.RNN(3, 5)),
-        (counts.gru(3, 5), nn.GRU(3, 5)),
-        (counts.lstm(3, 5), nn.LSTM(3, 5)),
-        (counts.layer_norm((3, 5)), nn.LayerNorm((3, 5))),
-        (counts.multi_head_attention(4), nn.MultiheadAttention(4, 2)),
+        ("linear", (3, 5), nn.Linear, (3, 5)),
+        ("convolution", (3, 5, (2,)), nn.Conv1d, (3, 5, 2)),
+        ("rnn", (3, 5), nn.RNN, (3, 5)),
+        ("gru", (3, 5), nn.GRU, (3, 5)),
+        ("lstm", (3, 5), nn.LSTM, (3, 5)),
+        ("layer_norm", ((3, 5),), nn.LayerNorm, ((3, 5),)),
+        ("multi_head_attention", (4,), nn.MultiheadAttention, (4, 2)),
     ],
-    ids=lambda found: type(found).__name__,
 )
-def test_what_is_not_said_is_as_in_torch_and_counted_in_whole_numbers(found: object, module: nn.Module) -> None:
-    assert found == count(module)
+def test_what_is_not_said_is_as_in_torch_and_counted_in_whole_numbers(
+    layer: str, arguments: tuple[object, ...], kind: Callable[..., nn.Module], options: tuple[object, ...]
+) -> None:
+    found = getattr(counts, layer)(*arguments)
+    assert found == count(kind(*options))
     assert type(found) is int
 
 

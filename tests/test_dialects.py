@@ -154,14 +154,14 @@ def test_the_convention_that_is_declared_is_followed_and_no_other(folder: str, l
     if target.layer(layer) is None:
         return
     declared = dict(target.policies[layer])
-    case = TELLING[layer, convention]
-    if layer == "multi_head_attention" and examine(target, case).status is Status.UNSUPPORTED:
-        case = replace(case, parameters={**HEADS, "need_weights": False})
     target.known = ()  # which excuse answers of either convention
     passed = []
     for way in WAYS[convention]:
         target.policies = {layer: {**declared, convention: way}}
-        verdict = examine(target, case, "special")
+        verdict = examine(target, TELLING[layer, convention], "special")
+        if verdict.status is Status.UNSUPPORTED:  # where weights are asked for, of which some libraries have none
+            case = TELLING[layer, convention]
+            verdict = examine(target, replace(case, parameters={**case.parameters, "need_weights": False}), "special")
         assert verdict.status in (Status.PASS, Status.FAIL), verdict
         passed += [way] * (verdict.status is Status.PASS)
     assert passed == [declared[convention]]

@@ -445,6 +445,24 @@ def test_a_number_that_cannot_be_the_largest_adds_nothing_to_its_bound() -> None
         assert envelope.rectified(small).bound == small.bound
 
 
+@given(st.lists(st.tuples(st.integers(-8, 8), st.sampled_from([0.0, 0.5, 3.0]), st.floats(-1, 1)), min_size=1))
+def test_a_place_in_an_order_holds_whatever_may_stand_there(numbers: list[tuple[int, float, float]]) -> None:
+    with EnvelopeArithmetic(float32) as envelope:
+        found = envelope.descending([envelope.make(centre, reach) for centre, reach, _ in numbers])
+    true = sorted((centre for centre, _, _ in numbers), reverse=True)
+    moved = sorted((centre + reach * share for centre, reach, share in numbers), reverse=True)
+    assert [float(place) for place in found] == true
+    assert all(abs(x - place) <= place.bound for x, place in zip(moved, found, strict=True))
+    if not any(reach for _, reach, _ in numbers):
+        assert not any(place.bound for place in found)
+
+
+def test_an_order_with_nan_among_its_numbers_is_none() -> None:
+    with EnvelopeArithmetic(float32) as envelope:
+        found = envelope.descending([envelope.lift(1.0), envelope.lift(math.nan)])
+    assert all(math.isnan(place) and place.bound == math.inf for place in found)
+
+
 def test_a_coordinate_that_may_cross_a_border_is_inside_or_not() -> None:
     with EnvelopeArithmetic(float32) as envelope:
         third = envelope.lift(1.0) / 3

@@ -191,6 +191,17 @@ def test_all_numbers_that_may_be_the_largest_are_candidates() -> None:
         assert exact.largest(values).overlaps(third)
 
 
+def test_an_order_that_is_not_known_leaves_every_place_to_all_that_may_have_it() -> None:
+    with Exact() as exact:
+        third = exact.lift(1.0) / 3
+        first, second, last = exact.descending([exact.lift(-1.0), third * flint.arb(1, 1e-9), third])
+        assert first.contains(third)
+        assert second.contains(third)
+        assert second.contains(third - 1e-10)
+        assert not second.contains(third + 1e-10)
+        assert last == -1
+
+
 def test_unless_more_is_asked_for_128_bits_are_kept() -> None:
     assert Exact().bits == 128
     assert Exact().name == "exact, 128 bits"

@@ -110,6 +110,14 @@ def test_the_largest_of_numbers_with_a_nan_is_nan(xs: list[float]) -> None:
     assert fast.largest([fast.lift(x) for x in xs if not math.isnan(x)]) == math.inf
 
 
+@given(st.permutations([1.0, -math.inf, 2.0, math.inf, 2.0]), st.booleans())
+def test_the_order_descends_from_the_largest_and_nan_is_that(xs: list[float], lost: bool) -> None:
+    fast = Fast()
+    found = fast.descending([fast.lift(x) for x in [*xs, *[math.nan] * lost]])
+    assert math.isnan(found[0]) == lost
+    assert found[lost:] == [math.inf, 2.0, 2.0, 1.0, -math.inf]
+
+
 @pytest.mark.parametrize(
     ("terms", "expected"),
     [

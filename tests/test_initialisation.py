@@ -158,6 +158,16 @@ def test_what_has_no_law_is_refused_with_the_reason(law: str, arguments: dict[st
         getattr(initialisation, law)(**arguments)
 
 
+@pytest.mark.parametrize("law", ["kaiming_uniform", "kaiming_normal"])
+def test_without_a_word_the_fan_is_that_of_the_inputs_and_the_gain_that_of_a_relu(law: str) -> None:
+    with Exact():
+        found, said = (
+            vars(getattr(initialisation, law)((3, 2), **options))
+            for options in ({}, {"mode": "fan_in", "nonlinearity": "relu"})
+        )
+        assert [float(x) for x in found.values()] == [float(x) for x in said.values()]
+
+
 class Numpy(Target):
     """An honest library."""
 

@@ -55,7 +55,7 @@ def shards(pytester: pytest.Pytester, source: str, count: int, code: int) -> dic
 def test_the_shards_of_a_run_are_the_run_to_the_byte(pytester: pytest.Pytester) -> None:
     wrong = WRONG.replace("np.exp(-input", "np.exp(input")
     certify(pytester, wrong, "--layer=relu,sigmoid", into="whole", code=1)
-    parts = shards(pytester, wrong, 3, code=1)
+    parts = shards(pytester, wrong, 2, code=1)
     assert all(part["body"]["verdict"] == "not certifiable" for part in parts.values())
     found, whole = merged(parts), document(pytester, "whole")
     assert canonical(found["body"]) == canonical(whole["body"])

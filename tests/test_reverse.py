@@ -18,7 +18,18 @@ from oracle.exact import Exact
 from oracle.fast import Fast
 from oracle.formats import Format, bfloat16, float16, float32, float64
 from oracle.reverse import Node, Reverse
-from oracle.scalar import Arithmetic, Differentiable, Scalar, absolute, current, largest, rectified, stored, total
+from oracle.scalar import (
+    Arithmetic,
+    Differentiable,
+    Scalar,
+    absolute,
+    current,
+    descending,
+    largest,
+    rectified,
+    stored,
+    total,
+)
 
 CALM = ("near one", "small integers", "quarters")  # ranges without overflow and underflow
 
@@ -254,6 +265,9 @@ class Torch(Arithmetic):
     def absolute(self, x: torch.Tensor) -> torch.Tensor:
         return x.abs()
 
+    def descending(self, xs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        return list(torch.stack(list(xs)).sort(descending=True).values)
+
     def largest(self, xs: Sequence[torch.Tensor]) -> torch.Tensor:
         return torch.stack(list(xs)).amax()
 
@@ -431,6 +445,12 @@ def test_where_rounding_hides_the_sign_any_slope_conforms() -> None:
     [hidden] = slope(EnvelopeArithmetic(float32), lambda x: rectified(x / 3 - x / 3 + x * 2.0**-30), 1.0)
     assert abs(hidden) + hidden.bound >= 2.0**-30  # that of the positive side
     assert abs(hidden) <= hidden.bound  # that of the other
+
+
+def test_the_derivative_of_a_place_in_an_order_is_that_of_the_number_there() -> None:
+    for base in (Exact(), Fast(), EnvelopeArithmetic(float32)):
+        assert slope(base, lambda *xs: descending(xs)[0], 4.0, 1.0, 5.0) == [0, 0, 1]
+        assert slope(base, lambda *xs: descending(xs)[1], 4.0, 1.0, 5.0) == [1, 0, 0]
 
 
 def test_of_equal_largest_numbers_each_may_receive_any_share() -> None:

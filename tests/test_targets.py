@@ -499,6 +499,7 @@ def test_a_missing_device_says_what_is_needed() -> None:
 def torch_cuda(monkeypatch: pytest.MonkeyPatch) -> Target:
     """The target without a device, as far as it can say what it knows."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a device that is not there")
     return load("torch-cuda")
 
 

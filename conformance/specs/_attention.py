@@ -28,6 +28,13 @@ def extents(draw: st.DrawFn, count: int, budget: int = BUDGET, least_batch: int 
 
 
 @st.composite
+def attending(draw: st.DrawFn, budget: int = BUDGET) -> dict[str, Shape]:
+    """Shapes of queries, keys and values that fit each other."""
+    batch, (queries, keys, width, value_width) = draw(extents(4, budget))
+    return {"query": (*batch, queries, width), "key": (*batch, keys, width), "value": (*batch, keys, value_width)}
+
+
+@st.composite
 def masks(draw: st.DrawFn, regime: str, shape: Shape) -> Values:
     """A mask that broadcasts to the shape (*, L, S): leading dimensions may be absent, and every side may be 1."""
     first = draw(st.integers(0, len(shape) - 2)) * draw(st.integers(0, 1))

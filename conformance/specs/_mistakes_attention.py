@@ -38,7 +38,7 @@ from oracle.scalar import Scalar, constant, dot, sqrt, stored
 from oracle.tensor import Tensor, tensor
 
 
-def _rooted(x: Tensor, width: int, inverse: bool = True) -> Tensor:
+def rooted(x: Tensor, width: int, inverse: bool = True) -> Tensor:
     """Every element divided by, or times, √width."""
     root = sqrt(constant(width))
     found: Tensor = mapped(x, lambda value, *_: value / root if inverse else value * root)
@@ -56,7 +56,7 @@ def _rows(written: Callable[..., Any]) -> dict[str, Mistake]:
     }
 
 
-def _common(query: str, value: str) -> dict[str, Mistake]:
+def common(query: str, value: str) -> dict[str, Mistake]:
     """What any attention may do wrong."""
     return {
         "last_query": last_dropped(-2, "the last query"),
@@ -67,7 +67,7 @@ def _common(query: str, value: str) -> dict[str, Mistake]:
     }
 
 
-def _last_key(*keys: str) -> dict[str, Mistake]:
+def last_key(*keys: str) -> dict[str, Mistake]:
     """The ``keys`` are tensors with an axis -2 of keys, without masks."""
 
     def change(given: Arguments) -> Arguments:
@@ -164,9 +164,11 @@ def _value_misread(given: Arguments) -> Arguments:
     return {"value": misread(given["value"], *axes[:-2], axes[-1], axes[-2])}
 
 
+VALUE_MISREAD = called("the value is read as (*, Ev, S)", _value_misread)
+
 _PLAIN = {
     "over_queries": answered("the weights add up to 1 over the queries, not over the keys", _over_queries),
-    "value_misread": called("the value is read as (*, Ev, S)", _value_misread),
+    "value_misread": VALUE_MISREAD,
     "no_key_derivative": no_derivative("key"),
 }
 
@@ -197,17 +199,17 @@ SCALED_DOT_PRODUCT_ATTENTION = {
     ),
     "heads_dealt": called("query heads are dealt to the groups in turn", _dealt),
     "mask_not_backward": backward(called("the mask is not applied to derivatives", _unmasked)),
-    **_common("query", "value"),
+    **common("query", "value"),
 }
 
 DOT_PRODUCT_ATTENTION = {
     **_PLAIN,
     "scaled": called(
-        "the scores are divided by √d", lambda given: {"query": _rooted(given["query"], given["query"].shape[-1])}
+        "the scores are divided by √d", lambda given: {"query": rooted(given["query"], given["query"].shape[-1])}
     ),
     "keys_reversed": called("the keys are read in reverse", lambda given: {"key": flipped(given["key"], -2)}),
-    **_last_key("key", "value"),
-    **_common("query", "value"),
+    **last_key("key", "value"),
+    **common("query", "value"),
 }
 
 # Attention with projections
@@ -220,11 +222,11 @@ def _width(given: Arguments, weight: str) -> int:
 _PROJECTED = {
     "scale_missing": called(
         "the scores are not scaled",
-        lambda given: {"weight_q": _rooted(given["weight_q"], _width(given, "weight_q"), inverse=False)},
+        lambda given: {"weight_q": rooted(given["weight_q"], _width(given, "weight_q"), inverse=False)},
     ),
     "scale_by_width": called(
         "the scores are divided by d, not by √d",
-        lambda given: {"weight_q": _rooted(given["weight_q"], _width(given, "weight_q"))},
+        lambda given: {"weight_q": rooted(given["weight_q"], _width(given, "weight_q"))},
     ),
     "query_transposed": called(
         "weight_q is read as (d, n), as a linear layer has it",
@@ -244,7 +246,7 @@ _PROJECTED = {
     ),
 }
 
-CROSS_ATTENTION = {**_PROJECTED, **_last_key("context"), **_common("input", "context")}
+CROSS_ATTENTION = {**_PROJECTED, **last_key("context"), **common("input", "context")}
 
 SELF_ATTENTION = {
     **_PROJECTED,
@@ -252,7 +254,7 @@ SELF_ATTENTION = {
         "queries and keys are exchanged",
         lambda given: {"weight_q": given["weight_k"], "weight_k": given["weight_q"]},
     ),
-    **_common("input", "weight_v"),
+    **common("input", "weight_v"),
 }
 
 GLOBAL_ATTENTION = {
@@ -260,13 +262,13 @@ GLOBAL_ATTENTION = {
         "the weight is read as (Ek, Eq)", lambda given: {"weight": misread(given["weight"], 1, 0)}
     ),
     "scaled": called(
-        "the scores are divided by √d", lambda given: {"query": _rooted(given["query"], given["key"].shape[-1])}
+        "the scores are divided by √d", lambda given: {"query": rooted(given["query"], given["key"].shape[-1])}
     ),
     "last_feature": called("the score ends one feature early", lambda given: {"key": last_zero(given["key"], -1)}),
-    "value_misread": called("the value is read as (*, Ev, S)", _value_misread),
+    "value_misread": VALUE_MISREAD,
     "no_weight_derivative": no_derivative("weight"),
-    **_last_key("key", "value"),
-    **_common("query", "value"),
+    **last_key("key", "value"),
+    **common("query", "value"),
 }
 
 LOCAL_ATTENTION = {
@@ -280,15 +282,15 @@ LOCAL_ATTENTION = {
     ),
     "scale_missing": called(
         "the scores are not scaled",
-        lambda given: {"query": _rooted(given["query"], given["query"].shape[-1], inverse=False)},
+        lambda given: {"query": rooted(given["query"], given["query"].shape[-1], inverse=False)},
     ),
     "scale_by_width": called(
         "the scores are divided by d, not by √d",
-        lambda given: {"query": _rooted(given["query"], given["query"].shape[-1])},
+        lambda given: {"query": rooted(given["query"], given["query"].shape[-1])},
     ),
-    "value_misread": called("the value is read as (*, Ev, S)", _value_misread),
-    **_last_key("key", "value"),
-    **_common("query", "value"),
+    "value_misread": VALUE_MISREAD,
+    **last_key("key", "value"),
+    **common("query", "value"),
 }
 
 ADDITIVE_ATTENTION = {
@@ -303,7 +305,7 @@ ADDITIVE_ATTENTION = {
         "weight_query is read as (m, d)",
         lambda given: {} if given["query"] is None else {"weight_query": misread(given["weight_query"], 1, 0)},
     ),
-    "scaled": called("the scores are divided by √d", lambda given: {"v": _rooted(given["v"], given["v"].shape[0])}),
+    "scaled": called("the scores are divided by √d", lambda given: {"v": rooted(given["v"], given["v"].shape[0])}),
     "v_missing": called(
         "the scores are plain sums, without v", lambda given: {"v": mapped(given["v"], lambda *_: constant(1.0))}
     ),
@@ -423,5 +425,5 @@ MULTI_HEAD_ATTENTION = {
         "a query that sees no key weights all alike", lambda given: {"fully_masked": "mean"}, convention=True
     ),
     "no_bias_derivative": no_derivative("in_proj_bias"),
-    **_common("query", "value"),
+    **common("query", "value"),
 }

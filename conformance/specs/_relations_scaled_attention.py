@@ -9,6 +9,7 @@ import numpy as np
 
 from conformance.case import Arguments
 from conformance.relation import Asker, Equation, Relation, matched
+from conformance.specs._laws_attention import laws
 from conformance.specs._refusals import shape_of, with_parameters, with_tensors
 from conformance.specs._relations import FEW, Drawn, repeats, reshaped, with_axis
 from conformance.specs._relations_attention import (
@@ -116,6 +117,7 @@ def of_scaled_dot_product_attention(arguments: Drawn) -> Mapping[str, Relation]:
     samples = with_axis(gentle(arguments(FEW)), *SAMPLES)
     plain, masked = samples.map(_plain), samples.map(_masked)
     return {
+        **laws(lambda budget: arguments(budget).map(_plain), SAMPLES, KEYS),
         **of_keys(plain, SAMPLES, KEYS),
         "of itself": Relation("query, key and value may be one array", plain, _of_itself),
         "equal queries": queried(gentle(arguments(FEW))),
@@ -163,11 +165,18 @@ def _as_band(ask: Asker) -> list[Equation]:
     return [Equation("output", many()[0], right, permitted)]
 
 
+LOCAL_EXEMPT = {
+    "keys permuted": "a key is seen from the places around it",
+    "equal queries": "a query sees the keys around its place",
+}
+
+
 def of_local_attention(arguments: Drawn) -> Mapping[str, Relation]:
     """The relations of ``local_attention``."""
     samples = with_axis(gentle(arguments(FEW)), *SAMPLES)
     windows = samples.map(_windowed)
     return {
+        **laws(lambda budget: arguments(budget).map(_windowed), SAMPLES, KEYS, without=LOCAL_EXEMPT),
         "equal samples": repeats(samples, SAMPLES),
         "equal values": constant_values(windows),
         "keys beyond": related("keys that no window reaches do not exist", windows, _beyond, SAMPLES),

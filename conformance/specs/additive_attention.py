@@ -7,10 +7,17 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import extents, gentle, largest
+from conformance.specs._laws_attention import laws
 from conformance.specs._mistakes_attention import ADDITIVE_ATTENTION
 from conformance.specs._refusals import completed, mis_sized, shape_of, with_tensors
 from conformance.specs._relations_attention import of_additive_attention
 from conformance.strategies import BUDGET, call, optional
+
+EXEMPT = {
+    "equal queries": "a sample has one query",
+    "keys shifted": "a hyperbolic tangent stands between the keys and the scores",
+}
+AXES = {"input": 0, "value": 0, "query": 0}
 
 
 @st.composite
@@ -46,6 +53,10 @@ SPEC = Spec(
     arguments(),
     refusals=refusals,
     large=lambda budget: arguments(largest(budget)),
-    relations=of_additive_attention(arguments),
+    relations={
+        **laws(arguments, AXES, ["input", "value"], queries={"query": -1}, without=EXEMPT),
+        **of_additive_attention(arguments),
+    },
+    exempt=EXEMPT,
     mistakes=ADDITIVE_ATTENTION,
 )

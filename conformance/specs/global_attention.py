@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import extents, gentle, largest
+from conformance.specs._laws_attention import laws
 from conformance.specs._mistakes_attention import GLOBAL_ATTENTION
 from conformance.specs._refusals import mis_sized
-from conformance.specs._relations_attention import of_global_attention
+from conformance.specs._relations_attention import KEYS, SAMPLES, of_global_attention
 from conformance.strategies import BUDGET, call
 
 
@@ -35,6 +36,6 @@ SPEC = Spec(
     arguments(),
     refusals=refusals,
     large=lambda budget: arguments(largest(budget)),
-    relations=of_global_attention(arguments),
+    relations={**laws(arguments, SAMPLES, KEYS), **of_global_attention(arguments)},
     mistakes=GLOBAL_ATTENTION,
 )

@@ -4,21 +4,15 @@ from hypothesis import strategies as st
 
 from conformance.case import Arguments
 from conformance.spec import Spec
-from conformance.specs._attention import extents, largest, refusals, scored
+from conformance.specs._attention import attending, largest, refusals, scored
 from conformance.specs._mistakes_attention import LOCAL_ATTENTION
-from conformance.specs._relations_scaled_attention import of_local_attention
+from conformance.specs._relations_scaled_attention import LOCAL_EXEMPT, of_local_attention
 from conformance.strategies import BUDGET, call
 
 
 @st.composite
 def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
-    batch, (queries, keys, width, value_width) = draw(extents(4, budget))
-    shapes = {
-        "query": (*batch, queries, width),
-        "key": (*batch, keys, width),
-        "value": (*batch, keys, value_width),
-    }
-    return call(draw(scored(shapes)), window=draw(st.integers(0, 3)))
+    return call(draw(scored(draw(attending(budget)))), window=draw(st.integers(0, 3)))
 
 
 SPEC = Spec(
@@ -27,5 +21,6 @@ SPEC = Spec(
     refusals=refusals,
     large=lambda budget: arguments(largest(budget)),
     relations=of_local_attention(arguments),
+    exempt=LOCAL_EXEMPT,
     mistakes=LOCAL_ATTENTION,
 )

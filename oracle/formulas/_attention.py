@@ -197,6 +197,18 @@ def _renormalised(mixed: Scalar, row: Row) -> Scalar:
     return with_derivative_of(y, lambda: stored(mixed - detached(y) * differential(whole)))
 
 
+def attended(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    score: Callable[..., Scalar],
+    masks: Callable[..., Sequence[Scalar | bool]] = _unmasked,
+    weigh: Callable[[Row], Row] = softmax_row,
+) -> Tensor:
+    """Σ_j a_ij v_j for the weights a that ``weigh`` makes of the scores of query i, at places (*batch, i, j)."""
+    return weighted(softmax_rows((*query.shape[:-1], key.shape[-2]), score, masks, weigh=weigh), value)
+
+
 def dense(weights: Weights, keys: int) -> Tensor:
     """The weights as a tensor (*batch, L, S), 0 where a key takes no part."""
     zero = constant(0.0)

@@ -31,6 +31,24 @@ KNOWN: tuple[Deviation, ...] = (
     *(
         Deviation(
             layer,
+            "the shape of the initial state is not looked at: to one of more samples, a batch of one sample is "
+            "repeated: recurrent.py (RNN)",
+            "import jax\n"
+            "from flax import linen\n"
+            f"layer = linen.RNN(linen.{cell}(1))\n"
+            "one = jax.numpy.ones((1, 1, 1))\n"
+            "variables = layer.init(jax.random.key(0), one)\n"
+            "print(layer.apply(variables, one, initial_carry=jax.numpy.ones((2, 1))).shape)\n"
+            "# (2, 1, 1)",
+            lambda case: case.slips("h_0 is one too long along axis 1"),
+            "https://github.com/google/flax/blob/main/flax/linen/recurrent.py",
+            check="refusal",
+        )
+        for layer, cell in (("rnn", "SimpleCell"), ("gru", "GRUCell"))
+    ),
+    *(
+        Deviation(
+            layer,
             "a rate below 0 or above 1 is not refused, and scales by a number that is no probability: "
             "stochastic.py (Dropout)",
             "import jax\n"

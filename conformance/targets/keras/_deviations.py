@@ -36,10 +36,10 @@ def _grouped(layer: str, input: Any, parameters: Any) -> Any:
     return input.reshape(samples, groups, -1)
 
 
-def _sees_no_key_with_weights(case: Case) -> bool:
-    """Whether masks of booleans leave a query without keys, and the weights are asked for."""
+def _sees_no_key_without_weights(case: Case) -> bool:
+    """Whether masks of booleans leave a query without keys, and the weights are not asked for."""
     arrays: Any = case.arrays()
-    if case.refusal or not case.parameters["need_weights"]:
+    if case.refusal or case.parameters["need_weights"]:
         return False
     samples, length, _ = arrays["query"].shape
     ignored = np.zeros((samples, 1, length, arrays["key"].shape[1]), bool)
@@ -58,17 +58,17 @@ def _on(backend: str, program: str) -> str:
 EVERYWHERE: tuple[Deviation, ...] = (
     Deviation(
         "multi_head_attention",
-        "a query that a mask leaves without keys gives the mean of the values, but zeros where the weights are asked "
-        "for: layers/attention/multi_head_attention.py (_compute_attention)",
+        "a query that a mask leaves without keys gives zeros where the weights are asked for, and the mean of the "
+        "values where they are not: layers/attention/multi_head_attention.py (_compute_attention)",
         "import keras\n"
         "one = keras.ops.ones((1, 1, 1))\n"
         "layer = keras.layers.MultiHeadAttention(1, 1, kernel_initializer='ones')\n"
-        "for asked in (False, True):\n"
+        "for asked in (True, False):\n"
         "    found = layer(one, one, attention_mask=one == 0, return_attention_scores=asked)\n"
         "    print(float((found[0] if asked else found)[0, 0, 0]))\n"
-        "# 1.0\n"
-        "# 0.0",
-        _sees_no_key_with_weights,
+        "# 0.0\n"
+        "# 1.0",
+        _sees_no_key_without_weights,
         f"{_SOURCE}/layers/attention/multi_head_attention.py",
     ),
     *(
@@ -165,8 +165,8 @@ TORCH: tuple[Deviation, ...] = (
     *(
         Deviation(
             layer,
-            "on PyTorch the variance is E[x²] − E[x]², which is less accurate the larger the mean is against it, and "
-            "may be negative: backend/torch/nn.py (moments)",
+            "on PyTorch the variance is E[x²] − E[x]², which is less accurate the larger the mean is, and may "
+            "be negative: backend/torch/nn.py (moments)",
             _on(
                 "torch",
                 "import keras\n"

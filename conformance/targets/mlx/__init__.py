@@ -36,10 +36,9 @@ _SCATTERED = {"embedding": frozenset({"weight"})}
 _UNITS = {"exp": 112.0}
 _EXP = "exp has one algorithm for all formats, in float32, to which subnormals are zeros: simd/math.h"
 
-# Layers that compute in float32 what they are given in float64: by that exp, sin and cos, or mx.fast.layer_norm.
+# Layers, beside the bare sigmoid, that compute in float32 what they are given in float64: by that exp, sin and cos.
 _OF_EXP = frozenset(
     [
-        "sigmoid",
         "softmax",
         "log_softmax",
         "dot_product_attention",

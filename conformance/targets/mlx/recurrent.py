@@ -78,7 +78,7 @@ def gru(
     def made(w_ih: Array, w_hh: Array, *biases: Array) -> Callable[..., Any]:
         hidden = w_hh.shape[1]
         module = nn.GRU(w_ih.shape[1], hidden, bool(biases))
-        given = {}
+        given: dict[str, Array] = {}
         if biases:
             b_ih, b_hh = biases
             both = mx.concatenate([b_hh[: 2 * hidden], mx.zeros_like(b_hh[2 * hidden :])])

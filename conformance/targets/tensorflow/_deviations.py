@@ -8,6 +8,9 @@ from conformance.target import Deviation
 _KERNELS = "https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/kernels"
 _PYTHON = "https://github.com/tensorflow/tensorflow/blob/master/tensorflow/python/ops"
 
+# What oneDNN computes here.
+_OF_ONEDNN = ("float32", "bfloat16")
+
 
 def _is_empty_and_padded(case: Case) -> bool:
     """Whether there are no images, to which pixels would be added."""
@@ -40,7 +43,7 @@ KNOWN: tuple[Deviation, ...] = (
         "in float32 and bfloat16, where oneDNN computes it, an infinity or NaN makes NaN of its own element alone, and "
         "zeros of the others: kernels/mkl/mkl_softmax_op.cc",
         "import tensorflow as tf\nprint(tf.nn.softmax([1.0, float('nan')]).numpy())\n# [ 0. nan]",
-        lambda case: case.format in ("float32", "bfloat16") and not case.is_finite("input"),
+        lambda case: case.format in _OF_ONEDNN and not case.is_finite("input"),
         f"{_KERNELS}/mkl/mkl_softmax_op.cc",
         check="special",
     ),
@@ -58,13 +61,29 @@ KNOWN: tuple[Deviation, ...] = (
     ),
     Deviation(
         "conv2d",
-        "a batch without images is given the shape that it has without padding: kernels/mkl/mkl_conv_ops.cc",
+        "in float32 and bfloat16, where oneDNN computes it, a result without elements is given the shape of the input, "
+        "and numbers that nothing has written: kernels/mkl/mkl_conv_ops.cc",
         "import tensorflow as tf\n"
-        "pads = [(0, 0), (0, 0), (1, 1), (0, 0)]\n"
-        "print(tf.nn.conv2d(tf.zeros((0, 1, 1, 1)), tf.ones((1, 1, 1, 1)), 1, pads).shape)\n"
-        "# (0, 1, 1, 1)",
-        _is_empty_and_padded,
-        f"{_KERNELS}/mkl/mkl_conv_ops.cc",
+        "# a kernel that is wider than the image\n"
+        "print(tf.nn.conv2d(tf.ones((1, 1, 1, 4)), tf.ones((1, 2, 4, 4)), 1, 'VALID').shape)\n"
+        "# (1, 1, 1, 4)",
+        lambda case: (
+            case.format in _OF_ONEDNN
+            and (case.slips("the kernel is larger", "padding is negative") or _is_empty_and_padded(case))
+        ),
+        "https://github.com/tensorflow/tensorflow/issues/109175",
+    ),
+    Deviation(
+        "conv2d",
+        "in float64 and float16 a kernel that is wider than the padded input by one gives an empty result: "
+        "kernels/conv_ops.cc",
+        "import tensorflow as tf\n"
+        "images, kernel = tf.ones((1, 1, 1, 4), tf.float64), tf.ones((1, 2, 4, 4), tf.float64)\n"
+        "print(tf.nn.conv2d(images, kernel, 1, 'VALID').shape)\n"
+        "# (1, 1, 0, 4)",
+        lambda case: case.format not in _OF_ONEDNN and case.slips("the kernel is larger"),
+        f"{_KERNELS}/conv_ops.cc",
+        check="refusal",
     ),
     *(
         Deviation(

@@ -1,0 +1,68 @@
+"""Relations of attention that is a gate: what it does not depend on, and a gate that is half open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.random import RandomState
+
+from conformance.relation import Asker, Equation, Relation
+from conformance.specs._laws_attention import LAWS
+from conformance.specs._relations import FEW, Drawn, repeats, with_axis
+from conformance.specs._relations_attention import gentle, related
+from conformance.values import Array
+
+_IMAGES = {"input": 0}
+
+# Nothing is mixed: the laws of attention have no meaning.
+EXEMPT = dict.fromkeys(LAWS, "there are no keys whose values are summed: every element has a gate")
+
+
+def _pixels_permuted(ask: Asker) -> list[Equation]:
+    """Rows and columns."""
+    many, input, random = ask.batch(_IMAGES, [0]), ask.tensors["input"], RandomState(ask.number)
+    rows, columns = (random.permutation(input.shape[axis]) for axis in (-2, -1))
+
+    def moved(image: Array) -> Array:
+        return image[..., rows, :][..., columns]
+
+    (left,), (right,), (permitted,) = many(input=moved(input)), many(), many.bounds()
+    return [Equation("output", left, moved(right), 2.0 * moved(permitted))]
+
+
+def _channels_permuted(ask: Asker) -> list[Equation]:
+    many, input = ask.batch(_IMAGES, [0]), ask.tensors["input"]
+    order = RandomState(ask.number).permutation(input.shape[-3])
+    (left,), (right,), (permitted,) = many(input=input[..., order, :, :]), many(), many.bounds()
+    return [Equation("output", left, right[..., order, :, :], 2.0 * permitted[..., order, :, :])]
+
+
+def _half_open(ask: Asker, weight: str) -> list[Equation]:
+    many, input = ask.batch(_IMAGES, [0]), ask.tensors["input"]
+    (found,) = many(**{weight: np.zeros_like(ask.tensors[weight])})
+    return [Equation("output", found, many.spread(input) / 2.0, ask.smallest)]
+
+
+def _of_gates(arguments: Drawn, weight: str) -> dict[str, Relation]:
+    samples = with_axis(gentle(arguments(FEW)), "input")
+    return {
+        "equal samples": repeats(samples, _IMAGES),
+        "half open": related("a gate without weights halves", samples, lambda ask: _half_open(ask, weight), _IMAGES),
+    }
+
+
+def of_channel_attention(arguments: Drawn) -> Mapping[str, Relation]:
+    """The relations of ``channel_attention``."""
+    samples = with_axis(gentle(arguments(FEW)), "input")
+    sentence = "pixels in another order have their results in that order"
+    permuted = related(sentence, samples, _pixels_permuted, _IMAGES)
+    return {**_of_gates(arguments, "weight_expand"), "pixels permuted": permuted}
+
+
+def of_spatial_attention(arguments: Drawn) -> Mapping[str, Relation]:
+    """The relations of ``spatial_attention``."""
+    samples = with_axis(gentle(arguments(FEW)), "input")
+    sentence = "channels in another order have their results in that order"
+    permuted = related(sentence, samples, _channels_permuted, _IMAGES)
+    return {**_of_gates(arguments, "weight"), "channels permuted": permuted}

@@ -1,0 +1,65 @@
+"""What graph attention layers share: neighbours, several heads, and a rectifier that leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from oracle.formulas._attention import softmax_rows, weighted
+from oracle.formulas._shapes import require_rank, require_shape
+from oracle.formulas._softmax import Row, softmax_row
+from oracle.scalar import Scalar, constant, dot, largest, rectified, stored, with_derivative_of
+from oracle.tensor import Tensor, tensor
+
+# Source: Veličković et al. 2018, section 2.1.
+_SLOPE = Fraction(1, 5)
+
+
+def leaky(x: Scalar) -> Scalar:
+    """x above 0, x / 5 below; at 0 any slope between."""
+    slope, rest = constant(_SLOPE), constant(1 - _SLOPE)
+    return with_derivative_of(largest([x, x * slope]), lambda: x * slope + rectified(x) * rest)
+
+
+def heads(input: Tensor, weight: Tensor) -> Tensor:
+    """The projections of the nodes in every head: input (*, N, F) and weight (H, D, F) give (*, H, N, D)."""
+    require_rank("input", input, 2)
+    require_rank("weight", weight, 3, 3)
+    *batch, nodes, features = input.shape
+    count, width, _ = weight.shape
+    require_shape("weight", weight, count, width, features)
+
+    def projected(*index: int) -> Scalar:
+        *b, h, n, d = index
+        return stored(dot(input[*b, n, ...], weight[h, d, ...]))
+
+    return tensor((*batch, count, nodes, width), projected)
+
+
+def joined(
+    score: Callable[..., Scalar],
+    value: Tensor,
+    adjacency: Tensor,
+    weigh: Callable[[Row], Row] = softmax_row,
+    itself: bool = True,
+    behind_mask: str = "skipped",
+) -> Tensor:
+    """Σ_j a_ij v_j over the neighbours j of node i, the heads side by side: value (*, H, N, D) gives (*, N, H D).
+
+    ``adjacency`` (N, N) is True where i sees j; every node sees ``itself`` too. ``behind_mask`` as in ``softmax_rows``.
+    """
+    *batch, count, nodes, width = value.shape
+    require_shape("adjacency", adjacency, nodes, nodes)
+
+    def seen(*place: int) -> list[bool]:
+        *_, i, j = place
+        return [bool(adjacency[i, j]) or (itself and i == j)]
+
+    rows = softmax_rows((*batch, count, nodes, nodes), score, seen, behind_mask=behind_mask, weigh=weigh)
+    mixed = weighted(rows, value)
+
+    def y(*index: int) -> Scalar:
+        *b, i, c = index
+        return mixed[*b, c // width, i, c % width]
+
+    return tensor((*batch, nodes, count * width), y)

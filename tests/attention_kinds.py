@@ -1,0 +1,240 @@
+"""Kinds of attention in plain torch: a target for the layers that no library has.
+
+    pytest --target=tests/attention_kinds.py
+
+Each is written in whole-tensor operations, from the papers and not from the formulas. In half precision they compute in
+float32 and round the result.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+extends = "torch-cpu"
+policies = {layer: {"behind_mask": "times_zero"} for layer in ("graph_attention", "dynamic_graph_attention")}
+
+KINDS: dict[str, Callable[..., Any]] = {}
+_HALVES = (torch.bfloat16, torch.float16)
+
+
+def _kind(layer: Callable[..., Any]) -> Callable[..., Any]:
+    """The layer as the target offers it: computed in float32 where its tensors are narrower."""
+
+    @functools.wraps(layer)
+    def computed(*tensors: Tensor | None, **parameters: Any) -> Any:
+        kinds = [x.dtype for x in tensors if x is not None and x.dtype in _HALVES]
+        if not kinds:
+            return layer(*tensors, **parameters)
+        found = layer(*(x.float() if x is not None and x.dtype in _HALVES else x for x in tensors), **parameters)
+        return tuple(y.to(kinds[0]) for y in found) if isinstance(found, tuple) else found.to(kinds[0])
+
+    KINDS[layer.__name__] = computed
+    return computed
+
+
+def _require(fits: bool, what: str) -> None:
+    if not fits:
+        raise ValueError(what)
+
+
+def _attended(weights: Tensor, value: Tensor) -> Tensor:
+    _require(weights.shape[:-2] == value.shape[:-2], "the samples of weights and values differ")
+    return weights @ value
+
+
+def _scores(query: Tensor, key: Tensor) -> Tensor:
+    _require(query.shape[:-2] == key.shape[:-2], "the samples of queries and keys differ")
+    return query @ key.mT
+
+
+def _sparsemax(scores: Tensor) -> Tensor:
+    """By the size of the support."""
+    scores = scores - scores.detach().amax(-1, keepdim=True)
+    ordered = scores.sort(dim=-1, descending=True).values
+    sums = ordered.cumsum(-1) - 1.0
+    counts = torch.arange(1, scores.shape[-1] + 1, dtype=scores.dtype)
+    size = (ordered * counts > sums).sum(-1, keepdim=True).clamp(min=1)  # none where a score is NaN
+    threshold = sums.gather(-1, size - 1) / size
+    return (scores - threshold).clamp(min=0.0)
+
+
+@_kind
+def sparsemax_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    return _attended(_sparsemax(_scores(query, key)), value)
+
+
+@_kind
+def hard_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    winners = _scores(query, key).argmax(-1)
+    _require(value.shape[:-1] == key.shape[:-1], "there is not one value for every key")
+    return value.gather(-2, winners[..., None].expand(*winners.shape, value.shape[-1]))
+
+
+@_kind
+def linear_attention(query: Tensor, key: Tensor, value: Tensor, *, is_causal: bool, eps: float) -> Tensor:
+    """The causal one by running sums of outer products."""
+    _require(query.shape[:-2] == key.shape[:-2], "the samples of queries and keys differ")
+    _require(value.shape[:-1] == key.shape[:-1], "there is not one value for every key")
+    queries, keys = (functional.elu(x) + 1.0 for x in (query, key))
+    if not is_causal:
+        return queries @ (keys.mT @ value) / (queries @ keys.sum(-2)[..., None] + eps)
+    seen = torch.arange(query.shape[-2]).clamp(max=key.shape[-2] - 1)
+    states = (keys[..., :, None] * value[..., None, :]).cumsum(-3)[..., seen, :, :]
+    sums = keys.cumsum(-2)[..., seen, :]
+    return (queries[..., None, :] @ states)[..., 0, :] / ((queries * sums).sum(-1, keepdim=True) + eps)
+
+
+@_kind
+def content_attention(query: Tensor, key: Tensor, value: Tensor, strength: Tensor) -> Tensor:
+    _require(strength.shape == query.shape[:-1], "there is not one strength for every query")
+    norms = [(x.square().sum(-1) + 1e-6).sqrt() for x in (query, key)]
+    cosines = _scores(query, key) / (norms[0][..., :, None] * norms[1][..., None, :] + 1e-6)
+    return _attended(torch.softmax(strength[..., None] * cosines, -1), value)
+
+
+@_kind
+def location_attention(query: Tensor, value: Tensor, weight: Tensor) -> Tensor:
+    scores = query @ weight.mT
+    _require(value.shape[-2] <= scores.shape[-1], "there are more values than places")
+    return _attended(torch.softmax(scores[..., : value.shape[-2]], -1), value)
+
+
+@_kind
+def fine_grained_attention(
+    query: Tensor, key: Tensor, value: Tensor, weight_query: Tensor, weight_key: Tensor, weight: Tensor
+) -> Tensor:
+    hidden = torch.tanh((query @ weight_query.mT)[..., :, None, :] + (key @ weight_key.mT)[..., None, :, :])
+    _require(weight_query.shape[0] == weight_key.shape[0], "the hidden units differ")
+    _require(value.shape[-1] == weight.shape[0], "there is not one row of the weight for every feature")
+    _require(value.shape[:-1] == key.shape[:-1], "there is not one value for every key")
+    return (torch.softmax(hidden @ weight.mT, -2) * value[..., None, :, :]).sum(-2)
+
+
+@_kind
+def monotonic_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """All samples at once, query by query and key by key."""
+    stops = torch.sigmoid(_scores(query, key))
+    begun = [torch.full(query.shape[:-2], float(j == 0), dtype=query.dtype) for j in range(key.shape[-2])]
+    rows = []
+    for i in range(query.shape[-2]):
+        come = torch.zeros(query.shape[:-2], dtype=query.dtype)
+        row = []
+        for j, start in enumerate(begun):
+            come = come * (1.0 - stops[..., i, j - 1]) + start if j else start
+            row.append(come * stops[..., i, j])
+        begun = row
+        rows.append(torch.stack(row, -1))
+    return _attended(torch.stack(rows, -2), value)
+
+
+@_kind
+def structured_attention(query: Tensor, key: Tensor, value: Tensor, transition: Tensor) -> Tensor:
+    """All samples and queries at once, forwards and backwards."""
+    _require(transition.shape == (2, 2), "the transitions are those between two states")
+    scores = _scores(query, key)
+    scored = torch.stack([torch.zeros_like(scores), scores], -1)
+    forward, backward = [scored[..., 0, :]], [torch.zeros_like(scored[..., 0, :])]
+    for j in range(1, key.shape[-2]):
+        forward.append(scored[..., j, :] + torch.logsumexp(forward[-1][..., :, None] + transition, -2))
+    for j in range(key.shape[-2] - 1, 0, -1):
+        after = scored[..., j, :] + backward[-1]
+        backward.append(torch.logsumexp(after[..., None, :] + transition, -1))
+    whole = torch.logsumexp(forward[-1], -1)
+    chosen = torch.stack([f[..., 1] + b[..., 1] for f, b in zip(forward, reversed(backward), strict=True)], -1)
+    return _attended(torch.exp(chosen - whole[..., None]), value)
+
+
+@_kind
+def differential_attention(
+    query: Tensor, key: Tensor, value: Tensor, other_query: Tensor, other_key: Tensor, *, factor: float
+) -> Tensor:
+    _require(query.shape == other_query.shape and key.shape == other_key.shape, "the two pairs differ")
+    scale = 1.0 / math.sqrt(query.shape[-1])
+    one, other = (torch.softmax(_scores(*pair) * scale, -1) for pair in ((query, key), (other_query, other_key)))
+    return _attended(one - factor * other, value)
+
+
+def _neighbours(scores: Tensor, values: Tensor, adjacency: Tensor) -> Tensor:
+    """The heads (*, H, N, D) side by side."""
+    nodes = values.shape[-2]
+    _require(adjacency.shape == (nodes, nodes), "the adjacency is not of all pairs of nodes")
+    seen = adjacency | torch.eye(nodes, dtype=torch.bool)
+    mixed = torch.softmax(scores.masked_fill(~seen, -math.inf), -1) @ values
+    return mixed.transpose(-3, -2).flatten(-2)
+
+
+def _in_heads(input: Tensor, weight: Tensor) -> Tensor:
+    return input[..., None, :, :] @ weight.mT
+
+
+@_kind
+def graph_attention(
+    input: Tensor, weight: Tensor, attend_self: Tensor, attend_other: Tensor, adjacency: Tensor
+) -> Tensor:
+    _require(attend_self.shape == attend_other.shape == weight.shape[:2], "there is not one vector for every head")
+    nodes = _in_heads(input, weight)
+    own, others = (nodes @ attend[..., None] for attend in (attend_self, attend_other))
+    return _neighbours(functional.leaky_relu(own + others.mT, 0.2), nodes, adjacency)
+
+
+@_kind
+def dynamic_graph_attention(
+    input: Tensor, weight_self: Tensor, weight_other: Tensor, attend: Tensor, adjacency: Tensor
+) -> Tensor:
+    _require(weight_self.shape == weight_other.shape, "the two weights differ")
+    _require(attend.shape == weight_self.shape[:2], "there is not one vector for every head")
+    own, others = _in_heads(input, weight_self), _in_heads(input, weight_other)
+    hidden = functional.leaky_relu(own[..., :, None, :] + others[..., None, :, :], 0.2)
+    return _neighbours((hidden * attend[:, None, None, :]).sum(-1), others, adjacency)
+
+
+@_kind
+def memory_attention(input: Tensor, memory_in: Tensor, memory_out: Tensor, *, hops: int) -> Tensor:
+    _require(hops > 0, "there are no hops")
+    _require(memory_in.shape == memory_out.shape, "the two memories differ")
+    _require(input.shape == (*memory_in.shape[:-2], memory_in.shape[-1]), "the query does not fit the memory")
+    state = input[..., None, :]
+    for _ in range(hops):
+        state = state + torch.softmax(state @ memory_in.mT, -1) @ memory_out
+    return state[..., 0, :]
+
+
+@_kind
+def hierarchical_attention(
+    input: Tensor,
+    word_weight: Tensor,
+    word_bias: Tensor | None,
+    word_context: Tensor,
+    sentence_weight: Tensor,
+    sentence_bias: Tensor | None,
+    sentence_context: Tensor,
+) -> Tensor:
+    def pooled(x: Tensor, weight: Tensor, bias: Tensor | None, context: Tensor) -> Tensor:
+        _require(bias is None or bias.shape == weight.shape[:1], "the bias does not fit the weight")
+        weights = torch.softmax(torch.tanh(functional.linear(x, weight, bias)) @ context, -1)
+        return (weights[..., None] * x).sum(-2)
+
+    sentences = pooled(input, word_weight, word_bias, word_context)
+    return pooled(sentences, sentence_weight, sentence_bias, sentence_context)
+
+
+@_kind
+def channel_attention(input: Tensor, weight_reduce: Tensor, weight_expand: Tensor) -> Tensor:
+    _require(weight_reduce.shape == weight_expand.mT.shape, "the two weights do not fit each other")
+    gates = torch.sigmoid(torch.relu(input.mean((-2, -1)) @ weight_reduce.mT) @ weight_expand.mT)
+    return input * gates[..., None, None]
+
+
+@_kind
+def spatial_attention(input: Tensor, weight: Tensor) -> Tensor:
+    _require(weight.shape[-1] % 2 == 1, "the kernel has no middle")
+    pooled = torch.stack([input.amax(-3), input.mean(-3)], -3)
+    gates = torch.sigmoid(functional.conv2d(pooled, weight, padding=weight.shape[-1] // 2))
+    return input * gates

@@ -1,0 +1,261 @@
+"""Kinds of attention: plain torch conforms, and each formula is what another formulation of the same thing gives."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from attention_kinds import KINDS
+from scipy.special import softmax
+
+from conformance import Status, checks, load, spec
+from conformance.checking import lenient
+from conformance.run import run
+from oracle.evaluate import evaluate
+from oracle.fast import Fast
+from oracle.formulas import formula
+
+Array = np.ndarray[Any, Any]
+TARGET = load("tests/attention_kinds.py")
+
+# Few: each check of each layer in each format draws other cases.
+EXAMPLES = 5
+
+# What is asked in every format; the other checks depend on it less.
+NUMERICAL = ("forward", "gradient", "relation", "special")
+ASKED = [
+    (layer, format, kind)
+    for layer in sorted(KINDS)
+    for format in TARGET.formats
+    for kind in checks.asked(layer)
+    if kind in NUMERICAL or format == "float32"
+]
+
+
+@pytest.mark.parametrize(("layer", "format", "kind"), ASKED, ids=lambda part: part)
+def test_plain_torch_conforms(layer: str, format: str, kind: str) -> None:
+    with lenient():
+        tally = run(TARGET, layer, format, kind, EXAMPLES)
+    assert tally.failure is None
+    assert tally.counts[Status.PASS]
+
+
+def test_the_kinds_are_the_layers_that_torch_lacks() -> None:
+    library = load("torch-cpu")
+    assert not [layer for layer in KINDS if library.layer(layer)]
+    assert set(KINDS) <= set(spec.names())
+
+
+# Other formulations
+
+
+def gaussian(seed: int, *shape: int) -> Array:
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def computed(layer: str, *tensors: Array | None, output: str = "output", **parameters: Any) -> Array:
+    """An output of a formula, in binary64."""
+    names = inspect.signature(formula(layer)).parameters
+    with Fast():
+        found = evaluate(layer, dict(zip(names, tensors, strict=False)), parameters)[output]
+        return np.array(found.elements(), dtype=float).reshape(found.shape)
+
+
+def projected(scores: Array) -> Array:
+    """The nearest point of the simplex: of those on each of its faces, the nearest that has no negative coordinate."""
+    points = []
+    for size in range(1, len(scores) + 1):
+        for face in map(list, itertools.combinations(range(len(scores)), size)):
+            point = np.zeros(len(scores))
+            point[face] = scores[face] - (scores[face].sum() - 1.0) / size
+            points.append(point)
+    return min(
+        (point for point in points if point.min() >= 0.0), key=lambda point: float(((point - scores) ** 2).sum())
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sparsemax_is_the_projection_onto_the_simplex(seed: int) -> None:
+    query, key, value = gaussian(seed, 3, 2), gaussian(seed + 50, 6, 2), np.eye(6)
+    expected = [projected(scores) for scores in query @ key.T]
+    np.testing.assert_allclose(computed("sparsemax_attention", query, key, value), expected, atol=1e-14)
+
+
+def soft(scores: Array) -> Array:
+    found: Array = softmax(scores, axis=-1)
+    return found
+
+
+def test_hard_attention_is_the_limit_of_soft_attention() -> None:
+    query, key, value = gaussian(1, 4, 3), gaussian(2, 7, 3), gaussian(3, 7, 2)
+    found = computed("hard_attention", query, key, value)
+    np.testing.assert_allclose(found, soft(1e6 * query @ key.T) @ value, atol=1e-12)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_linear_attention_is_the_quadratic_form_of_its_kernel(causal: bool) -> None:
+    query, key, value = gaussian(1, 5, 3), gaussian(2, 5, 3), gaussian(3, 5, 2)
+    features = [np.where(x > 0, x + 1.0, np.exp(x)) for x in (query, key)]
+    kernel = features[0] @ features[1].T * (np.tri(5) if causal else 1.0)
+    found = computed("linear_attention", query, key, value, is_causal=causal, eps=0.25)
+    np.testing.assert_allclose(found, kernel @ value / (kernel.sum(-1, keepdims=True) + 0.25), rtol=1e-13)
+
+
+def test_content_attention_depends_on_directions_alone_where_vectors_are_long() -> None:
+    query, key, value, strength = (
+        gaussian(1, 4, 3),
+        gaussian(2, 6, 3),
+        gaussian(3, 6, 2),
+        np.array([0.0, 1.0, 3.0, 9.0]),
+    )
+    directions = [x / np.linalg.norm(x, axis=-1, keepdims=True) for x in (query, key)]
+    expected = soft(strength[:, None] * (directions[0] @ directions[1].T)) @ value
+    lengths = np.linspace(1.0, 3.0, 6)[:, None]
+    for longer in (1e5 * key, 1e5 * lengths * key):
+        np.testing.assert_allclose(
+            computed("content_attention", 1e5 * query, longer, value, strength), expected, atol=1e-9
+        )
+
+
+def test_location_attention_is_dot_product_attention_to_keys_that_are_the_places() -> None:
+    query, value, weight = gaussian(1, 4, 3), gaussian(2, 5, 2), gaussian(3, 8, 3)
+    expected = computed("dot_product_attention", query, weight[:5], value)
+    np.testing.assert_allclose(computed("location_attention", query, value, weight), expected, rtol=1e-13)
+
+
+def test_fine_grained_attention_is_additive_attention_for_every_feature() -> None:
+    query, key, value = gaussian(1, 2, 3), gaussian(2, 5, 4), gaussian(3, 5, 3)
+    weight_query, weight_key, weight = gaussian(4, 6, 3), gaussian(5, 6, 4), gaussian(6, 3, 6)
+    found = computed("fine_grained_attention", query, key, value, weight_query, weight_key, weight)
+    for i, e in itertools.product(range(2), range(3)):
+        alone = computed("additive_attention", key, value[:, [e]], weight_key, None, weight[e], query[i], weight_query)
+        np.testing.assert_allclose(found[i, e], alone[0], rtol=1e-13)
+
+
+def stopping(stops: Array) -> Array:
+    """The probabilities to stop at every key, query by query, by following every way that the queries may go."""
+    found = np.zeros(stops.shape)
+
+    def follow(i: int, begin: int, probability: float) -> None:
+        if i == len(stops):
+            return
+        for j in range(begin, stops.shape[1]):
+            found[i, j] += probability * stops[i, j]
+            follow(i + 1, j, probability * stops[i, j])
+            probability *= 1.0 - stops[i, j]
+
+    follow(0, 0, 1.0)
+    return found
+
+
+def test_monotonic_attention_expects_what_queries_do_that_stop_by_chance() -> None:
+    query, key = gaussian(1, 4, 3), gaussian(2, 5, 3)
+    expected = stopping(1.0 / (1.0 + np.exp(-query @ key.T)))
+    assert (expected.sum(-1) < 1.0).all()
+    np.testing.assert_allclose(computed("monotonic_attention", query, key, np.eye(5)), expected, rtol=1e-12)
+
+
+def test_structured_attention_is_the_mean_over_all_selections() -> None:
+    query, key, transition = gaussian(1, 3, 2), gaussian(2, 5, 2), gaussian(3, 2, 2)
+    chains = np.array([*itertools.product((0, 1), repeat=5)])
+    links = transition[chains[:, :-1], chains[:, 1:]].sum(-1)
+    expected = soft(query @ key.T @ chains.T + links) @ chains
+    found = computed("structured_attention", query, key, np.eye(5), transition)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_differential_attention_is_the_difference_of_two_attentions() -> None:
+    pairs = [(gaussian(k, 4, 3), gaussian(k + 2, 6, 3)) for k in (1, 5)]
+    value = gaussian(9, 6, 2)
+    one, other = (computed("scaled_dot_product_attention", *pair, value) for pair in pairs)
+    found = computed("differential_attention", *pairs[0], value, *pairs[1], factor=0.75)
+    np.testing.assert_allclose(found, one - 0.75 * other, rtol=1e-12, atol=1e-14)
+
+
+def leaky(x: Array) -> Array:
+    return np.where(x > 0, x, 0.2 * x)
+
+
+ADJACENCY = np.random.default_rng(8).random((5, 5)) < 0.4
+
+
+def test_graph_attention_is_a_softmax_over_the_neighbours_of_every_node() -> None:
+    nodes, weight, vectors = gaussian(1, 5, 4), gaussian(2, 2, 3, 4), gaussian(3, 2, 6)
+    expected = np.zeros((5, 6))
+    for i, h in itertools.product(range(5), range(2)):
+        seen = [j for j in range(5) if ADJACENCY[i, j] or j == i]
+        projected = nodes @ weight[h].T
+        scores = np.array([leaky(vectors[h] @ np.concatenate([projected[i], projected[j]])) for j in seen])
+        expected[i, 3 * h : 3 * h + 3] = soft(scores) @ projected[seen]
+    found = computed("graph_attention", nodes, weight, vectors[:, :3], vectors[:, 3:], ADJACENCY)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_dynamic_graph_attention_projects_the_two_nodes_side_by_side() -> None:
+    nodes, weight, attend = gaussian(1, 5, 4), gaussian(2, 3, 8), gaussian(3, 3)
+    expected = np.zeros((5, 3))
+    for i in range(5):
+        seen = [j for j in range(5) if ADJACENCY[i, j] or j == i]
+        scores = np.array([attend @ leaky(weight @ np.concatenate([nodes[i], nodes[j]])) for j in seen])
+        expected[i] = soft(scores) @ (nodes[seen] @ weight[:, 4:].T)
+    halves = weight[None, :, :4], weight[None, :, 4:]
+    found = computed("dynamic_graph_attention", nodes, *halves, attend[None], ADJACENCY)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_only_dynamic_graph_attention_lets_nodes_rank_their_neighbours_differently() -> None:
+    everything, unit = np.ones((4, 4), dtype=bool), np.eye(4)[None]
+    nodes = gaussian(5, 4, 4)
+    attend, other = gaussian(6, 1, 4), gaussian(7, 1, 4)
+
+    def favourites(mixed: Array) -> set[int]:
+        """The nodes with the largest weights: values are the nodes, which are independent."""
+        return set((mixed @ np.linalg.inv(nodes)).argmax(-1).tolist())
+
+    assert len(favourites(computed("graph_attention", nodes, unit, attend, other, everything))) == 1
+    dynamic = (computed("dynamic_graph_attention", nodes, unit, unit, gaussian(k, 1, 4), everything) for k in range(9))
+    assert max(len(favourites(mixed)) for mixed in dynamic) > 1
+
+
+def test_a_hop_of_memory_attention_adds_dot_product_attention() -> None:
+    query, memory_in, memory_out = gaussian(1, 3), gaussian(2, 6, 3), gaussian(3, 6, 3)
+    state = query
+    for hops in (1, 2, 3):
+        state = state + computed("dot_product_attention", state[None], memory_in, memory_out)[0]
+        found = computed("memory_attention", query, memory_in, memory_out, hops=hops)
+        np.testing.assert_allclose(found, state, rtol=1e-12)
+
+
+def test_hierarchical_attention_weighs_every_word_by_the_products_of_both_levels() -> None:
+    words = gaussian(1, 3, 4, 2)
+    weights, biases, contexts = (gaussian(k, 2, *shape) for k, shape in ((2, (5, 2)), (3, (5,)), (4, (5,))))
+    lower = soft(np.tanh(words @ weights[0].T + biases[0]) @ contexts[0])
+    sentences = np.einsum("st,ste->se", lower, words)
+    upper = soft(np.tanh(sentences @ weights[1].T + biases[1]) @ contexts[1])
+    expected = np.einsum("s,st,ste->e", upper, lower, words)
+    given = [part[level] for level in (0, 1) for part in (weights, biases, contexts)]
+    np.testing.assert_allclose(computed("hierarchical_attention", words, *given), expected, rtol=1e-12)
+
+
+def logistic(x: Array) -> Array:
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def test_channel_attention_gates_every_channel_by_the_means_of_all() -> None:
+    image, reduce, expand = gaussian(1, 3, 4, 5), gaussian(2, 2, 3), gaussian(3, 3, 2)
+    means = [image[c].sum() / 20.0 for c in range(3)]
+    gates = [logistic(sum(expand[c, r] * max(reduce[r] @ means, 0.0) for r in range(2))) for c in range(3)]
+    found = computed("channel_attention", image, reduce, expand)
+    np.testing.assert_allclose(found, np.array(gates)[:, None, None] * image, rtol=1e-12)
+
+
+def test_spatial_attention_gates_every_pixel_by_its_surroundings() -> None:
+    image, weight = gaussian(1, 3, 4, 5), gaussian(2, 1, 2, 3, 3)
+    pooled = np.pad(np.stack([image.max(0), image.mean(0)]), [(0, 0), (1, 1), (1, 1)])
+    sums = [[(pooled[:, i : i + 3, j : j + 3] * weight[0]).sum() for j in range(5)] for i in range(4)]
+    np.testing.assert_allclose(
+        computed("spatial_attention", image, weight), logistic(np.array(sums)) * image, rtol=1e-12
+    )
