@@ -19,6 +19,14 @@ def _derives_of_equals(case: Case) -> bool:
     return case.upstream is not None and len(np.unique(input)) < input.size
 
 
+def _begins_with_nan(case: Case) -> bool:
+    """Whether a NaN is the first pixel of a window that begins inside the image."""
+    input: Any = case.arrays()["input"]
+    strides = case.parameters["stride"] or case.parameters["kernel_size"]
+    begins = (slice(-p % s, None, s) for p, s in zip(case.parameters["padding"], strides, strict=True))
+    return bool(np.isnan(input[..., *begins]).any())
+
+
 KNOWN: tuple[Deviation, ...] = (
     Deviation(
         "max_pool2d",
@@ -51,6 +59,19 @@ KNOWN: tuple[Deviation, ...] = (
         lambda case: "looked up" in (case.refusal or ""),
         "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/nn/__init__.py",
         check="refusal",
+    ),
+    Deviation(
+        "max_pool2d",
+        "a NaN wins where it is the first pixel of a window, and its index is one too many; elsewhere it is ignored: "
+        "op.py (max_pool2d)",
+        "from tinygrad import Tensor\n"
+        "nan = float('nan')\n"
+        "for image in ([[nan, 2.0], [3.0, 0.0]], [[1.0, nan], [3.0, 0.0]]):\n"
+        "    y, indices = Tensor([[image]]).max_pool2d((2, 2), return_indices=True)\n"
+        "    print(y.item(), indices.item(), end=' ')\n"
+        "# nan 4 3.0 2",
+        _begins_with_nan,
+        _OP,
     ),
     *(
         Deviation(
