@@ -125,6 +125,7 @@ def test_an_interrupted_run_keeps_what_was_judged_and_is_not_certifiable(pyteste
         import numpy as np
 
         formats = ("float32",)
+        trusted = True
         calls = []
 
         def relu(input):
