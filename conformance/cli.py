@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import random
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -182,9 +183,16 @@ def certify(target: str, options: Sequence[str], into: Path, sign: Path | None) 
 
 
 def _run(target: str, *options: str) -> int:
-    """pytest, asked for the specs of this suite, in a process that has imported Hypothesis already."""
-    unwarned = ["-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
-    return int(pytest.main(["-p", "conformance.plugin", *unwarned, str(_HERE), f"--target={target}", *options]))
+    """The exit code of pytest, asked for the specs of this suite, in a process that has not imported them yet."""
+    plugin = ["-p", "conformance.plugin"]
+    command = [sys.executable, "-m", "pytest", *plugin, str(_HERE), f"--target={target}", *options]
+    process = subprocess.Popen(command)
+    while True:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:  # pytest hears of it too, and writes what was found until then
+            continue
+        return code if code >= 0 else int(pytest.ExitCode.INTERNAL_ERROR)
 
 
 def _published(document: Document, into: Path, sign: Path | None) -> Document:
