@@ -47,6 +47,6 @@ def test_a_mistake_in_a_kernel_is_rejected(tmp_path: Path, layer: str, check: st
     path = tmp_path / "kernels.py"
     path.write_text(source.replace(written, wrong))
     with lenient():
-        failure = run(load(str(path)), layer, "float64", check, 30).failure
+        failure = run(load(str(path)), layer, "float64", check, 100).failure
     assert failure is not None
     assert failure.verdict.status is Status.FAIL
