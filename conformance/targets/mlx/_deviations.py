@@ -28,7 +28,7 @@ def _has_rows_of_one(case: Case) -> bool:
     """Whether there is one number in each row, along any axis but the only one."""
     input: Any = case.arrays()["input"]
     dim = case.parameters["dim"]
-    return input.ndim > 1 and -input.ndim <= dim < input.ndim and input.shape[dim] == 1
+    return bool(input.ndim > 1 and -input.ndim <= dim < input.ndim and input.shape[dim] == 1)
 
 
 def _has_columns_of_one(case: Case) -> bool:
