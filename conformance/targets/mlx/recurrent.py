@@ -53,9 +53,9 @@ def lstm(
         raise Unsupported("nn.LSTM has no projection")
 
     def made(w_ih: Array, w_hh: Array, *biases: Array) -> Callable[..., Any]:
-        module = nn.LSTM(w_ih.shape[1], w_hh.shape[1], bool(biases))
-        found: Callable[..., Any] = with_parameters(module, Wx=w_ih, Wh=w_hh, bias=sum(biases) if biases else None)
-        return found
+        module: Callable[..., Any] = nn.LSTM(w_ih.shape[1], w_hh.shape[1], bool(biases))
+        with_parameters(module, Wx=w_ih, Wh=w_hh, bias=sum(biases) if biases else None)
+        return module
 
     return _stacked(made, input, [h_0, c_0], weights, num_layers, bias, batch_first, bidirectional)
 

@@ -27,6 +27,7 @@ def conv2d(
     padding_mode: str = "zeros",
 ) -> Array:
     """nn.Conv2d."""
+    _require_kernel(input)
     if padding_mode != "zeros" or isinstance(padding, str):
         raise Unsupported("nn.Conv2d pads with zeros, as many as it is told")
     outs, ins, *kernel = weight.shape
@@ -47,6 +48,7 @@ def conv_transpose2d(
     dilation: Pair = (1, 1),
 ) -> Array:
     """nn.ConvTranspose2d."""
+    _require_kernel(input)
     if groups != 1:
         raise Unsupported("nn.ConvTranspose2d has no groups")
     ins, outs, *kernel = weight.shape
@@ -138,6 +140,11 @@ def _factors(
     if any(int(factor * side) != output for output, side, factor in zip(wanted, sides, factors, strict=True)):
         raise Unsupported("nn.Upsample takes factors, of which none gives these sizes")
     return factors
+
+
+def _require_kernel(input: Array) -> None:
+    if input.dtype == mx.float64:
+        raise Unsupported("convolutions of MLX have no kernel for float64")
 
 
 def _of_images(module: Callable[[Array], Array], input: Array) -> Array:
