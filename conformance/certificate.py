@@ -57,8 +57,11 @@ def concluded(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def canonical(body: Mapping[str, Any]) -> bytes:
-    """The body as bytes: keys in order, no spaces, UTF-8, numbers as Python writes them."""
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    """The body as bytes: no spaces, UTF-8, numbers as Python writes them, keys in the order of the document.
+
+    That order is the same in equal runs. It is not the alphabet's: the tensors of a case are in that of the formula.
+    """
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def digest(body: Mapping[str, Any]) -> str:
@@ -68,7 +71,7 @@ def digest(body: Mapping[str, Any]) -> str:
 
 def written(document: Document) -> str:
     """The document as its file holds it."""
-    return json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def opened(path: Path) -> Document:

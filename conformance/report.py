@@ -40,7 +40,7 @@ def item_data(layer: str, format: str, check: str, tally: Tally) -> dict[str, An
         "worst_case": tally.worst_case and tally.worst_case.to_json(),
         "typical_ratio": _typical(ratios),
         "ratios": list(map(_finite, ratios)),
-        "coverage": tally.coverage,
+        "coverage": {kind: dict(sorted(values.items())) for kind, values in sorted(tally.coverage.items())},
         "drawn": tally.drawn,
         "seconds": dict(tally.seconds),
         "reasons": dict(tally.reasons),

@@ -13,7 +13,7 @@ import pytest
 
 import conformance
 from conformance import Case, Indices, Special, Upstream, Values, spec
-from conformance.certificate import Unusable, canonical, certificate, opened, written
+from conformance.certificate import Unusable, canonical, certificate, opened, recorded, written
 from conformance.environment import suite
 from conformance.report import item_data
 from conformance.run import Tally
@@ -274,3 +274,14 @@ def test_cases_that_were_not_judged_cover_nothing() -> None:
 def test_the_typical_error_is_the_median_where_anything_is_rounded() -> None:
     found = item("relu", "float32", "forward", *(Verdict(Status.PASS, ratio) for ratio in (0.0, 0.0, 0.1, 0.2, 0.9)))
     assert (found["typical_ratio"], found["worst_ratio"]) == (0.2, 0.9)
+
+
+def test_recorded_cases_keep_their_tensors_in_the_order_of_the_formula(tmp_path: Path) -> None:
+    tally = Tally()
+    case = Case("linear", "float32", {"input": Values((2,)), "weight": Values((3, 2)), "bias": Values((3,))})
+    tally.add(case, Verdict(Status.PASS, 0.5))
+    path = tmp_path / "certificate.json"
+    report = {**REPORT, "items": [item_data("linear", "float32", "forward", tally)]}
+    path.write_text(written(certificate(report, {})), encoding="utf-8")
+    (kept,) = recorded(opened(path)["body"]["report"])
+    assert kept.case.names == ["input", "weight", "bias"]

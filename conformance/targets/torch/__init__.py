@@ -165,6 +165,10 @@ class Torch(Target):
         del blocks
 
 
+def _device_name() -> str:
+    return torch.cuda.get_device_name() if torch.cuda.device_count() else "none"
+
+
 def _environment(device: str) -> dict[str, str]:
     """What kernels are chosen by."""
     found = {"torch": torch.__version__}
@@ -172,7 +176,7 @@ def _environment(device: str) -> dict[str, str]:
         return {**found, "instructions": torch.backends.cpu.get_cpu_capability()}
     cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
     versions = {"cuda": torch.version.cuda, "cudnn": cudnn}
-    return {**found, "device": torch.cuda.get_device_name(), **{name: str(value) for name, value in versions.items()}}
+    return {**found, "device": _device_name(), **{name: str(value) for name, value in versions.items()}}
 
 
 def _places(array: torch.Tensor) -> set[int]:
