@@ -31,8 +31,8 @@ def batch_norm(
         raise ValueError("without statistics of the batch, running ones must be given")
     axes = [axis for axis in range(input.ndim) if axis != 1]
     shape = [-1 if axis == 1 else 1 for axis in range(input.ndim)]
-    observed = tf.nn.moments(input, axes, keepdims=True) if training else [tf.reshape(x, shape) for x in kept]
-    return (_normalised(input, *observed, weight, bias, shape, eps), *kept)
+    mean, variance = tf.nn.moments(input, axes, keepdims=True) if training else (tf.reshape(x, shape) for x in kept)
+    return (_normalised(input, mean, variance, weight, bias, shape, eps), *kept)
 
 
 def layer_norm(
