@@ -6,7 +6,7 @@ from functools import partial
 from oracle.formulas import _products
 from oracle.formulas._shapes import require_at_least, require_rank, require_shape
 from oracle.formulas._windows import Pair, padded_taps
-from oracle.scalar import Scalar, constant, dot, stored, total
+from oracle.scalar import Scalar, constant, dot, stored
 from oracle.sizes import convolution, same_padding
 from oracle.tensor import Tensor, tensor
 
@@ -49,7 +49,7 @@ def _at_once(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar]) -> Scalar:
 
 def _stepwise(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar]) -> Scalar:
     """The bias added to a product that has been stored."""
-    return total([stored(dot(xs, ws)), *bias])
+    return _products.biased(stored(dot(xs, ws)), bias)
 
 
 def _in_parts(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar]) -> Scalar:

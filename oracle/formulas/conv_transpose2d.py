@@ -10,7 +10,7 @@ from itertools import product
 from oracle.formulas import _products
 from oracle.formulas._shapes import require_at_least, require_rank, require_shape
 from oracle.formulas._windows import Pair
-from oracle.scalar import Scalar, accumulated, dot, stored, total
+from oracle.scalar import Scalar, accumulated, dot, stored
 from oracle.sizes import transposed_convolution
 from oracle.tensor import Tensor, tensor
 
@@ -59,7 +59,7 @@ def _at_once(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar], channels: i
 
 def _stepwise(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar], channels: int) -> Scalar:
     """The bias added to a product that has been stored."""
-    return total([stored(dot(xs, ws)), *bias])
+    return _products.biased(stored(dot(xs, ws)), bias)
 
 
 def _in_parts(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar], channels: int) -> Scalar:
