@@ -49,7 +49,7 @@ def _at_once(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar]) -> Scalar:
 
 def _stepwise(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar]) -> Scalar:
     """The bias added to a product that has been stored."""
-    return _products.biased(stored(dot(xs, ws)), bias)
+    return _products.biased(dot(xs, ws), bias)
 
 
 def _in_parts(xs: list[Scalar], ws: list[Scalar], bias: list[Scalar]) -> Scalar:

@@ -69,8 +69,8 @@ KNOWN: tuple[Deviation, ...] = (
     *(
         Deviation(
             "conv2d",
-            "in float32 and bfloat16, where oneDNN computes it, a result without elements is given the shape of the input, "
-            "and numbers that nothing has written: kernels/mkl/mkl_conv_ops.cc",
+            "in float32 and bfloat16, where oneDNN computes it, a result without elements is given the shape of the "
+            "input, and numbers that nothing has written: kernels/mkl/mkl_conv_ops.cc",
             "import tensorflow as tf\n"
             "# a kernel that is wider than the image\n"
             "print(tf.nn.conv2d(tf.ones((1, 1, 1, 4)), tf.ones((1, 2, 4, 4)), 1, 'VALID').shape)\n"
