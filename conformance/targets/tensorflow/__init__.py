@@ -42,8 +42,8 @@ _ROUNDED_ONCE = frozenset(
 
 _FLUSHES = "the threads of kernels run with subnormals flushed to zero: core/platform/denormal.cc"
 
-# The derivatives of copied pixels are added one by one: core/kernels/image/resize_nearest_neighbor_op.cc.
-_SCATTERED = frozenset({"upsample_nearest", "upsample_nearest_exact"})
+# The derivatives of copied pixels and rows are added one by one: core/kernels/image/resize_nearest_neighbor_op.cc.
+_SCATTERED = {"upsample_nearest": "input", "upsample_nearest_exact": "input", "embedding": "weight"}
 
 
 class TensorFlow(Target):
@@ -101,7 +101,7 @@ class TensorFlow(Target):
             flush=True,
             algorithm=ALGORITHMS.get(layer),
             backward="stepwise" if layer == "sigmoid" and format in ("bfloat16", "float16") else None,
-            scattered=frozenset({"input"} if layer in _SCATTERED else ()),
+            scattered=frozenset({_SCATTERED[layer]} if layer in _SCATTERED else ()),
             reason=_FLUSHES,
         )
         if format in ("float64", "float32") or layer in _ROUNDED_ONCE:

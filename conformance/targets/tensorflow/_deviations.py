@@ -16,7 +16,14 @@ def _is_empty_and_padded(case: Case) -> bool:
     """Whether there are no images, to which pixels would be added."""
     input = case.tensors["input"]
     padding = case.parameters["padding"]
-    return not isinstance(padding, str) and any(padding) and 0 in getattr(input, "shape", ())
+    return (
+        case.format in _OF_ONEDNN and not isinstance(padding, str) and any(padding) and 0 in getattr(input, "shape", ())
+    )
+
+
+def _is_refused_nothing(case: Case) -> bool:
+    """Whether the call must be refused because there would be no pixels left."""
+    return case.format in _OF_ONEDNN and case.slips("the kernel is larger", "padding is negative")
 
 
 KNOWN: tuple[Deviation, ...] = (
@@ -59,19 +66,20 @@ KNOWN: tuple[Deviation, ...] = (
         f"{_PYTHON}/nn_impl.py",
         check="refusal",
     ),
-    Deviation(
-        "conv2d",
-        "in float32 and bfloat16, where oneDNN computes it, a result without elements is given the shape of the input, "
-        "and numbers that nothing has written: kernels/mkl/mkl_conv_ops.cc",
-        "import tensorflow as tf\n"
-        "# a kernel that is wider than the image\n"
-        "print(tf.nn.conv2d(tf.ones((1, 1, 1, 4)), tf.ones((1, 2, 4, 4)), 1, 'VALID').shape)\n"
-        "# (1, 1, 1, 4)",
-        lambda case: (
-            case.format in _OF_ONEDNN
-            and (case.slips("the kernel is larger", "padding is negative") or _is_empty_and_padded(case))
-        ),
-        "https://github.com/tensorflow/tensorflow/issues/109175",
+    *(
+        Deviation(
+            "conv2d",
+            "in float32 and bfloat16, where oneDNN computes it, a result without elements is given the shape of the "
+            "input, and numbers that nothing has written: kernels/mkl/mkl_conv_ops.cc",
+            "import tensorflow as tf\n"
+            "# a kernel that is wider than the image\n"
+            "print(tf.nn.conv2d(tf.ones((1, 1, 1, 4)), tf.ones((1, 2, 4, 4)), 1, 'VALID').shape)\n"
+            "# (1, 1, 1, 4)",
+            concerns,
+            "https://github.com/tensorflow/tensorflow/issues/109175",
+            check=check,
+        )
+        for concerns, check in ((_is_refused_nothing, "refusal"), (_is_empty_and_padded, None))
     ),
     Deviation(
         "conv2d",
