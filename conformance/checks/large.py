@@ -32,11 +32,13 @@ from conformance.suspects import Index, suspects
 from conformance.target import Target
 from conformance.values import Array, leaves
 from conformance.verdict import Actual, Expected, Status, Verdict, judge, miscounted
+from oracle.formats import FORMATS
 
-# Cases of an item in the default profile, the fewest, and of how many drawn ones each is chosen; a side above those
-# that others have.
+# Cases of an item in the default profile, the fewest, also in half precision, where sides and strides are those of
+# float32, and of how many drawn ones each is chosen; a side above those that others have.
 _CASES = 40
 _FEWEST_CASES = 5
+_FEWEST_IN_HALF = 3
 _DRAWS = 4
 _USUAL = 64
 
@@ -68,7 +70,8 @@ def applies(layer: str) -> bool:
 
 
 def cases(layer: str, format: str, target: Target, examples: int) -> list[Case]:
-    count = max(_CASES * examples // 100, _FEWEST_CASES)
+    fewest = _FEWEST_CASES if FORMATS[format].precision >= FORMATS["float32"].precision else _FEWEST_IN_HALF
+    count = max(_CASES * examples // 100, fewest)
     return _various(_drawn(layer, format, target, _BUDGET), count, f"{layer} {format}")
 
 

@@ -10,6 +10,7 @@ Derivatives are asked for in half of all cases, the second time after a call wit
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from conformance.strategies import reseeded
 from conformance.target import Target
 from conformance.verdict import Status, Verdict
 from conformance.watched import Answer, Witness, answer, difference, failed
+
+COST = Fraction(3, 2)  # at least three calls, and little to evaluate
 
 
 def applies(layer: str) -> bool:

@@ -25,7 +25,7 @@ _UNSQUASHED = ("small",)
 
 def largest(budget: int) -> int:
     """Multiply-adds of a large example: an element depends on all steps before it."""
-    return min(budget // 8, 2**17)
+    return min(budget // 16, 2**17)
 
 
 @st.composite
