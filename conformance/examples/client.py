@@ -18,8 +18,9 @@ FORMATS = {"float64": "<f8", "float32": "<f4", "int64": "<i8", "bool": "?"}
 
 
 def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ValueError(f"the bias has the shape {bias.shape}, expected {weight.shape[:1]}")
+    outs, _ = weight.shape
+    if bias is not None and bias.shape != (outs,):
+        raise ValueError(f"the bias has the shape {bias.shape}, expected {(outs,)}")
     return input @ weight.T if bias is None else input @ weight.T + bias
 
 
