@@ -24,6 +24,7 @@ _PLACES = {
     "EVERYWHERE": "",
     "CPU": ", on a CPU",
     "CUDA": ", on CUDA",
+    "COMPILED": ", compiled",
     "CONSTANT": ", with weights that are constants",
     "JAX": ", on JAX",
     "TORCH": ", on PyTorch",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance import Case, Status, Unavailable, Values, examine, load
+from conformance import Case, Status, Unavailable, Upstream, Values, examine, load
 from conformance.checking import lenient
 from conformance.run import run
 
@@ -15,6 +15,9 @@ except Unavailable as unavailable:
 
 import torch
 from torch._dynamo.utils import counters
+
+from conformance.target import Deviation
+from conformance.targets.torch._deviations_compile import COMPILED as KNOWN
 
 
 @pytest.mark.parametrize("layer", ["layer_norm", "residual", "softmax", "upsample_bilinear"])
@@ -50,3 +53,21 @@ def test_what_the_layer_itself_refuses_is_refused_in_its_own_words() -> None:
 
 def test_what_torch_compile_leaves_to_eager_kernels_is_not_offered() -> None:
     assert all(COMPILED.layer(name) is None for name in ("rnn", "lstm", "gru"))
+
+
+@pytest.mark.parametrize("deviation", KNOWN, ids=lambda deviation: deviation.layer)
+def test_a_reproducer_prints_what_its_last_comments_say(
+    deviation: Deviation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = [line.removeprefix("# ") for line in deviation.reproducer.splitlines() if line.startswith("# ")]
+    with lenient():
+        exec(deviation.reproducer, {})
+    assert capsys.readouterr().out.splitlines() == said
+
+
+def test_derivatives_of_an_image_without_a_batch_are_known_to_fail() -> None:
+    tensors = {"input": Values((1, 1, 2)), "weight": Values((1, 1, 1, 2)), "bias": None}
+    parameters = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1, "padding_mode": "zeros"}
+    case = Case("conv2d", "float32", tensors, parameters, upstream=Upstream(("input",)))
+    with lenient():
+        assert examine(COMPILED, case, "gradient").status is Status.KNOWN

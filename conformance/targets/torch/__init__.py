@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from conformance.case import Case
 from conformance.target import Declared, Target, Unavailable
-from conformance.targets.torch import _deviations, _deviations_cuda
+from conformance.targets.torch import _deviations, _deviations_compile, _deviations_cuda
 from conformance.targets.torch._dialect import POLICIES
 from conformance.targets.torch._layouts import LAYOUTS
 from conformance.targets.torch._modules import Living
@@ -225,7 +225,11 @@ _OF_KERNELS = frozenset(
 KNOWN = {
     "cpu": (*_deviations.EVERYWHERE, *_deviations.CPU),
     "cuda": (*_deviations.EVERYWHERE, *_deviations_cuda.CUDA),
-    "compile": (*_deviations.EVERYWHERE, *(each for each in _deviations.CPU if each.layer in _OF_KERNELS)),
+    "compile": (
+        *_deviations.EVERYWHERE,
+        *(each for each in _deviations.CPU if each.layer in _OF_KERNELS),
+        *_deviations_compile.COMPILED,
+    ),
 }
 
 # Layers whose products are cuDNN's on CUDA.
