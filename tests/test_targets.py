@@ -558,6 +558,18 @@ def test_cudnn_reads_four_channels_at_once_from_places_of_four(layouts: dict[str
     assert not deviation.concerns(replace(case, tensors=three))
 
 
+@pytest.mark.parametrize(
+    ("format", "padding", "unwritten"), [("bfloat16", 3, True), ("bfloat16", 0, False), ("float32", 3, False)]
+)
+def test_taps_that_meet_no_pixel_are_known_to_be_unwritten(format: str, padding: int, unwritten: bool) -> None:
+    (deviation,) = [deviation for deviation in CPU if "taps that meet no pixel" in deviation.reason]
+    tensors = {"input": Values((2, 2, 1, 1)), "weight": Values((2, 3, 7, 7)), "bias": None}
+    both = dict.fromkeys(("stride", "dilation"), (1, 1))
+    parameters = {**both, "padding": (padding, padding), "output_padding": (0, 0), "groups": 1}
+    case = Case("conv_transpose2d", format, tensors, parameters, upstream=Upstream(("weight",)))
+    assert deviation.concerns(case) is unwritten
+
+
 @pytest.mark.parametrize(("lowest", "zero"), [("-largest", True), ("-smallest", False)])
 def test_a_mask_of_the_lowest_number_leaves_no_key_on_cuda(lowest: str, zero: bool) -> None:
     found = [deviation for deviation in CUDA if "near the lowest number" in deviation.reason]

@@ -173,6 +173,20 @@ def _derivative_meets_no_column(case: Case) -> bool:
     return _jumps_over(case, (columns - 1) * stride - 2 * padding + step * (taps - 1) + extra + 1)
 
 
+def _taps_beside_the_image(case: Case) -> bool:
+    """Whether the derivative of a bfloat16 transposed convolution towards a tap is asked for that meets no pixel."""
+    if case.format != "bfloat16" or case.upstream is None or "weight" not in case.upstream.wanted:
+        return False
+    names = ("padding", "output_padding", "stride", "dilation")
+    axes = zip(_sides(case)[-2:], sides(case, "weight")[-2:], *(case.parameters[name] for name in names), strict=True)
+    for side, taps, padding, extra, stride, step in axes:
+        pixels = range((side - 1) * stride - 2 * padding + step * (taps - 1) + extra + 1)
+        met = ([place * stride - padding + step * tap in pixels for place in range(side)] for tap in range(taps))
+        if not all(map(any, met)):
+            return True
+    return False
+
+
 def _derived_in_channels_last(case: Case) -> tuple[str, ...]:
     """The tensors towards which derivatives of a bfloat16 convolution in channels_last are asked for."""
     upstream = case.upstream
@@ -598,6 +612,24 @@ CPU: tuple[Deviation, ...] = (
         "print(torch.equal(plain, strange))  # False",
         _is_one_column_of_groups,
         "https://github.com/pytorch/pytorch/issues/169688",
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "in bfloat16 the derivative towards taps that meet no pixel of the image is never written: oneDNN",
+        "import torch\n"
+        "x, weight = torch.ones(2, 2, 1, 1).bfloat16(), torch.ones(2, 1024, 7, 7).bfloat16().requires_grad_()\n"
+        "wrong = 0\n"
+        "for _ in range(20):\n"
+        "    used = [torch.full((weight.numel(),), torch.nan).bfloat16() for _ in range(4)]\n"
+        "    del used\n"
+        "    y = torch.nn.functional.conv_transpose2d(x, weight, None, 1, 3)\n"
+        "    (derivative,) = torch.autograd.grad(y, weight, torch.ones_like(y))\n"
+        "    derivative[..., 3, 3] = 0  # the only tap that meets the image's only pixel\n"
+        "    wrong += int((derivative != 0).sum())  # the others have no influence\n"
+        "print(wrong > 0)\n"
+        "# True",
+        _taps_beside_the_image,
+        "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/mkldnn/Conv.cpp",
     ),
     Deviation(
         "conv_transpose2d",
