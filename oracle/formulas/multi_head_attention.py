@@ -68,10 +68,6 @@ def multi_head_attention(
     )
 
 
-def _handed(x: Scalar) -> Scalar:
-    return x
-
-
 def written(
     query: Tensor,
     key: Tensor,
@@ -91,11 +87,11 @@ def written(
     recomputed: bool = False,
     weigh: Callable[[Row], Row] = softmax_row,
     layer: Callable[..., Tensor] = linear,
-    handed: Callable[[Scalar], Scalar] = _handed,
+    in_parts: bool = False,
 ) -> dict[str, Tensor]:
     """The same, where ``weigh`` makes of the scores of a query the weights of the keys, or they are ``recomputed``.
 
-    ``layer`` writes the packed projection; what the heads found is ``handed`` to the last one.
+    ``layer`` writes the packed projection; ``in_parts`` the derivatives towards the input of the last one are stored.
     """
     require_at_least(1, num_heads=(num_heads,))
     require_rank("query", query, 3, 3)
@@ -151,7 +147,13 @@ def written(
         weigh=weigh,
     )
     mixed = weighted(rows, v, recomputed)
-    joined = tensor(query.shape, lambda n, i, e: handed(mixed[n, e // size, i, e % size]))
+
+    def found(*place: int) -> Scalar:
+        n, i, e = place
+        x = mixed[n, e // size, i, e % size]
+        return reused(x) if in_parts else x
+
+    joined = tensor(query.shape, found)
     outputs = {"output": linear(joined, out_proj_weight, out_proj_bias)}
     if need_weights:
         per_head = dense(rows, key.shape[1])
@@ -163,7 +165,7 @@ def written(
 stepwise = partial(written, layer=linear_stepwise)
 recomputed = partial(written, layer=linear_stepwise, recomputed=True)
 productwise = partial(recomputed, weigh=productwise_row)
-productwise_in_parts = partial(productwise, handed=reused)
+productwise_in_parts = partial(productwise, in_parts=True)
 
 
 def _inverted(mask: Scalar | bool) -> Scalar | bool:

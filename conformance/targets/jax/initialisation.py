@@ -7,7 +7,9 @@ from typing import Any
 import jax
 from jax import Array
 
-from conformance.target import Unsupported
+from conformance.targets._parameters import squared_gain
+
+_LIBRARY = "jax.nn.initializers"
 
 
 def zeros_init(tensor: Array) -> Array:
@@ -29,21 +31,14 @@ def kaiming_uniform(
     tensor: Array, *, key: Array, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> Array:
     """jax.nn.initializers.variance_scaling."""
-    return _scaled(tensor, key, _gain(nonlinearity, a), mode, "uniform")
+    return _scaled(tensor, key, squared_gain(nonlinearity, a, _LIBRARY), mode, "uniform")
 
 
 def kaiming_normal(
     tensor: Array, *, key: Array, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> Array:
     """jax.nn.initializers.variance_scaling; he_normal is a truncated one."""
-    return _scaled(tensor, key, _gain(nonlinearity, a), mode, "normal")
-
-
-def _gain(nonlinearity: str, a: float) -> float:
-    """The square of the gain: 2 in he_normal and he_uniform, 1 in lecun_normal and lecun_uniform."""
-    if nonlinearity not in ("relu", "leaky_relu", "linear"):
-        raise Unsupported(f"jax.nn.initializers knows no gain for {nonlinearity}")
-    return {"relu": 2.0, "leaky_relu": 2.0 / (1.0 + a * a), "linear": 1.0}[nonlinearity]
+    return _scaled(tensor, key, squared_gain(nonlinearity, a, _LIBRARY), mode, "normal")
 
 
 def _scaled(tensor: Array, key: Array, scale: float, mode: Any, distribution: Any) -> Array:

@@ -8,6 +8,7 @@ import jax
 from jax import Array
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import sides_by_ratio
 
 
 def upsample_nearest_exact(
@@ -43,14 +44,8 @@ def _resized(
     scale_factor: Sequence[float] | None,
     recompute_scale_factor: bool | None,
 ) -> Array:
-    sides = input.shape[-2:]
-    if (size is None) == (scale_factor is None) or (size is not None and recompute_scale_factor):
-        raise ValueError("exactly one of size and scale_factor must be given, and only the latter can be recomputed")
-    outputs = size or [int(side * factor) for side, factor in zip(sides, scale_factor or (), strict=True)]
-    if scale_factor and not recompute_scale_factor:
-        pairs = zip(outputs, sides, scale_factor, strict=True)
-        if any(output != side * factor for output, side, factor in pairs):
-            raise Unsupported("jax.image.resize takes the ratio of the sizes for the scale")
+    reason = "jax.image.resize takes the ratio of the sizes for the scale"
+    outputs = sides_by_ratio(input.shape[-2:], size, scale_factor, recompute_scale_factor, reason)
     return jax.image.resize(input, (*input.shape[:-2], *outputs), method, antialias=False)
 
 

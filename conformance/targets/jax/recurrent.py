@@ -10,6 +10,7 @@ from flax import linen as nn
 from jax import Array
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import by_unit
 from conformance.targets.jax._dialect import WRITING
 from conformance.targets.jax._modules import applied, present
 
@@ -110,19 +111,14 @@ def _recurrent(
     bidirectional: bool,
 ) -> tuple[Array, tuple[Array, ...]]:
     """The outputs of the last layer, and the last states of all units: nn.RNN for each layer and direction."""
+    units, directions = by_unit(weights, initial, num_layers, bias, bidirectional), 1 + bidirectional
     size = weights[0].shape[0] // gates
-    directions, each = 1 + bidirectional, 4 if bias else 2
-    if len(weights) != num_layers * directions * each:
-        raise ValueError(f"{len(weights)} weights, expected {num_layers * directions * each}")
-    for state in initial:
-        if state is not None and len(state) != num_layers * directions:
-            raise ValueError(f"initial states of {len(state)} units, expected {num_layers * directions}")
     sequence, ends = input, []
     for layer in range(num_layers):
         outputs = []
         for direction in range(directions):
             unit = layer * directions + direction
-            own = weights[unit * each : (unit + 1) * each]
+            own = units[unit]
             if any(b.shape != (gates * size,) for b in own[2:]):
                 raise ValueError(f"biases of shapes {[b.shape for b in own[2:]]}, expected {(gates * size,)}")
             given = own if bias else (*own, *[jnp.zeros(gates * size, input.dtype)] * 2)

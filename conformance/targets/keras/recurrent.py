@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import by_unit
 from conformance.targets.keras._calls import Array, applied, made
 from conformance.targets.keras._dialect import WRITING
 
@@ -122,20 +123,15 @@ def _stacked(
     bidirectional: bool,
 ) -> tuple[Array, list[Array]]:
     """The outputs of the last layer, and the last states of all units: Bidirectional where there are two directions."""
+    parts, directions = by_unit(weights, initial, num_layers, bias, bidirectional), 1 + bidirectional
     units = weights[0].shape[0] // gates
-    directions, each = 1 + bidirectional, 4 if bias else 2
-    if len(weights) != num_layers * directions * each:
-        raise ValueError(f"{len(weights)} weights, expected {num_layers * directions * each}")
-    for state in initial:
-        if state is not None and len(state) != num_layers * directions:
-            raise ValueError(f"initial states of {len(state)} units, expected {num_layers * directions}")
     sequence, ends = input if batch_first else keras.ops.swapaxes(input, 0, 1), []
     absent = keras.ops.zeros((sequence.shape[0], units), input.dtype)
     for number in range(num_layers):
         own: list[Array] = []
         begin: list[Array] = []
         for unit in range(number * directions, (number + 1) * directions):
-            own += converted(*weights[unit * each : (unit + 1) * each])
+            own += converted(*parts[unit])
             begin += [absent if x is None else x[unit] for x in initial]
         one = layer(units)
         whole = made(keras.layers.Bidirectional, input, one) if bidirectional else one

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import keras
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import sides_by_ratio
 from conformance.targets.keras._calls import Array, applied, batched, made
 
 Pair: TypeAlias = tuple[int, int]
@@ -191,14 +192,8 @@ def _resized(
     scale_factor: Sequence[float] | None,
     recompute_scale_factor: bool | None,
 ) -> Array:
-    sides = tuple(input.shape[-2:])
-    if (size is None) == (scale_factor is None) or (size is not None and recompute_scale_factor):
-        raise ValueError("exactly one of size and scale_factor must be given, and only the latter can be recomputed")
-    outputs = size or [int(side * factor) for side, factor in zip(sides, scale_factor or (), strict=True)]
-    if scale_factor and not recompute_scale_factor:
-        pairs = zip(outputs, sides, scale_factor, strict=True)
-        if any(output != side * factor for output, side, factor in pairs):
-            raise Unsupported("keras.ops.image.resize takes the ratio of the sizes for the scale")
+    reason = "keras.ops.image.resize takes the ratio of the sizes for the scale"
+    outputs = sides_by_ratio(input.shape[-2:], size, scale_factor, recompute_scale_factor, reason)
     images = _single_channel(input)
     return _as_given(keras.ops.image.resize(images, outputs, interpolation, data_format="channels_last"), input)
 

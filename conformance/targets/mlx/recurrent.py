@@ -9,6 +9,7 @@ import mlx.core as mx
 from mlx import nn
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import by_unit
 from conformance.targets.mlx.layers import Array, with_parameters
 
 # Makes a layer of the widths of input and state, from W_ih, W_hh and the biases, if there are any.
@@ -103,11 +104,7 @@ def _stacked(
     bidirectional: bool,
 ) -> tuple[Array, ...]:
     """The outputs of the last layer, and the last states of all units."""
-    directions, each = 1 + bidirectional, 4 if bias else 2
-    if num_layers < 1 or len(weights) != num_layers * directions * each:
-        raise ValueError(f"{len(weights)} weights, expected {num_layers * directions * each}")
-    if any(state is not None and len(state) != num_layers * directions for state in initial):
-        raise ValueError(f"initial states of other than {num_layers * directions} units")
+    units, directions = by_unit(weights, initial, num_layers, bias, bidirectional), 1 + bidirectional
     sequence = input if batch_first else input.swapaxes(0, 1)
     ends = []
     for layer in range(num_layers):
@@ -116,7 +113,7 @@ def _stacked(
             unit = layer * directions + direction
             step = slice(None, None, -1 if direction else 1)
             begin = [None if x is None else x[unit] for x in initial]
-            states = made(*weights[unit * each : (unit + 1) * each])(sequence[:, step], *begin)
+            states = made(*units[unit])(sequence[:, step], *begin)
             ends.append([x[:, -1] for x in states])
             outputs.append(states[0][:, step])
         sequence = mx.concatenate(outputs, axis=-1)

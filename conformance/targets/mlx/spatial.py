@@ -10,6 +10,7 @@ import mlx.core as mx
 from mlx import nn
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import sides_by_ratio
 from conformance.targets.mlx.layers import Array, with_parameters
 
 Pair: TypeAlias = tuple[int, int]
@@ -125,17 +126,8 @@ def _factors(
     recompute_scale_factor: bool | None,
 ) -> tuple[float, ...]:
     """The factors of an interpolation, as ratios of the sizes: nn.Upsample takes those, or the factors, by its mode."""
-    if (size is None) == (scale_factor is None) or (size is not None and recompute_scale_factor):
-        raise ValueError("exactly one of size and scale_factor must be given, and only the latter can be recomputed")
-    sides = input.shape[-2:]
-    if scale_factor is None:
-        wanted = tuple(size or ())
-    else:
-        wanted = tuple(int(side * factor) for side, factor in zip(sides, scale_factor, strict=True))
-    if scale_factor is not None and not recompute_scale_factor:
-        pairs = zip(wanted, sides, scale_factor, strict=True)
-        if any(output != side * factor for output, side, factor in pairs):
-            raise Unsupported("nn.Upsample takes the ratio of the sizes in some modes")
+    sides, reason = input.shape[-2:], "nn.Upsample takes the ratio of the sizes in some modes"
+    wanted = sides_by_ratio(sides, size, scale_factor, recompute_scale_factor, reason)
     factors = tuple(output / side for output, side in zip(wanted, sides, strict=True))
     if any(int(factor * side) != output for output, side, factor in zip(wanted, sides, factors, strict=True)):
         raise Unsupported("nn.Upsample takes factors, of which none gives these sizes")

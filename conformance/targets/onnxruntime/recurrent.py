@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import by_unit
 from conformance.targets.onnxruntime._dialect import WRITING
 from conformance.targets.onnxruntime._models import Array, run
 
@@ -83,11 +84,7 @@ def _stacked(
     """
     if batch_first:
         raise Unsupported("layout 1, batch first, has no kernel: rnn/lstm_base.h, rnn/deep_cpu_gru.h, rnn/rnn.h")
-    directions, each = 1 + bidirectional, 4 if bias else 2
-    if num_layers < 1 or len(weights) != num_layers * directions * each:
-        raise ValueError(f"{len(weights)} weights, expected {num_layers * directions * each}")
-    if any(state is not None and len(state) != num_layers * directions for state in initial):
-        raise ValueError(f"initial states of other than {num_layers * directions} units")
+    units, directions = by_unit(weights, initial, num_layers, bias, bidirectional), 1 + bidirectional
     size = weights[0].shape[0] // len(order)
 
     def ordered(weight: Array) -> Array:
@@ -96,11 +93,11 @@ def _stacked(
     how = {**how, "hidden_size": size, "direction": "bidirectional" if bidirectional else "forward"}
     sequence, ends = input, []
     for layer in range(num_layers):
-        units = range(layer * directions, (layer + 1) * directions)
-        own = [[ordered(x) for x in weights[unit * each : (unit + 1) * each]] for unit in units]
+        both = slice(layer * directions, (layer + 1) * directions)
+        own = [[ordered(x) for x in unit] for unit in units[both]]
         w, r, *biases = (np.stack(kind) for kind in zip(*own, strict=True))
         b = np.concatenate(biases, axis=1) if biases else None
-        begin = [None if x is None else x[units.start : units.stop] for x in initial]
+        begin = [None if x is None else x[both] for x in initial]
         found, *states = run(operator, sequence, w, r, b, None, *begin, outputs=1 + len(initial), **how)
         length, _, batch, _ = found.shape
         sequence = found.swapaxes(1, 2).reshape(length, batch, directions * size)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import require_size_or_factor
 from conformance.targets.onnxruntime._models import Array, run
 
 Pair: TypeAlias = tuple[int, int]
@@ -182,8 +183,7 @@ def _resized(
     how: dict[str, Any],
 ) -> Array:
     """Resize of the last two axes, to sizes or by scales, which are of float32."""
-    if (size is None) == (scale_factor is None) or (size is not None and recompute_scale_factor):
-        raise ValueError("exactly one of size and scale_factor must be given, and only the latter can be recomputed")
+    require_size_or_factor(size, scale_factor, recompute_scale_factor)
     if scale_factor is not None and recompute_scale_factor:
         size = [math.floor(side * factor) for side, factor in zip(input.shape[-2:], scale_factor, strict=True)]
     scales = np.array(scale_factor, np.float32) if size is None else None

@@ -8,7 +8,10 @@ from typing import Any
 import tensorflow as tf
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import squared_gain
 from conformance.targets.tensorflow.layers import Array
+
+_LIBRARY = "tf.compat.v1.initializers"
 
 
 def dropout(input: Array, *, seed: int, p: float = 0.5) -> Array:
@@ -46,21 +49,14 @@ def kaiming_uniform(
     tensor: Array, *, seed: int, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> Array:
     """tf.compat.v1.variance_scaling_initializer."""
-    return _scaled(tensor, seed, _gain(nonlinearity, a), mode, "uniform")
+    return _scaled(tensor, seed, squared_gain(nonlinearity, a, _LIBRARY), mode, "uniform")
 
 
 def kaiming_normal(
     tensor: Array, *, seed: int, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> Array:
     """tf.compat.v1.variance_scaling_initializer."""
-    return _scaled(tensor, seed, _gain(nonlinearity, a), mode, "untruncated_normal")
-
-
-def _gain(nonlinearity: str, a: float) -> float:
-    """The square of the gain: 2 in tf.compat.v1.initializers.he_normal, 1 in lecun_normal."""
-    if nonlinearity not in ("relu", "leaky_relu", "linear"):
-        raise Unsupported(f"tf.compat.v1.initializers knows no gain for {nonlinearity}")
-    return {"relu": 2.0, "leaky_relu": 2.0 / (1.0 + a * a), "linear": 1.0}[nonlinearity]
+    return _scaled(tensor, seed, squared_gain(nonlinearity, a, _LIBRARY), mode, "untruncated_normal")
 
 
 def _scaled(tensor: Array, seed: int, scale: float, mode: str, distribution: str) -> Array:

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import by_unit
 from conformance.targets.tensorflow.layers import Array
 
 # From x (L, N, in), the initial states (N, size) and the weights of a unit: outputs (L, N, size) and the last states.
@@ -105,10 +106,8 @@ def _stacked(
     bidirectional: bool,
 ) -> tuple[Array, list[Array]]:
     """The outputs of the last layer, and the last states of all units; a second direction sees the steps reversed."""
+    units, directions = by_unit(weights, initial, num_layers, bias, bidirectional), 1 + bidirectional
     size = weights[0].shape[0] // gates
-    directions, each = 1 + bidirectional, 4 if bias else 2
-    if len(weights) != num_layers * directions * each:
-        raise ValueError(f"{len(weights)} weights, expected {num_layers * directions * each}")
     sequence, ends = tf.transpose(input, (1, 0, 2)) if batch_first else input, []
     for state in initial:
         if state is not None and state.shape != (num_layers * directions, sequence.shape[1], size):
@@ -120,7 +119,7 @@ def _stacked(
             number = layer * directions + direction
             begin = [absent if x is None else x[number] for x in initial]
             steps = tf.reverse(sequence, [0]) if direction else sequence
-            found, last = unit(steps, *begin, *weights[number * each : (number + 1) * each])
+            found, last = unit(steps, *begin, *units[number])
             outputs.append(tf.reverse(found, [0]) if direction else found)
             ends.append(last)
         sequence = tf.concat(outputs, axis=-1)

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import sides_by_ratio
 from conformance.targets.tensorflow.layers import Array
 
 Pair: TypeAlias = tuple[int, int]
@@ -167,14 +168,9 @@ def _resized(
     recompute_scale_factor: bool | None,
     **how: bool,
 ) -> Array:
+    reason = "TensorFlow takes the ratio of the sizes for the scale"
     sides = tuple(input.shape[-2:])
-    if (size is None) == (scale_factor is None) or (size is not None and recompute_scale_factor):
-        raise ValueError("exactly one of size and scale_factor must be given, and only the latter can be recomputed")
-    outputs = size or [int(side * factor) for side, factor in zip(sides, scale_factor or (), strict=True)]
-    if scale_factor and not recompute_scale_factor:
-        pairs = zip(outputs, sides, scale_factor, strict=True)
-        if any(output != side * factor for output, side, factor in pairs):
-            raise Unsupported("TensorFlow takes the ratio of the sizes for the scale")
+    outputs = sides_by_ratio(sides, size, scale_factor, recompute_scale_factor, reason)
     images = tf.reshape(input, (-1, *sides, 1))
     return tf.reshape(operation(images=images, size=outputs, **how), (*input.shape[:-2], *outputs))
 

@@ -8,6 +8,7 @@ from typing import Any
 from tinygrad import Tensor, nn
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import by_unit
 from conformance.targets.tinygrad.layers import with_parameters
 
 
@@ -26,11 +27,7 @@ def lstm(
     """Stacked nn.LSTMCell, whose gates are in the order i, f, g, o."""
     if proj_size:
         raise Unsupported("nn.LSTMCell has no projection")
-    directions, each = 1 + bidirectional, 4 if bias else 2
-    if num_layers < 1 or len(weights) != num_layers * directions * each:
-        raise ValueError(f"{len(weights)} weights, expected {num_layers * directions * each}")
-    if any(state is not None and len(state) != num_layers * directions for state in (h_0, c_0)):
-        raise ValueError(f"initial states of other than {num_layers * directions} units")
+    units, directions = by_unit(weights, (h_0, c_0), num_layers, bias, bidirectional), 1 + bidirectional
     sequence = input.transpose(0, 1) if batch_first else input
     length, samples, _ = sequence.shape
     size = weights[1].shape[1]
@@ -40,7 +37,7 @@ def lstm(
         outputs = []
         for direction in range(directions):
             unit = layer * directions + direction
-            w_ih, w_hh, *biases = weights[unit * each : (unit + 1) * each]
+            w_ih, w_hh, *biases = units[unit]
             b_ih, b_hh = biases or (None, None)
             cell = with_parameters(nn.LSTMCell, weight_ih=w_ih, weight_hh=w_hh, bias_ih=b_ih, bias_hh=b_hh)
             states = [(zeros if h_0 is None else h_0[unit], zeros if c_0 is None else c_0[unit])]

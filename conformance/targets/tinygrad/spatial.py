@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from tinygrad import Tensor, nn
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import sides_by_ratio
 from conformance.targets.tinygrad.layers import with_parameters
 
 Pair: TypeAlias = tuple[int, int]
@@ -127,16 +128,8 @@ def _sizes(
     recompute_scale_factor: bool | None,
 ) -> tuple[int, ...]:
     """The sizes of an interpolation, of which Tensor.interpolate takes the ratio for the scale."""
-    if (size is None) == (scale_factor is None) or (size is not None and recompute_scale_factor):
-        raise ValueError("exactly one of size and scale_factor must be given, and only the latter can be recomputed")
-    if scale_factor is None:
-        return tuple(size or ())
-    sides = input.shape[-2:]
-    sizes = tuple(int(side * factor) for side, factor in zip(sides, scale_factor, strict=True))
-    pairs = zip(sizes, sides, scale_factor, strict=True)
-    if not recompute_scale_factor and any(output != side * factor for output, side, factor in pairs):
-        raise Unsupported("Tensor.interpolate takes the ratio of the sizes for the scale")
-    return sizes
+    reason = "Tensor.interpolate takes the ratio of the sizes for the scale"
+    return sides_by_ratio(input.shape[-2:], size, scale_factor, recompute_scale_factor, reason)
 
 
 def _of_images(layer: Callable[[Tensor], Tensor], input: Tensor) -> Tensor:

@@ -1,0 +1,65 @@
+"""What the targets of several libraries make of parameters, before they meet the library's own arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from conformance.target import Unsupported
+
+
+def require_size_or_factor(
+    size: Sequence[int] | None, scale_factor: Sequence[float] | None, recompute_scale_factor: bool | None
+) -> None:
+    """Raises ``ValueError`` where an interpolation is told both, or neither."""
+    if (size is None) == (scale_factor is None) or (size is not None and recompute_scale_factor):
+        raise ValueError("exactly one of size and scale_factor must be given, and only the latter can be recomputed")
+
+
+def sides_by_ratio(
+    sides: Sequence[int],
+    size: Sequence[int] | None,
+    scale_factor: Sequence[float] | None,
+    recompute_scale_factor: bool | None,
+    reason: str,
+) -> tuple[int, ...]:
+    """The sides that an interpolation gives to an image with these, in a library that scales by their ratio.
+
+    Raises ``Unsupported`` with the reason where the factors that are given are not that ratio, ``ValueError`` where
+    not exactly one of size and scale_factor is given.
+    """
+    require_size_or_factor(size, scale_factor, recompute_scale_factor)
+    if scale_factor is None:
+        return tuple(size or ())
+    outputs = tuple(int(side * factor) for side, factor in zip(sides, scale_factor, strict=True))
+    pairs = zip(outputs, sides, scale_factor, strict=True)
+    if not recompute_scale_factor and any(output != side * factor for output, side, factor in pairs):
+        raise Unsupported(reason)
+    return outputs
+
+
+def squared_gain(nonlinearity: str, a: float, library: str) -> float:
+    """The square of the gain that a library's initialisers of He and LeCun have: 2, or 1 for what is linear.
+
+    Raises ``Unsupported`` for a nonlinearity of which they know nothing.
+    """
+    if nonlinearity not in ("relu", "leaky_relu", "linear"):
+        raise Unsupported(f"{library} knows no gain for {nonlinearity}")
+    return {"relu": 2.0, "leaky_relu": 2.0 / (1.0 + a * a), "linear": 1.0}[nonlinearity]
+
+
+def by_unit(
+    weights: Sequence[Any], initial: Sequence[Any], num_layers: int, bias: bool, bidirectional: bool
+) -> list[Sequence[Any]]:
+    """The weights of each unit of a recurrent layer, layer by layer and in each the directions.
+
+    ``initial`` are the initial states, (units, N, size) or None. Raises ``ValueError`` for another number of weights
+    or of states.
+    """
+    units, each = num_layers * (1 + bidirectional), 4 if bias else 2
+    if num_layers < 1 or len(weights) != units * each:
+        raise ValueError(f"{len(weights)} weights, expected {units * each}")
+    for state in initial:
+        if state is not None and len(state) != units:
+            raise ValueError(f"initial states of {len(state)} units, expected {units}")
+    return [weights[begin : begin + each] for begin in range(0, len(weights), each)]
