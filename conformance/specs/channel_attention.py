@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import gentle
-from conformance.specs._mistakes_attention_kinds import CHANNEL_ATTENTION
+from conformance.specs._mistakes_gates import CHANNEL_ATTENTION
 from conformance.specs._refusals import mis_sized
 from conformance.specs._relations_gates import EXEMPT, of_channel_attention
 from conformance.strategies import BUDGET, batches, call, sides

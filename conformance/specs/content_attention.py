@@ -8,7 +8,7 @@ from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import attending, largest, refusals, scored
 from conformance.specs._laws_attention import laws
-from conformance.specs._mistakes_attention_kinds import CONTENT_ATTENTION
+from conformance.specs._mistakes_scores import CONTENT_ATTENTION
 from conformance.specs._refusals import mis_sized
 from conformance.specs._relations_attention import KEYS, SAMPLES
 from conformance.strategies import BUDGET, call, seeds

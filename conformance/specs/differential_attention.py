@@ -9,7 +9,7 @@ from conformance.spec import Refusal, Spec
 from conformance.specs._attention import attending, gentle, largest
 from conformance.specs._attention import refusals as attention_refusals
 from conformance.specs._laws_attention import laws
-from conformance.specs._mistakes_attention_kinds import DIFFERENTIAL_ATTENTION
+from conformance.specs._mistakes_weights import DIFFERENTIAL_ATTENTION
 from conformance.specs._refusals import mis_sized
 from conformance.specs._relations_attention import SAMPLES
 from conformance.strategies import BUDGET, call

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import gentle
-from conformance.specs._mistakes_attention_kinds import DYNAMIC_GRAPH_ATTENTION
+from conformance.specs._mistakes_graph import DYNAMIC_GRAPH_ATTENTION
 from conformance.specs._refusals import mis_sized
 from conformance.specs._relations_graph import EXEMPT, of_graph_attention
 from conformance.strategies import BUDGET, batches, call, seeds, sides

@@ -8,7 +8,7 @@ from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import extents, gentle, largest
 from conformance.specs._laws_attention import laws
-from conformance.specs._mistakes_attention_kinds import FINE_GRAINED_ATTENTION
+from conformance.specs._mistakes_scores import FINE_GRAINED_ATTENTION
 from conformance.specs._refusals import mis_sized
 from conformance.specs._relations_attention import KEYS, SAMPLES
 from conformance.strategies import BUDGET, call

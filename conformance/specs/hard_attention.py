@@ -6,7 +6,7 @@ from conformance.case import Arguments
 from conformance.spec import Spec
 from conformance.specs._attention import attending, largest, refusals, scored
 from conformance.specs._laws_attention import laws
-from conformance.specs._mistakes_attention_kinds import HARD_ATTENTION
+from conformance.specs._mistakes_weights import HARD_ATTENTION
 from conformance.specs._relations_attention import KEYS, SAMPLES
 from conformance.strategies import BUDGET, call
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import gentle
-from conformance.specs._mistakes_attention_kinds import HIERARCHICAL_ATTENTION
+from conformance.specs._mistakes_hierarchical import HIERARCHICAL_ATTENTION
 from conformance.specs._refusals import completed, mis_sized, shape_of
 from conformance.specs._relations_hierarchical import EXEMPT, of_hierarchical_attention
 from conformance.strategies import BUDGET, batches, call, optional, sides

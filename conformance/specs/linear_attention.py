@@ -7,7 +7,7 @@ from conformance.spec import Spec
 from conformance.specs._attention import attending, largest, refusals
 from conformance.specs._attention import gentle as small
 from conformance.specs._laws_attention import laws
-from conformance.specs._mistakes_attention_kinds import LINEAR_ATTENTION
+from conformance.specs._mistakes_scores import LINEAR_ATTENTION
 from conformance.specs._refusals import with_parameters
 from conformance.specs._relations_attention import KEYS, SAMPLES, gentle
 from conformance.strategies import BUDGET, call

@@ -8,7 +8,7 @@ from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import attending, gentle, largest
 from conformance.specs._laws_attention import laws
-from conformance.specs._mistakes_attention_kinds import LOCATION_ATTENTION
+from conformance.specs._mistakes_scores import LOCATION_ATTENTION
 from conformance.specs._refusals import mis_sized, shape_of, with_tensors
 from conformance.strategies import BUDGET, call
 from conformance.values import Values

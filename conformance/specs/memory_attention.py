@@ -8,7 +8,7 @@ from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
 from conformance.specs._attention import extents, gentle
 from conformance.specs._laws_attention import laws
-from conformance.specs._mistakes_attention_kinds import MEMORY_ATTENTION
+from conformance.specs._mistakes_hierarchical import MEMORY_ATTENTION
 from conformance.specs._refusals import mis_sized, slip
 from conformance.strategies import BUDGET, call
 
