@@ -50,6 +50,11 @@ def item_name(item: Item) -> str:
     return f"{item['layer']}-{item['format']}-{item['check']}"
 
 
+def in_order(items: Iterable[Item]) -> list[Item]:
+    """The items of a run, by layer, format and check."""
+    return sorted(items, key=lambda item: (item["layer"], item["format"], item["check"]))
+
+
 def causes(items: Iterable[Item], formats: Sequence[str]) -> list[Cause]:
     """The causes of the items that failed, layer by layer, the plainest first. ``formats`` are the target's, in order.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from conformance.causes import causes, item_name
+from conformance.causes import causes, in_order, item_name
 from conformance.certificate import Document, Unusable, certificate, with_times
 
 # What differs from shard to shard; all else must be the same.
@@ -21,10 +21,7 @@ def merged(documents: Mapping[str, Document]) -> Document:
     _require_one_run(reports)
     _require_all(reports)
     parts = list(reports.values())
-    items = sorted(
-        (item for part in parts for item in part["items"]),
-        key=lambda item: (item["layer"], item["format"], item["check"]),
-    )
+    items = in_order(item for part in parts for item in part["items"])
     missing = sorted(name for part in parts for name in part["not_asked"])
     _require_partition(parts[0]["questions"], [*map(item_name, items), *missing])
     report = {

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.case import Case
-from conformance.causes import Cause, causes, item_name
+from conformance.causes import Cause, causes, in_order, item_name
 from conformance.environment import environment, suite
 from conformance.run import Nonconforming, Tally
 from conformance.scope import Question, Scope
@@ -165,7 +165,7 @@ def report_data(
 
     ``share`` are the questions that it was to ask. A run that was cut short says so, and which it has not come to.
     """
-    found = sorted(items, key=lambda item: (item["layer"], item["format"], item["check"]))
+    found = in_order(items)
     return {
         "suite": suite(),
         "environment": environment(target),

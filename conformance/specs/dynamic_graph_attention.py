@@ -2,39 +2,30 @@
 
 from collections.abc import Iterator
 
-from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from conformance.case import Arguments
 from conformance.spec import Refusal, Spec
-from conformance.specs._attention import gentle
+from conformance.specs._graph import graphs, refused
 from conformance.specs._mistakes_graph import DYNAMIC_GRAPH_ATTENTION
-from conformance.specs._refusals import mis_sized
 from conformance.specs._relations_graph import EXEMPT, of_graph_attention
-from conformance.strategies import BUDGET, batches, call, seeds, sides
-from conformance.values import Values
+from conformance.strategies import BUDGET, Shape
 
 
-@st.composite
-def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
-    batch = draw(batches(1, 3))
-    nodes, heads, width, features = draw(sides(4, budget // 8, most=5, least=1))
-    nodes = min(nodes, 16)
-    shapes = {
-        "input": (*batch, nodes, features),
+def weights(heads: int, width: int, features: int) -> dict[str, Shape]:
+    return {
         "weight_self": (heads, width, features),
         "weight_other": (heads, width, features),
         "attend": (heads, width),
     }
-    tensors = draw(gentle(shapes, "weight_self", "weight_other", "attend"))
-    tensors["adjacency"] = Values((nodes, nodes), draw(st.sampled_from(("mask", "ignored"))), draw(seeds))
-    return call(tensors)
+
+
+def arguments(budget: int = BUDGET) -> SearchStrategy[Arguments]:
+    return graphs(budget, weights)
 
 
 def refusals(call: Arguments) -> Iterator[Refusal]:
-    for name, axis in (("weight_self", 2), ("weight_other", 1), ("attend", 0), ("attend", 1)):
-        yield from mis_sized(call, name, axis)
-    yield from mis_sized(call, "adjacency", 0)
-    yield from mis_sized(call, "adjacency", 1)
+    return refused(call, ("weight_self", 2), ("weight_other", 1), ("attend", 0), ("attend", 1))
 
 
 SPEC = Spec(
