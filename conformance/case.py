@@ -81,6 +81,10 @@ class Case:
         """How many there are in the tensors."""
         return sum(math.prod(leaf.shape) for argument in self.tensors.values() for leaf in leaves(argument))
 
+    def sides(self, name: str) -> tuple[int, ...]:
+        """The shape of one of the tensors, () for one that is absent, or more than one array."""
+        return tuple(getattr(self.tensors.get(name), "shape", ()))
+
     def layout(self, name: str) -> str:
         """The layout of a tensor."""
         return self.layouts.get(name, PLAIN)

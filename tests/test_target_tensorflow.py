@@ -54,6 +54,21 @@ def test_a_derivative_that_is_missing_is_unsupported_in_the_words_of_tensorflow(
     assert "grouped convolutions are not supported on CPU" in verdict.reason
 
 
+@pytest.mark.parametrize(
+    ("layer", "format", "padding", "compute"),
+    [
+        ("conv_transpose2d", "bfloat16", (1, 0), "bfloat16"),
+        ("conv_transpose2d", "bfloat16", (0, 0), "float32"),
+        ("conv_transpose2d", "float16", (0, 0), "float16"),
+        ("conv2d", "float16", (1, 1), "float32"),
+    ],
+)
+def test_convolutions_backwards_add_what_is_stored(
+    layer: str, format: str, padding: tuple[int, int], compute: str
+) -> None:
+    assert TENSORFLOW.declared_for(Case(layer, format, {}, {"padding": padding})).compute == compute
+
+
 def test_what_dropout_draws_depends_on_the_seed_alone() -> None:
     dropout = TENSORFLOW.layer("dropout")
     assert dropout is not None

@@ -5,6 +5,7 @@ import importlib
 import importlib.abc
 import io
 import json
+import math
 import sys
 import types
 import warnings
@@ -658,6 +659,22 @@ def test_scores_are_blank_where_what_they_are_made_of_overflows_when_it_is_store
     }
     case = Case("multi_head_attention", format, tensors, {"num_heads": 1, "need_weights": False})
     assert scores_are_blank(case) == blank
+
+
+def test_a_gate_of_which_onednn_makes_zero_conforms() -> None:
+    gates = ("-10", "-60", "-1", "-87")  # a cell of -3.5e-5 behind an output gate of 1.6e-38
+    zeros = {
+        name: Literal(shape, (0.0,) * math.prod(shape)) for name, shape in {"x": (1, 1, 1), "h": (1, 1, 5)}.items()
+    }
+    weights = tuple(Literal(shape, (0.0,) * math.prod(shape)) for shape in ((20, 1), (20, 5)))
+    biases = Literal((20,), tuple(gate for gate in gates for _ in range(5))), Literal((20,), (0.0,) * 20)
+    case = Case(
+        "lstm",
+        "float32",
+        {"input": zeros(1, 1, 1), "h_0": zeros(1, 1, 5), "c_0": zeros(1, 1, 5), "weights": weights},
+        {"num_layers": 1, "bias": True, "batch_first": False, "bidirectional": False, "proj_size": 0},
+    )
+    assert examine(load("torch-cpu"), case).status is Status.PASS
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

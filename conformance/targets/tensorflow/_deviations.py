@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conformance.case import Case
 from conformance.target import Deviation
+from conformance.targets._onednn import jumps_over
 
 _KERNELS = "https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/kernels"
 _PYTHON = "https://github.com/tensorflow/tensorflow/blob/master/tensorflow/python/ops"
@@ -12,13 +13,14 @@ _PYTHON = "https://github.com/tensorflow/tensorflow/blob/master/tensorflow/pytho
 _OF_ONEDNN = ("float32", "bfloat16")
 
 
-def _is_empty_and_padded(case: Case) -> bool:
-    """Whether there are no images, to which pixels would be added."""
-    input = case.tensors["input"]
-    padding = case.parameters["padding"]
-    return (
-        case.format in _OF_ONEDNN and not isinstance(padding, str) and any(padding) and 0 in getattr(input, "shape", ())
-    )
+def _has_no_images(case: Case) -> bool:
+    """Whether there are no images."""
+    return case.format in _OF_ONEDNN and 0 in case.sides("input")
+
+
+def _meets_no_column(case: Case) -> bool:
+    """Whether no tap of a dilated convolution meets a column of the images."""
+    return case.format == "bfloat16" and jumps_over(case, case.sides("input")[-1])
 
 
 def _is_refused_nothing(case: Case) -> bool:
@@ -68,9 +70,9 @@ KNOWN: tuple[Deviation, ...] = (
     ),
     *(
         Deviation(
-            "conv2d",
-            "in float32 and bfloat16, where oneDNN computes it, a result without elements is given the shape of the "
-            "input, and numbers that nothing has written: kernels/mkl/mkl_conv_ops.cc",
+            layer,
+            "in float32 and bfloat16, where oneDNN computes it, a convolution without elements is given the shape of "
+            "the input, and numbers that nothing has written: kernels/mkl/mkl_conv_ops.cc",
             "import tensorflow as tf\n"
             "# a kernel that is wider than the image\n"
             "print(tf.nn.conv2d(tf.ones((1, 1, 1, 4)), tf.ones((1, 2, 4, 4)), 1, 'VALID').shape)\n"
@@ -79,7 +81,27 @@ KNOWN: tuple[Deviation, ...] = (
             "https://github.com/tensorflow/tensorflow/issues/109175",
             check=check,
         )
-        for concerns, check in ((_is_refused_nothing, "refusal"), (_is_empty_and_padded, None))
+        for layer, concerns, check in (
+            ("conv2d", _is_refused_nothing, "refusal"),
+            ("conv2d", _has_no_images, None),
+            ("avg_pool2d", _has_no_images, "relation"),  # to which an average is a convolution with ones
+        )
+    ),
+    Deviation(
+        "conv2d",
+        "in bfloat16 a dilated kernel of which no tap meets a pixel of a row, as where the stride skips them, ends the "
+        "process: oneDNN",
+        "import subprocess, sys\n"
+        "program = '''\n"
+        "import tensorflow as tf\n"
+        "images, kernel = tf.ones((1, 2, 1, 2), tf.bfloat16), tf.ones((1, 1, 2, 2), tf.bfloat16)\n"
+        "for _ in range(100):\n"
+        "    tf.nn.conv2d(images, kernel, (1, 2), [(0, 0), (0, 0), (1, 1), (0, 0)], dilations=(1, 2))\n"
+        "'''\n"
+        "print(subprocess.run([sys.executable, '-c', program], stderr=-3).returncode)\n"
+        "# -11",
+        _meets_no_column,
+        lethal=True,
     ),
     Deviation(
         "conv2d",

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import tensorflow as tf
 
+from conformance.case import Case
 from conformance.target import Unsupported
 from conformance.targets._parameters import sides_by_ratio
 from conformance.targets.tensorflow.layers import Array
@@ -32,7 +33,7 @@ def conv2d(
         raise Unsupported("tf.nn.conv2d keeps no size where there is a stride: it divides it")
     if input.shape[-3] != weight.shape[1] * groups or weight.shape[0] % groups:
         raise ValueError(f"{groups} groups of weight {weight.shape} do not fit {input.shape[-3]} channels")
-    pads = padding.upper() if isinstance(padding, str) else _pads(padding)
+    pads = padding.upper() if isinstance(padding, str) else _padded(padding)
     kernel = tf.transpose(weight, (2, 3, 1, 0))
     found = tf.nn.conv2d(_channels_last(input), kernel, stride, pads, dilations=dilation)
     return _as_given(found if bias is None else tf.nn.bias_add(found, bias), input)
@@ -61,7 +62,7 @@ def conv_transpose2d(
     output = [(side - 1) * s - 2 * p + d * (k - 1) + 1 + extra for side, k, s, p, extra, d in sides]
     shape = (images.shape[0], *output, weight.shape[1])
     kernel = tf.transpose(weight, (2, 3, 1, 0))
-    found = tf.nn.conv2d_transpose(images, kernel, shape, stride, _pads(padding), dilations=dilation)
+    found = tf.nn.conv2d_transpose(images, kernel, shape, stride, _padded(padding), dilations=dilation)
     return _as_given(found if bias is None else tf.nn.bias_add(found, bias), input)
 
 
@@ -104,6 +105,11 @@ def avg_pool2d(
 def _pads(padding: Pair) -> list[Pair]:
     """As much behind an axis as before it."""
     return [(0, 0), *((p, p) for p in padding), (0, 0)]
+
+
+def _padded(padding: Pair) -> list[Pair] | str:
+    """The same as a convolution is told it; that there is none has a name of its own."""
+    return _pads(padding) if any(padding) else "VALID"
 
 
 def _channels_last(input: Array) -> Array:
@@ -185,5 +191,19 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "upsample_bilinear": upsample_bilinear,
 }
 
+
 # The bias is added to a product that has been stored.
+def adds_in_storage(case: Case) -> bool:
+    """Whether products are added in the format in which tensors are stored.
+
+    The derivatives of tf.nn.conv2d, one of which is a transposed convolution, are Eigen's products of matrices in
+    float16, and in bfloat16 with pads that are told: core/kernels/conv_grad_input_ops.h and conv_grad_filter_ops.cc.
+    The others in bfloat16, and the convolution itself, are oneDNN's or add in float32.
+    """
+    derived = case.layer == "conv_transpose2d" or (case.layer == "conv2d" and case.upstream is not None)
+    padding = case.parameters.get("padding")
+    told = not isinstance(padding, str) and padding is not None and any(padding)
+    return derived and (case.format == "float16" or (case.format == "bfloat16" and told))
+
+
 ALGORITHMS = {"conv2d": "stepwise", "conv_transpose2d": "stepwise"}

@@ -10,7 +10,7 @@ import numpy as np
 from conformance.case import Case
 from conformance.layouts import CHANNELS_LAST, EXPANDED, PLAIN
 from conformance.target import Deviation
-from conformance.targets.torch._layouts import sides
+from conformance.targets._onednn import jumps_over
 
 
 def _sees_no_key_without_weights(case: Case) -> bool:
@@ -93,7 +93,7 @@ def _stored_scores_overflow(case: Case) -> bool:
     if not case.parameters["need_weights"]:
         return False
     scores, ignored = _scores_of_heads(case)
-    scale = (sides(case, "query")[-1] / case.parameters["num_heads"]) ** -0.5
+    scale = (case.sides("query")[-1] / case.parameters["num_heads"]) ** -0.5
     overflows = ~(scores * scale < _largest(case.format))
     return bool((overflows.any(axis=-1) & ignored.any(axis=-1)).any())
 
@@ -123,7 +123,7 @@ def overlooked_factor(case: Case, *multiples: int) -> bool:
         return False
     return any(
         int(side * factor) == multiple * side and factor != multiple
-        for side, factor in zip(_sides(case)[-2:], parameters["scale_factor"], strict=True)
+        for side, factor in zip(case.sides("input")[-2:], parameters["scale_factor"], strict=True)
         for multiple in multiples
     )
 
@@ -133,7 +133,7 @@ def _weights_in_half_precision(case: Case) -> bool:
     if case.upstream is not None or case.format not in ("bfloat16", "float16"):
         return False
     factors, size = case.parameters["scale_factor"], case.parameters["size"]
-    *_, channels, height, width = _sides(case)
+    *_, channels, height, width = case.sides("input")
     outputs = size or [int(side * factor) for side, factor in zip((height, width), factors, strict=True)]
     return sum(outputs) > 128 and not (case.layout("input") == CHANNELS_LAST and channels > 3)
 
@@ -148,7 +148,7 @@ def _divisor_is_rounded(case: Case) -> bool:
 
 def _values_in_all(case: Case) -> int:
     """How many values share the statistics of batch_norm or instance_norm."""
-    samples, _, *places = _sides(case)
+    samples, _, *places = case.sides("input")
     return math.prod(places) * (samples if case.layer == "batch_norm" else 1)
 
 
@@ -159,18 +159,18 @@ def _meets_no_column(case: Case) -> bool:
     biased = case.format == "float32" and case.tensors.get("bias") is not None
     if not (case.format == "bfloat16" or biased) or CHANNELS_LAST not in map(case.layout, ("input", "weight")):
         return False
-    return _jumps_over(case, _sides(case)[-1])
+    return jumps_over(case, case.sides("input")[-1])
 
 
 def _derivative_meets_no_column(case: Case) -> bool:
     """The same of a transposed convolution's derivative towards its input, which is a convolution."""
     if "input" not in _derived_in_channels_last(case):
         return False
-    taps, columns = sides(case, "weight")[-1], _sides(case)[-1]
+    taps, columns = case.sides("weight")[-1], case.sides("input")[-1]
     padding, extra, stride, step = (
         case.parameters[name][1] for name in ("padding", "output_padding", "stride", "dilation")
     )
-    return _jumps_over(case, (columns - 1) * stride - 2 * padding + step * (taps - 1) + extra + 1)
+    return jumps_over(case, (columns - 1) * stride - 2 * padding + step * (taps - 1) + extra + 1)
 
 
 def _taps_beside_the_image(case: Case) -> bool:
@@ -178,7 +178,9 @@ def _taps_beside_the_image(case: Case) -> bool:
     if case.format != "bfloat16" or case.upstream is None or "weight" not in case.upstream.wanted:
         return False
     names = ("padding", "output_padding", "stride", "dilation")
-    axes = zip(_sides(case)[-2:], sides(case, "weight")[-2:], *(case.parameters[name] for name in names), strict=True)
+    axes = zip(
+        case.sides("input")[-2:], case.sides("weight")[-2:], *(case.parameters[name] for name in names), strict=True
+    )
     for side, taps, padding, extra, stride, step in axes:
         pixels = range((side - 1) * stride - 2 * padding + step * (taps - 1) + extra + 1)
         met = ([place * stride - padding + step * tap in pixels for place in range(side)] for tap in range(taps))
@@ -195,16 +197,6 @@ def _derived_in_channels_last(case: Case) -> tuple[str, ...]:
     return upstream.wanted if CHANNELS_LAST in (case.layout("input"), case.layout("weight"), upstream.layout) else ()
 
 
-def _jumps_over(case: Case, width: int) -> bool:
-    """Whether dilation and stride leave no tap on any of these columns."""
-    padding, (_, step), (_, stride) = (case.parameters[name] for name in ("padding", "dilation", "stride"))
-    if min(step, stride) < 2 or isinstance(padding, str) or case.parameters.get("padding_mode", "zeros") != "zeros":
-        return False
-    taps = sides(case, "weight")[-1]
-    begins = range(-padding[1], width + padding[1] - step * (taps - 1), stride)
-    return not any(0 <= begin + step * tap < width for begin in begins for tap in range(taps))
-
-
 def _is_dilated_and_wide(case: Case) -> bool:
     """Whether derivatives of a dilated bfloat16 convolution in channels_last are asked for, and its rows are long.
 
@@ -213,7 +205,7 @@ def _is_dilated_and_wide(case: Case) -> bool:
     if not _derived_in_channels_last(case):
         return False
     padding, dilation, (_, stride) = (case.parameters[name] for name in ("padding", "dilation", "stride"))
-    width, span = _sides(case)[-1], dilation[1] * (sides(case, "weight")[-1] - 1) + 1
+    width, span = case.sides("input")[-1], dilation[1] * (case.sides("weight")[-1] - 1) + 1
     around = {"same": span - 1, "valid": 0}[padding] if isinstance(padding, str) else 2 * padding[1]
     return bool(max(dilation) > 1 and (width + around - span) // stride + 1 >= 15)
 
@@ -224,18 +216,13 @@ def _is_one_column_of_groups(case: Case) -> bool:
     """
     if case.format != "bfloat16" or case.layout("input") != CHANNELS_LAST:
         return False
-    filters, depth, _, width = sides(case, "weight")
+    filters, depth, _, width = case.sides("weight")
     groups, (vertical, horizontal) = case.parameters["groups"], case.parameters["stride"]
     if depth != 1 or filters <= groups:
         return False
     padding = case.parameters["padding"]
-    padded = sides(case, "input")[-1] + (0 if isinstance(padding, str) else 2 * padding[1])
+    padded = case.sides("input")[-1] + (0 if isinstance(padding, str) else 2 * padding[1])
     return groups > 1 and vertical == 1 and horizontal > 1 and width > 1 and padded < width + horizontal
-
-
-def _sides(case: Case) -> tuple[int, ...]:
-    """The shape of the input."""
-    return sides(case, "input")
 
 
 _CONVOLUTION = "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Convolution.cpp"
@@ -285,7 +272,7 @@ EVERYWHERE: tuple[Deviation, ...] = (
         "layer = torch.nn.InstanceNorm1d(2, track_running_stats=True)\n"
         "layer(torch.ones(0, 2, 3))\n"
         "print(layer.running_mean)  # nan nan",
-        lambda case: _sides(case)[0] == 0 and case.parameters["use_input_stats"],
+        lambda case: case.sides("input")[0] == 0 and case.parameters["use_input_stats"],
         "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Normalization.cpp",
     ),
     Deviation(
@@ -356,7 +343,8 @@ EVERYWHERE: tuple[Deviation, ...] = (
         "mean, variance = torch.zeros(2), torch.ones(2)\n"
         "print(torch.nn.functional.batch_norm(torch.ones(0, 2), mean, variance, torch.ones(3)).shape)\n"
         "# torch.Size([0, 2])",
-        lambda case: case.slips("weight is", "bias is", "running_mean is", "running_var is") and 0 in _sides(case),
+        lambda case: case.slips("weight is", "bias is", "running_mean is", "running_var is")
+        and 0 in case.sides("input"),
         "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Normalization.cpp",
         check="refusal",
     ),
@@ -373,7 +361,7 @@ EVERYWHERE: tuple[Deviation, ...] = (
         "which is not called",
         "import torch\n"
         "print(torch.nn.functional.conv2d(torch.ones(0, 1, 3, 3), torch.ones(1, 1, 2, 2), dilation=0).shape)",
-        lambda case: case.slips("dilation is 0") and 0 in _sides(case),
+        lambda case: case.slips("dilation is 0") and 0 in case.sides("input"),
         _CONVOLUTION,
         check="refusal",
     ),
@@ -384,7 +372,7 @@ EVERYWHERE: tuple[Deviation, ...] = (
         "import torch\n"
         "x = torch.ones(0, 1, 3, 3)\n"
         "print(torch.nn.functional.conv_transpose2d(x, torch.ones(1, 1, 2, 2), output_padding=1).shape)",
-        lambda case: case.slips("dilation is 0", "output_padding reaches") and 0 in _sides(case),
+        lambda case: case.slips("dilation is 0", "output_padding reaches") and 0 in case.sides("input"),
         _CONVOLUTION,
         check="refusal",
     ),
@@ -415,7 +403,7 @@ EVERYWHERE: tuple[Deviation, ...] = (
         "layer, x, y, z = torch.nn.MultiheadAttention(2, 1), *torch.ones(3, 1, 1, 2)\n"
         "layer.in_proj_bias = torch.nn.Parameter(torch.ones(5))\n"
         "print(layer(x, y, z)[0])  # numbers",
-        lambda case: case.slips("in_proj_bias is one too short") and sides(case, "query")[-1] == 2,
+        lambda case: case.slips("in_proj_bias is one too short") and case.sides("query")[-1] == 2,
         check="refusal",
     ),
 )
@@ -479,7 +467,9 @@ CPU: tuple[Deviation, ...] = (
         "    print([round(z, 2) for z in derivative.flatten().tolist()])\n"
         "# [0.03, 0.09, -0.41, 0.28, 0.0, 0.0, 0.0, 0.0]\n"
         "# [0.16, -0.47, 0.79, -0.47, 0.02, -1.22, 1.77, -0.58]",
-        lambda case: case.upstream is not None and case.upstream.layout == CHANNELS_LAST and _sides(case)[:1] == (1,),
+        lambda case: case.upstream is not None
+        and case.upstream.layout == CHANNELS_LAST
+        and case.sides("input")[:1] == (1,),
     ),
     Deviation(
         "batch_norm",
@@ -555,7 +545,7 @@ CPU: tuple[Deviation, ...] = (
         "weight = torch.ones(1, 1, 3, 1).bfloat16()\n"
         "print(torch.nn.functional.conv2d(x, weight, padding=(1, 0)).flatten().tolist())  # the first is 1\n"
         "# [nan, nan]",
-        lambda case: case.format == "bfloat16" and _sides(case)[-3] // case.parameters["groups"] % 2 == 1,
+        lambda case: case.format == "bfloat16" and case.sides("input")[-3] // case.parameters["groups"] % 2 == 1,
         check="special",
     ),
     Deviation(
@@ -661,7 +651,7 @@ CPU: tuple[Deviation, ...] = (
         and (
             case.parameters["groups"] > 1
             or case.format == "bfloat16"
-            or (case.format == "float32" and len(_sides(case)) == 4 and _sides(case)[0] > 1)
+            or (case.format == "float32" and len(case.sides("input")) == 4 and case.sides("input")[0] > 1)
         ),
         _CONVOLUTION,
         check="refusal",
@@ -678,7 +668,7 @@ CPU: tuple[Deviation, ...] = (
         "# [1.0, nan, 1.0, nan, 1.0]",
         lambda case: (
             case.parameters["stride"][1] > 1
-            and sides(case, "weight")[-1] > case.parameters["stride"][1]
+            and case.sides("weight")[-1] > case.parameters["stride"][1]
             and not case.is_finite("weight")
         ),
         check="special",
@@ -693,7 +683,7 @@ CPU: tuple[Deviation, ...] = (
         "print(torch.nn.functional.conv_transpose2d(x, weight)[0, 0, 0].tolist())  # [nan, inf, 1.0]",
         lambda case: (
             case.format == "bfloat16"
-            and _sides(case)[-3] // case.parameters["groups"] % 2 == 1
+            and case.sides("input")[-3] // case.parameters["groups"] % 2 == 1
             and not (case.is_finite("input") and case.is_finite("weight"))
         ),
         check="special",
@@ -706,7 +696,7 @@ CPU: tuple[Deviation, ...] = (
         "x = torch.eye(2).reshape(1, 1, 2, 2)\n"
         "attention = torch.nn.functional.scaled_dot_product_attention\n"
         "print(attention(x, x, x, torch.ones(2, 2) > 0, is_causal=True))  # 1 0, 0.5 0.5",
-        lambda case: case.slips("attn_mask and is_causal") and len(sides(case, "query")) == 4,
+        lambda case: case.slips("attn_mask and is_causal") and len(case.sides("query")) == 4,
         _FLASH,
         check="refusal",
     ),
@@ -718,7 +708,7 @@ CPU: tuple[Deviation, ...] = (
             "import torch\n"
             "attention = torch.nn.functional.scaled_dot_product_attention\n"
             "print(attention(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 1, 2), torch.ones(1, 1, 0, 2)))  # numbers",
-            lambda case: (case.slips("value is") and (len(sides(case, "query")) == 4 or 0 in sides(case, "value"))),
+            lambda case: (case.slips("value is") and (len(case.sides("query")) == 4 or 0 in case.sides("value"))),
             _FLASH,
             check="refusal",
         )

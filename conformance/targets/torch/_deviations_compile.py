@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from conformance.target import Deviation
-from conformance.targets.torch._layouts import sides
 
 COMPILED: tuple[Deviation, ...] = tuple(
     Deviation(
@@ -20,7 +19,7 @@ COMPILED: tuple[Deviation, ...] = tuple(
         "        print(type(error).__name__)\n"
         f"# (1, 2, {sizes})\n"
         "# InductorError",
-        lambda case: case.upstream is not None and len(sides(case, "input")) == 3,
+        lambda case: case.upstream is not None and len(case.sides("input")) == 3,
     )
     for layer, sizes in (("conv2d", "4, 4"), ("conv_transpose2d", "6, 8"))
 )

@@ -11,20 +11,20 @@ from conformance.case import Case
 from conformance.layouts import CHANNELS_LAST
 from conformance.target import Deviation
 from conformance.targets.torch._deviations import overlooked_factor, scores_are_blank, scores_with_masks
-from conformance.targets.torch._layouts import is_contiguous, is_flat, laid_out, sides
+from conformance.targets.torch._layouts import is_contiguous, is_flat, laid_out
 from conformance.targets.torch.dense import SPLIT_FROM, may_split
 from conformance.values import leaves
 
 
 def _state_apart(case: Case) -> bool:
     """Whether cuDNN is given an initial state that is not contiguous."""
-    return 0 not in sides(case, "input") and not all(is_contiguous(case, name) for name in ("h_0", "c_0"))
+    return 0 not in case.sides("input") and not all(is_contiguous(case, name) for name in ("h_0", "c_0"))
 
 
 def _weights_apart(case: Case) -> bool:
     """Whether cuDNN is given a weight that is no column of numbers at equal distances."""
     layout = case.layout("weights")
-    return 0 not in sides(case, "input") and not all(is_flat(x.shape, layout) for x in leaves(case.tensors["weights"]))
+    return 0 not in case.sides("input") and not all(is_flat(x.shape, layout) for x in leaves(case.tensors["weights"]))
 
 
 def _bias_alone(case: Case) -> bool:
@@ -42,7 +42,7 @@ def _other_norm(case: Case) -> bool:
 
 def _read_as_rows(case: Case) -> bool:
     """Whether rows are shortened of a table whose copy is transposed in memory."""
-    copied = laid_out(sides(case, "weight"), case.layout("weight")).clone()
+    copied = laid_out(case.sides("weight"), case.layout("weight")).clone()
     return case.parameters["max_norm"] is not None and not copied.is_contiguous()
 
 
@@ -60,12 +60,12 @@ def _shortened_twice(case: Case) -> bool:
 
 def _mask_of_queries(case: Case, multiple: int) -> bool:
     """Whether a mask tells no key from another, and the memory-efficient kernel serves, by multiples of the width."""
-    query, key, mask = (sides(case, name) for name in ("query", "key", "attn_mask"))
+    query, key, mask = (case.sides(name) for name in ("query", "key", "attn_mask"))
     return mask[-1:] == (1,) and key[-2] > 1 and len(query) == 4 and query[-1] % multiple == 0
 
 
 def _in_channels_last(case: Case) -> bool:
-    return len(sides(case, "input")) > 3 and case.layout("input") == CHANNELS_LAST
+    return len(case.sides("input")) > 3 and case.layout("input") == CHANNELS_LAST
 
 
 def _parameters_apart(case: Case) -> bool:
@@ -73,9 +73,9 @@ def _parameters_apart(case: Case) -> bool:
     if case.format != "float32" or not case.parameters["training"] or not _in_channels_last(case):
         return False
     names = ("running_mean", "running_var", "weight", "bias")
-    found = [laid_out(sides(case, name), case.layout(name)) for name in names]
+    found = [laid_out(case.sides(name), case.layout(name)) for name in names]
     apart = any(tensor.is_contiguous() and tensor.storage_offset() % 4 for tensor in found)
-    return sides(case, "input")[1] % 4 == 0 and apart
+    return case.sides("input")[1] % 4 == 0 and apart
 
 
 @np.errstate(all="ignore")
@@ -175,7 +175,7 @@ CUDA: tuple[Deviation, ...] = (
             "    print(torch.nn.functional.linear(*tensors)[0, 0].item())\n"
             "# 1.0\n"
             "# 0.0",
-            lambda case: case.relation is not None and may_split(case) and sides(case, "input")[-1] >= SPLIT_FROM,
+            lambda case: case.relation is not None and may_split(case) and case.sides("input")[-1] >= SPLIT_FROM,
             "https://docs.pytorch.org/docs/stable/notes/numerical_accuracy.html",
             check="relation",
         )
@@ -188,7 +188,7 @@ CUDA: tuple[Deviation, ...] = (
         "x, weight = torch.ones(1, 2, 3, 3, device='cuda'), torch.ones(2, 1, 2, 2, device='cuda')\n"
         "print(tuple(torch.nn.functional.conv2d(x, weight, dilation=(1, 0), groups=2).shape))\n"
         "# (1, 2, 2, 3)",
-        lambda case: case.slips("dilation is 0") and 1 < case.parameters["groups"] == sides(case, "input")[-3],
+        lambda case: case.slips("dilation is 0") and 1 < case.parameters["groups"] == case.sides("input")[-3],
         "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cuda/DepthwiseConv2d.cu",
         check="refusal",
     ),
@@ -359,7 +359,7 @@ CUDA: tuple[Deviation, ...] = (
         lambda case: (
             case.upstream is not None
             and len(case.parameters["normalized_shape"]) > 1
-            and math.prod(sides(case, "input")[: -len(case.parameters["normalized_shape"])]) > 65536
+            and math.prod(case.sides("input")[: -len(case.parameters["normalized_shape"])]) > 65536
         ),
         f"{_NATIVE}/cuda/layer_norm_kernel.cu",
     ),

@@ -42,11 +42,6 @@ LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def sides(case: Case, name: str) -> tuple[int, ...]:
-    """The shape of one of the tensors, () for one that is absent."""
-    return tuple(getattr(case.tensors.get(name), "shape", ()))
-
-
 def shape_of(case: Case, name: str) -> tuple[int, ...] | None:
     """The shape of one of the tensors, None for one that is absent, in cases that hold arrays too."""
     found: Any = (case.tensors or case.arrays()).get(name)
@@ -55,7 +50,7 @@ def shape_of(case: Case, name: str) -> tuple[int, ...] | None:
 
 def is_contiguous(case: Case, name: str) -> bool:
     """Whether a tensor's elements lie in memory one behind the other, in their order."""
-    return laid_out(sides(case, name), case.layout(name)).is_contiguous()
+    return laid_out(case.sides(name), case.layout(name)).is_contiguous()
 
 
 def laid_out(shape: tuple[int, ...], layout: str) -> Tensor:

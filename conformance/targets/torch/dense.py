@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from conformance.case import Case
-from conformance.targets.torch._layouts import is_contiguous, shape_of, sides
+from conformance.targets.torch._layouts import is_contiguous, shape_of
 from conformance.targets.torch._modules import called
 
 
@@ -74,7 +74,7 @@ def _stepwise(*names: str) -> Callable[[Case], dict[str, Any]]:
 
 
 def _is_apart(case: Case, *names: str) -> bool:
-    return len(sides(case, "input")) != 2 and not all(is_contiguous(case, name) for name in names)
+    return len(case.sides("input")) != 2 and not all(is_contiguous(case, name) for name in names)
 
 
 def _layer_by_layer(case: Case) -> dict[str, Any]:

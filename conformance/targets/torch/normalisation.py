@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from conformance.case import Case
 from conformance.layouts import CHANNELS_LAST
 from conformance.target import Unsupported
-from conformance.targets.torch._layouts import is_contiguous, laid_out, shape_of, sides
+from conformance.targets.torch._layouts import is_contiguous, laid_out, shape_of
 from conformance.targets.torch._modules import called
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)  # by the number of sides after (N, C)
@@ -171,11 +171,11 @@ def _stepwise(case: Case) -> dict[str, Any]:
         return {}
     writing = "stepwise_in_storage" if case.format == "bfloat16" else "stepwise"
     if case.upstream is not None:
-        cotangent = laid_out(sides(case, "input"), case.upstream.layout)
+        cotangent = laid_out(case.sides("input"), case.upstream.layout)
         return {} if is_contiguous(case, "input") and cotangent.is_contiguous() else {"backward": writing}
     if case.layer == "instance_norm":  # makes the input contiguous
         return {}
-    input = laid_out(sides(case, "input"), case.layout("input"))
+    input = laid_out(case.sides("input"), case.layout("input"))
     images = input.dim() in _LAST and input.is_contiguous(memory_format=_LAST[input.dim()])
     whole = (images or input.is_contiguous()) and is_contiguous(case, "weight") and is_contiguous(case, "bias")
     return {} if whole else {"algorithm": writing}
