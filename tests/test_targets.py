@@ -663,11 +663,11 @@ def test_scores_are_blank_where_what_they_are_made_of_overflows_when_it_is_store
 
 def test_a_gate_of_which_onednn_makes_zero_conforms() -> None:
     gates = ("-10", "-60", "-1", "-87")  # a cell of -3.5e-5 behind an output gate of 1.6e-38
-    zeros = {
-        name: Literal(shape, (0.0,) * math.prod(shape)) for name, shape in {"x": (1, 1, 1), "h": (1, 1, 5)}.items()
-    }
-    weights = tuple(Literal(shape, (0.0,) * math.prod(shape)) for shape in ((20, 1), (20, 5)))
-    biases = Literal((20,), tuple(gate for gate in gates for _ in range(5))), Literal((20,), (0.0,) * 20)
+
+    def zeros(*shape: int) -> Literal:
+        return Literal(shape, (0.0,) * math.prod(shape))
+
+    weights = zeros(20, 1), zeros(20, 5), Literal((20,), tuple(gate for gate in gates for _ in range(5))), zeros(20)
     case = Case(
         "lstm",
         "float32",

@@ -138,8 +138,8 @@ ALGORITHMS: dict[str, dict[Any, str]] = {
 
 # oneDNN computes an LSTM in bfloat16 with VCVTNEPS2BF16, to which subnormals are zeros (Intel 64 and IA-32
 # Architectures Software Developer's Manual, volume 2). Its products of larger matrices do the same: dense.py. In
-# float32 its exponential is made of 2^(n-1), n the integer nearest to x / ln 2, and is zero where that is subnormal: the
-# gates of an LSTM are zero from -125.5 ln 2 = -86.99 on, where they would be normal numbers until -87.34.
+# float32 its exponential is made of 2^(n-1), n the integer nearest to x / ln 2, and is zero where that is subnormal:
+# the gates of an LSTM are zero from -125.5 ln 2 = -86.99 on, where they would be normal numbers until -87.34.
 #
 # In float32 cuDNN's tanh is the instruction tanh.approx.f32, bit for bit: at most 1.113e-5 off, relative to the result
 # (N. Juffa, over all inputs: forums.developer.nvidia.com/t/173291). Its sigmoid is made of __expf: 2 + |1.173 x| ulp
