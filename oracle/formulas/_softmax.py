@@ -76,19 +76,32 @@ def with_kept_derivative(weights: Row, scores: Row) -> Row:
     return {j: with_derivative_of(y, of(j)) for j, y in kept.items()}
 
 
-def productwise_row(scores: Row) -> Row:
-    """The softmax y of the scores, with the derivatives p_i − y_i Σ_j p_j of products p = ȳ y that have been stored."""
+def _by_products(step: Callable[[Scalar], Scalar], scores: Row) -> Row:
+    """The softmax y of the scores, with the derivatives p_i − y_i Σ_j p_j of products p = ȳ y that have been stored.
+
+    ``step`` is what happens to the sum and to its products with y.
+    """
     kept = softmax_row(scores)
 
     @cache
     def growth() -> Scalar:
         """Zero, with the derivative of the logarithm of the sum."""
-        return dot([detached(y) for y in kept.values()], [differential(s) for s in scores.values()])
+        return step(dot([detached(y) for y in kept.values()], [step(differential(s)) for s in scores.values()]))
 
     def derived(j: int) -> Callable[[], Scalar]:
         return lambda: detached(kept[j]) * (1.0 + stored(differential(scores[j]) - growth()))
 
     return {j: with_derivative_of(y, derived(j)) for j, y in kept.items()}
+
+
+def productwise_row(scores: Row) -> Row:
+    """The softmax, with derivatives made of stored products."""
+    return _by_products(lambda x: x, scores)
+
+
+def stepwise_row(scores: Row) -> Row:
+    """The softmax, with derivatives made of stored products, a stored sum of them, and its stored products."""
+    return _by_products(stored, scores)
 
 
 def rowwise(of_row: Callable[[Row], Row], input: Tensor, dim: int) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from oracle.formulas._attention import require_fitting, score, softmax_rows, weighted
-from oracle.formulas._softmax import Row, productwise_row, softmax_row
+from oracle.formulas._softmax import Row, productwise_row, softmax_row, stepwise_row
 from oracle.tensor import Tensor
 
 
@@ -28,5 +28,6 @@ def written(weigh: Callable[[Row], Row], query: Tensor, key: Tensor, value: Tens
     return weighted(rows, value)
 
 
-# The same numbers, with derivatives in another order of operations.
+# The same numbers, with derivatives in other orders of operations.
 productwise = partial(written, productwise_row)
+stepwise = partial(written, stepwise_row)

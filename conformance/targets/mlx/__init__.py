@@ -27,6 +27,7 @@ LAYERS: dict[str, Callable[..., Any]] = {
 }
 
 ALGORITHMS = {**layers.ALGORITHMS, **spatial.ALGORITHMS, **normalisation.ALGORITHMS}
+BACKWARD = layers.BACKWARD
 
 # Contributions to the derivative of a table are added to stored numbers: indexing.cpp.
 _SCATTERED = {"embedding": frozenset({"weight"})}
@@ -144,6 +145,7 @@ class Mlx(Target):
             super().declared(layer, format),
             units=_UNITS,
             algorithm=ALGORITHMS.get(layer),
+            backward=BACKWARD.get(layer),
             scattered=_SCATTERED.get(layer, frozenset()),
         )
         if layer in _OF_EXP:

@@ -359,6 +359,17 @@ KNOWN: tuple[Deviation, ...] = (
         )
         for layer in ("batch_norm", "group_norm", "instance_norm")
     ),
+    Deviation(
+        "instance_norm",
+        "statistics of a single position are not refused: layers/normalization.py",
+        "import mlx.core as mx\n"
+        "import mlx.nn as nn\n"
+        "print(nn.InstanceNorm(1)(mx.ones((1, 1, 1))).tolist())\n"
+        "# [[[0.0]]]",
+        lambda case: case.slips("input statistics of one position"),
+        f"{_NN}/normalization.py",
+        check="refusal",
+    ),
     *(
         Deviation(
             layer,

@@ -270,4 +270,7 @@ LAYERS: dict[str, Callable[..., Any]] = {
 }
 
 # Derivatives are made of operations too; attention stores the scores, and the derivatives by heads that share one.
+# The derivative of softmax is operations on stored numbers: mlx/primitives.cpp (Softmax::vjp).
+BACKWARD = {"dot_product_attention": "stepwise"}
+
 ALGORITHMS = {"sigmoid": "stepwise", "tanh": "by_cosh", "scaled_dot_product_attention": "repeated"}

@@ -29,7 +29,7 @@ LAYERS: dict[str, Callable[..., Any]] = {
 ALGORITHMS = {**layers.ALGORITHMS, **spatial.ALGORITHMS, **normalisation.ALGORITHMS}
 
 # What TensorFlow says of derivatives that it does not have on a CPU.
-_MISSING = ("No gradient defined", "not supported on CPU", "do not yet support")
+_MISSING = ("No gradient defined", "gradient registry has no entry", "not supported on CPU", "do not yet support")
 
 # In half precision these layers compute in float32 and round what they store; any other is operations on stored
 # numbers.
@@ -44,7 +44,13 @@ _ROUNDED_ONCE = frozenset(
 _FLUSHES = "the threads of kernels run with subnormals flushed to zero: core/platform/denormal.cc"
 
 # The derivatives of copied pixels and rows are added one by one: core/kernels/image/resize_nearest_neighbor_op.cc.
-_SCATTERED = {"upsample_nearest": "input", "upsample_nearest_exact": "input", "embedding": "weight"}
+_SCATTERED = {"upsample_nearest": ("input",), "upsample_nearest_exact": ("input",), "embedding": ("weight",)}
+
+# So are those of a bias in bfloat16: core/kernels/bias_op.cc.
+_SCATTERED_BIASES = {
+    **dict.fromkeys(("linear", "custom_linear", "conv2d", "conv_transpose2d"), ("bias",)),
+    "residual": ("bias_1", "bias_2"),
+}
 
 
 class TensorFlow(Target):
@@ -97,12 +103,13 @@ class TensorFlow(Target):
         return lambda *tensors, **parameters: function(*tensors, seed=self._seed, **parameters)
 
     def declared(self, layer: str, format: str) -> Declared:
+        scattered = {**_SCATTERED, **(_SCATTERED_BIASES if format == "bfloat16" else {})}
         found = replace(
             super().declared(layer, format),
             flush=True,
             algorithm=ALGORITHMS.get(layer),
             backward="stepwise" if layer == "sigmoid" and format in ("bfloat16", "float16") else None,
-            scattered=frozenset({_SCATTERED[layer]} if layer in _SCATTERED else ()),
+            scattered=frozenset(scattered.get(layer, ())),
             reason=_FLUSHES,
         )
         once = layer in _ROUNDED_ONCE and (layer, format) != ("avg_pool2d", "float16")  # which Eigen adds as stored

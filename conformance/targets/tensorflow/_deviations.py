@@ -6,7 +6,8 @@ from conformance.case import Case
 from conformance.target import Deviation
 from conformance.targets._onednn import jumps_over
 
-_KERNELS = "https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/kernels"
+_CORE = "https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core"
+_KERNELS = f"{_CORE}/kernels"
 _PYTHON = "https://github.com/tensorflow/tensorflow/blob/master/tensorflow/python/ops"
 
 # What oneDNN computes here.
@@ -68,6 +69,14 @@ KNOWN: tuple[Deviation, ...] = (
         f"{_PYTHON}/nn_impl.py",
         check="refusal",
     ),
+    Deviation(
+        "instance_norm",
+        "statistics of a single position are not refused: nn_impl.py (moments)",
+        "import tensorflow as tf\nprint(tf.nn.moments(tf.ones((1, 1, 1)), [2])[1].numpy())\n# [[0.]]",
+        lambda case: case.slips("input statistics of one position"),
+        f"{_PYTHON}/nn_impl.py",
+        check="refusal",
+    ),
     *(
         Deviation(
             layer,
@@ -114,6 +123,19 @@ KNOWN: tuple[Deviation, ...] = (
         lambda case: case.format not in _OF_ONEDNN and case.slips("the kernel is larger"),
         f"{_KERNELS}/conv_ops.cc",
         check="refusal",
+    ),
+    *(
+        Deviation(
+            layer,
+            "a window that is larger than the image by less than a stride gives an empty result: "
+            "framework/kernel_shape_util.cc",
+            f"import tensorflow as tf\nprint(tf.nn.{function}(tf.ones((1, 1, 1, 1)), (1, 2), 1, 'VALID'){item}.shape)\n"
+            "# (1, 1, 0, 1)",
+            lambda case: case.slips("the window is larger"),
+            f"{_CORE}/framework/kernel_shape_util.cc",
+            check="refusal",
+        )
+        for layer, function, item in (("max_pool2d", "max_pool_with_argmax", "[0]"), ("avg_pool2d", "avg_pool2d", ""))
     ),
     *(
         Deviation(

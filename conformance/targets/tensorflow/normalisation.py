@@ -24,6 +24,8 @@ def batch_norm(
     num_batches_tracked: int = 0,
 ) -> tuple[Array, ...]:
     """tf.nn.batch_normalization; in training that of tf.nn.moments, which keeps no running statistics."""
+    if input.ndim < 2:
+        raise ValueError(f"input of shape {input.shape} has no axis of channels")
     kept = [x for x in (running_mean, running_var) if x is not None]
     if training and kept:
         raise Unsupported("tf.nn.moments keeps no running statistics")

@@ -98,6 +98,8 @@ def avg_pool2d(
         raise Unsupported("tf.nn.avg_pool2d has neither ceil_mode nor divisor_override")
     if any(padding) and not count_include_pad:
         raise Unsupported("tf.nn.avg_pool2d leaves out the pixels of its own padding alone, which is 'SAME'")
+    if any(2 * p > k for p, k in zip(padding, kernel_size, strict=True)):
+        raise ValueError(f"padding {padding} is more than half of the kernel {kernel_size}")
     images = tf.pad(_channels_last(input), _pads(padding))
     return _as_given(tf.nn.avg_pool2d(images, kernel_size, stride or kernel_size, "VALID"), input)
 
@@ -206,4 +208,4 @@ def adds_in_storage(case: Case) -> bool:
     return derived and (case.format == "float16" or (case.format == "bfloat16" and told))
 
 
-ALGORITHMS = {"conv2d": "stepwise", "conv_transpose2d": "stepwise"}
+ALGORITHMS = {"conv2d": "stepwise", "conv_transpose2d": "stepwise", "upsample_bilinear": "lerped"}
