@@ -74,8 +74,8 @@ def _definition(bundle: Bundle, target: Target, case: Case) -> Iterator[str]:
 
 def _layouts(bundle: Bundle, target: Target, case: Case) -> Iterator[str]:
     """Makes the functions that lay out tensors known by the names of their layouts. Raises ``Unbundled``."""
-    names = {*case.layouts.values()} | ({case.upstream.layout} - {PLAIN} if case.upstream else set())
-    for name in sorted(names):
+    names = {*case.layouts.values(), *([case.upstream.layout] if case.upstream else [])}
+    for name in sorted(names - {PLAIN}):
         function: Any = target.arrangements[name]
         bundle.add(sys.modules[function.__module__], function.__name__)
         yield f"{name} = {function.__name__}"

@@ -28,7 +28,7 @@ NORM = Case(
     "float32",
     {"input": Values((2, 3), "gaussian"), "weight": Values((3,), "gaussian", 1), "bias": None},
     {"normalized_shape": (3,), "eps": 1e-5},
-    {"input": "stepped"},
+    {"input": "stepped", "weight": "contiguous"},
 )
 
 
