@@ -41,6 +41,12 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(
         "--certificate", type=Path, metavar="DIR", help="write a certificate, its summary and a badge into this folder"
     )
+    group.addoption(
+        "--corpus",
+        metavar="PLACE",
+        help="put the cases that earlier runs have kept here first, and keep those that failed or had the largest "
+        "errors: a folder, or redis://HOST[:PORT]/DB",
+    )
     group.addoption("--shard", metavar="I/N", help="only the I-th of N shares of the work, of about the same cost")
     group.addoption(
         "--costs",

@@ -21,8 +21,11 @@ from conformance import spec as specs
 from conformance.causes import Cause, causes, item_name
 from conformance.certificate import Unusable, certificate, costs, opened
 from conformance.checking import lenient
+from conformance.corpus import Corpus, record, summed
 from conformance.environment import NAME
 from conformance.files import write, write_all
+from conformance.kept import Kept
+from conformance.places import Unreachable, place
 from conformance.publishing import published
 from conformance.report import (
     cause_lines,
@@ -44,6 +47,7 @@ from conformance.verdict import Status
 
 _SPECS = Path(__file__).parent / "specs"
 _TARGET = pytest.StashKey[Target]()
+_CORPUS = pytest.StashKey[Corpus | None]()
 _SHARE = pytest.StashKey[list[Question]]()
 _BEGUN = pytest.StashKey[float]()
 
@@ -54,8 +58,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     options.require_sound(config)
+    config.stash[_CORPUS] = _corpus(config)
     _share_cores(config)
     config.pluginmanager.register(_Run(config), "conformance-run")
+
+
+def _corpus(config: pytest.Config) -> Corpus | None:
+    given = config.getoption("corpus")
+    try:
+        return None if given is None else Corpus(place(given))
+    except Unreachable as unreachable:
+        raise pytest.UsageError(f"--corpus: {unreachable}") from unreachable
 
 
 def _share_cores(config: pytest.Config) -> None:
@@ -180,25 +193,52 @@ class LayerItem(pytest.Item):
 
     def runtest(self) -> None:
         tally = Tally()
+        recalled, unread = self._recalled()
         try:
-            self._run(options.examples(self.config), tally, self.config.getoption("profile") == KERNEL)
+            self._run(options.examples(self.config), tally, self.config.getoption("profile") == KERNEL, recalled)
         finally:  # an interrupted item has its tally too
             if tally.failure and tally.failure.case:
                 tally.failure.script = self._script(tally.failure)
-            self.user_properties.append(("conformance", item_data(*self.asked, tally)))
+            data = item_data(*self.asked, tally)
+            if recalled or unread:
+                data["corpus"] = record(recalled, unread, tally.recalled)
+            self.user_properties.append(("conformance", data))
+            self._keep(tally)
         if tally.failure:
             raise tally.failure
         if tally.cases and tally.counts[Status.UNSUPPORTED] == tally.cases:
             pytest.skip("; ".join(tally.reasons))
 
-    def _run(self, examples: int, tally: Tally, kernel: bool) -> None:
+    def _recalled(self) -> tuple[list[Kept], list[str]]:
+        """The cases of the corpus, if there is one, and what cannot be read of it."""
+        corpus = self.config.stash[_CORPUS]
+        if corpus is not None:
+            with self._noting():
+                return corpus.of(self.asked)
+        return [], []
+
+    def _keep(self, tally: Tally) -> None:
+        corpus = self.config.stash[_CORPUS]
+        if corpus is not None:
+            with self._noting():
+                corpus.keep(self.asked, tally)
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """A corpus that is lost takes nothing away from the rest of the run, which says so at its end."""
+        try:
+            yield
+        except Unreachable as unreachable:
+            self.user_properties.append(("unwritten", f"--corpus: {unreachable}"))
+
+    def _run(self, examples: int, tally: Tally, kernel: bool, recalled: Sequence[Kept]) -> None:
         target, isolate = _target(self.config), self.config.getoption("isolate")
         if not target.trusted if isolate is None else isolate:
             worker = isolation.worker(options.target(self.config), self.config.getoption("call_timeout"))
-            worker.run(*self.asked, examples, tally, kernel)
+            worker.run(*self.asked, examples, tally, kernel, recalled)
         else:
             with lenient():
-                run(target, *self.asked, examples, tally, kernel)
+                run(target, *self.asked, examples, tally, kernel, recalled)
 
     def _script(self, failure: Nonconforming) -> str:
         """A program that shows the failure, in the target's own interface where that can be."""
@@ -256,6 +296,8 @@ class _Run:
 
     def _take(self, properties: Iterable[tuple[str, object]]) -> None:
         self.found.extend(cast("dict[str, Any]", data) for name, data in properties if name == "conformance")
+        told = [str(message) for name, message in properties if name == "unwritten"]
+        self.unwritten.extend(message for message in told if message not in self.unwritten)
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         if hasattr(self.config, "workerinput"):
@@ -276,6 +318,8 @@ class _Run:
         if path is None and folder is None:
             return
         data = report_data(_target(self.config), _scope(self.config), _share(self.config), self.found, self.complete)
+        if self.config.stash[_CORPUS] is not None:
+            data["corpus"] = summed(self.found)
         if path is not None:
             with self._noting("--report", path):
                 write(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
@@ -311,6 +355,8 @@ class _Run:
         lines = [*summary_lines(self.found), "", *(["causes:", *why, ""] if why else [])]
         for line in [*lines, *time_lines(self.found), *note_lines(self.found, target.known)]:
             terminalreporter.write_line(line)
+        if self.config.stash[_CORPUS] is not None:
+            terminalreporter.write_line("{cases} cases of the corpus were put first".format(**summed(self.found)))
         for line in lacking_lines(target.name, _scope(self.config).lacking(target)):
             terminalreporter.write_line(line)
         if not self._judged():
