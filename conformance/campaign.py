@@ -260,9 +260,9 @@ def _failed(item: Mapping[str, Any]) -> dict[str, Any]:
 def _read(path: Path) -> dict[str, Any]:
     """Raises ``Unusable`` for what is no whole file of a campaign."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError(f"it holds a {type(found).__name__}")
     except (OSError, ValueError) as error:
-        raise Unusable(
-            f"{path} cannot be read, as a file that was cut off: {error}; the rest can without it"
-        ) from error
+        raise Unusable(f"{path} cannot be read: {error}; where it was cut off, remove it and go on") from error
     return found

@@ -20,7 +20,7 @@ from conformance import __version__, errata, isolation, publishing, regression, 
 from conformance import spec as specs
 from conformance import targets as registry
 from conformance.campaign import Campaign, Limit
-from conformance.certificate import NOTHING, Document, Unusable, opened, recorded
+from conformance.certificate import CONFORMS, NOTHING, Document, Unusable, opened, recorded
 from conformance.explain import explained, signature, specified
 from conformance.files import write_all
 from conformance.merging import merged
@@ -343,10 +343,12 @@ def replay(file: Path, only_failed: bool, target: str | None, call_timeout: floa
 def merge(files: Sequence[Path], into: Path, sign: Path | None) -> None:
     """Join the certificates of all shards of a run into one.
 
-    Refused are shards of other versions, targets, machines or seeds, and runs of which one is missing.
+    Refused are shards of other versions, targets, machines or seeds, and runs of which one is missing. Exit code 1
+    where something does not conform, or nothing is certified.
     """
     with _refusing():
-        _published(merged({str(path): _opened(path) for path in files}), into, sign)
+        document = _published(merged({str(path): _opened(path) for path in files}), into, sign)
+    sys.exit(0 if document["body"]["verdict"] == CONFORMS else _NOT)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
