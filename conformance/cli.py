@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,8 @@ import pytest
 from conformance import __version__, errata, isolation, publishing, regression, signing, verification
 from conformance import spec as specs
 from conformance import targets as registry
-from conformance.certificate import NOTHING, Document, Unusable, opened, recorded
+from conformance.campaign import Campaign, Limit
+from conformance.certificate import CONFORMS, NOTHING, Document, Unusable, opened, recorded
 from conformance.explain import explained, signature, specified
 from conformance.files import write_all
 from conformance.merging import merged
@@ -90,6 +92,7 @@ def cli() -> None:
     Test a library:         conformance check torch-cpu
     Certify and compare:    conformance certify torch-cpu --into new
                             conformance diff old new
+    Look for rare failures: conformance campaign torch-cpu --hours=8
     Begin with your own:    conformance new-target mylib
 
     Exit codes are pytest's: 0 all conforms, 1 something does not, 2 interrupted or a command line that cannot be
@@ -182,11 +185,38 @@ def certify(target: str, options: Sequence[str], into: Path, sign: Path | None) 
     sys.exit(code)
 
 
+@cli.command(context_settings=_PYTEST)
+@click.argument("target", shell_complete=_targets)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+@click.option("--hours", type=click.FloatRange(min=0.0, min_open=True), help="How long.")
+@click.option("--rounds", type=click.IntRange(min=0), help="Or for how many rounds; whichever is over first.")
+@click.option("--into", default="campaign", show_default=True, type=click.Path(path_type=Path), metavar="DIR")
+def campaign(target: str, options: Sequence[str], hours: float | None, rounds: int | None, into: Path) -> None:
+    """Run the suite again and again, each time with another seed, and keep what was found in a folder.
+
+    OPTIONS are pytest's, such as --layer=conv2d, -n 4 or --corpus=redis://HOST/0. With the same folder it goes on where
+    it was, also after it was killed; --rounds=0 shows what was found.
+    """
+    if hours is None and rounds is None:
+        raise click.UsageError("say for how long: --hours=8, or --rounds=100")
+    for ended in (signal.SIGINT, signal.SIGTERM):  # from a keyboard, or from a scheduler; also where a shell ignores it
+        signal.signal(ended, signal.default_int_handler)
+    with _refusing():
+        found = Campaign(into, target)
+        code = found.run(_command(target), options, Limit.of(hours, rounds), click.echo)
+        for line in found.summary():
+            click.echo(line)
+    sys.exit(code)
+
+
+def _command(target: str, *options: str) -> list[str]:
+    """pytest, asked for the specs of this suite."""
+    return [sys.executable, "-m", "pytest", "-p", "conformance.plugin", str(_HERE), f"--target={target}", *options]
+
+
 def _run(target: str, *options: str) -> int:
-    """The exit code of pytest, asked for the specs of this suite, in a process that has not imported them yet."""
-    plugin = ["-p", "conformance.plugin"]
-    command = [sys.executable, "-m", "pytest", *plugin, str(_HERE), f"--target={target}", *options]
-    process = subprocess.Popen(command)
+    """The exit code of pytest, in a process that has not imported the specs yet."""
+    process = subprocess.Popen(_command(target, *options))
     while True:
         try:
             code = process.wait()
@@ -313,10 +343,12 @@ def replay(file: Path, only_failed: bool, target: str | None, call_timeout: floa
 def merge(files: Sequence[Path], into: Path, sign: Path | None) -> None:
     """Join the certificates of all shards of a run into one.
 
-    Refused are shards of other versions, targets, machines or seeds, and runs of which one is missing.
+    Refused are shards of other versions, targets, machines or seeds, and runs of which one is missing. Exit code 1
+    where something does not conform, or nothing is certified.
     """
     with _refusing():
-        _published(merged({str(path): _opened(path) for path in files}), into, sign)
+        document = _published(merged({str(path): _opened(path) for path in files}), into, sign)
+    sys.exit(0 if document["body"]["verdict"] == CONFORMS else _NOT)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

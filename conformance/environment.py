@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,18 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 def suite() -> dict[str, str]:
     """The suite's name and version, and the hash of its sources and fixtures."""
+    return {"name": NAME, "version": conformance.__version__, "sources": sources()}
+
+
+@cache
+def sources() -> str:
+    """The hash of the suite's sources and fixtures."""
     content = hashlib.sha256()
     for name, path in sorted(_sources()):
         data = path.read_bytes()
         content.update(f"{name}\0{len(data)}\0".encode())
         content.update(data)
-    return {"name": NAME, "version": conformance.__version__, "sources": f"sha256:{content.hexdigest()}"}
+    return f"sha256:{content.hexdigest()}"
 
 
 def _sources() -> Iterator[tuple[str, Path]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 
 from conformance.case import Case
 from conformance.drawing import listed
@@ -16,10 +17,10 @@ from oracle import initialisation
 from oracle.formulas import formula
 from oracle.formulas import names as with_formula
 
-# Calls of a layer that show all that it may be called with.
+# How many calls show all that a layer may be called with.
 _CALLS = 50
 
-# The most outputs of an example, and the format in which it is computed.
+# The most outputs of an example, and the format of examples and calls.
 _SHOWN = 12
 _FORMAT = "float32"
 
@@ -28,10 +29,8 @@ _COLUMNS = 80
 
 def signature(layer: str) -> str:
     """The function of a layer as a target offers it: the tensors and parameters of its calls."""
-    source = spec(layer).arguments.map(lambda call: Case(layer, "float32", call.tensors, call.parameters))
-    calls = listed(source, _CALLS, f"calls of {layer}")
-    tensors = {name for call in calls for name in call.tensors}
-    parameters = {name for call in calls for name in call.parameters}
+    tensors = {name for call in calls(layer) for name in call.tensors}
+    parameters = {name for call in calls(layer) for name in call.parameters}
     written = inspect.signature(specified(layer)).parameters
     defaults = {name: each.default for name, each in written.items() if each.default is not each.empty}
     order = [*written, *sorted(tensors | parameters)]
@@ -41,6 +40,13 @@ def signature(layer: str) -> str:
 
     keywords = ["*", *named(parameters)] if parameters else []
     return f"{layer}({', '.join([*named(tensors), *keywords])})"
+
+
+@cache
+def calls(layer: str) -> list[Case]:
+    """Calls of a layer that show all that it may be called with."""
+    source = spec(layer).arguments.map(lambda call: Case(layer, _FORMAT, call.tensors, call.parameters))
+    return listed(source, _CALLS, f"calls of {layer}")
 
 
 def specified(layer: str) -> Callable[..., object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from uuid import uuid4
 
 
 def write(path: Path, text: str) -> None:
@@ -12,7 +13,7 @@ def write(path: Path, text: str) -> None:
 
     Raises ``OSError`` where that cannot be done; then nothing has changed.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.{uuid4().hex}")  # of no other process, on this machine or another
     try:
         with beside.open("w", encoding="utf-8") as file:
             file.write(text)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -18,6 +18,7 @@ from hypothesis import core
 
 from conformance.asking import ask, spent
 from conformance.case import Case
+from conformance.kept import Kept
 from conformance.program import Program
 from conformance.report import restore
 from conformance.run import Nonconforming, Tally, crashed
@@ -64,12 +65,23 @@ class Worker:
         status, ratio = Status(answer["status"]), float(answer["ratio"])
         return Verdict(status, ratio, answer["reason"], error=error, fault=answer["fault"])
 
-    def run(self, layer: str, format: str, kind: str, examples: int, tally: Tally, kernel: bool = False) -> None:
+    def run(
+        self,
+        layer: str,
+        format: str,
+        kind: str,
+        examples: int,
+        tally: Tally,
+        kernel: bool = False,
+        recalled: Sequence[Kept] = (),
+    ) -> None:
         """As ``conformance.run.run``. Where the process dies the tally ends with the case at hand, CRASHED."""
-        question = {"item": [layer, format, kind], "examples": examples, "kernel": kernel}
+        question: dict[str, Any] = {"item": [layer, format, kind], "examples": examples, "kernel": kernel}
+        question["recalled"] = [kept.to_json() for kept in recalled]
         case = None
         try:
             for answer in self._answers({**question, "seed": core.global_force_seed}):
+                tally.recalled = answer.get("recalled", tally.recalled)
                 if "item" in answer:
                     restore(tally, answer["item"])
                 elif "asking" in answer:

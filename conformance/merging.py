@@ -7,9 +7,10 @@ from typing import Any
 
 from conformance.causes import causes, in_order, item_name
 from conformance.certificate import Document, Unusable, certificate, with_times
+from conformance.corpus import summed
 
 # What differs from shard to shard; all else must be the same.
-_OWN = frozenset({"items", "not_asked", "shard", "interrupted", "causes", "known"})
+_OWN = frozenset({"items", "not_asked", "shard", "interrupted", "causes", "known", "corpus"})
 
 
 def merged(documents: Mapping[str, Document]) -> Document:
@@ -32,6 +33,7 @@ def merged(documents: Mapping[str, Document]) -> Document:
         "not_asked": missing,
         "causes": [cause.to_json() for cause in causes(items, parts[0]["offered_formats"])],
         "known": _known(parts),
+        **({"corpus": summed(items)} if "corpus" in parts[0] else {}),
     }
     return certificate(report, _volatile([document["volatile"] for document in documents.values()]))
 
@@ -44,6 +46,8 @@ def _require_one_run(reports: Mapping[str, Mapping[str, Any]]) -> None:
                 raise Unusable(
                     f"{name} is not of the run of {first}: {field} {_difference(report[field], expected[field])}"
                 )
+        if ("corpus" in report) != ("corpus" in expected):
+            raise Unusable(f"{name} is not of the run of {first}: one was made with --corpus, the other without")
 
 
 def _difference(found: Any, expected: Any) -> str:

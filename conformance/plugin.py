@@ -16,13 +16,16 @@ import pytest
 from _pytest._code.code import ExceptionInfo, TerminalRepr
 from hypothesis import core
 
-from conformance import isolation
+from conformance import isolation, options
 from conformance import spec as specs
 from conformance.causes import Cause, causes, item_name
 from conformance.certificate import Unusable, certificate, costs, opened
 from conformance.checking import lenient
+from conformance.corpus import Corpus, record, summed
 from conformance.environment import NAME
 from conformance.files import write, write_all
+from conformance.kept import Kept
+from conformance.places import Unreachable, place
 from conformance.publishing import published
 from conformance.report import (
     cause_lines,
@@ -36,7 +39,7 @@ from conformance.report import (
     time_lines,
 )
 from conformance.reproducer import reproducer
-from conformance.run import KERNEL, PROFILES, Nonconforming, Tally, run
+from conformance.run import KERNEL, Nonconforming, Tally, run
 from conformance.scope import Costs, Question, Scope, measured, shared
 from conformance.target import Target, Unavailable, one_line, said
 from conformance.targets import UnknownTarget, load
@@ -44,67 +47,28 @@ from conformance.verdict import Status
 
 _SPECS = Path(__file__).parent / "specs"
 _TARGET = pytest.StashKey[Target]()
-_SHARD = pytest.StashKey[tuple[int, int] | None]()
+_CORPUS = pytest.StashKey[Corpus | None]()
 _SHARE = pytest.StashKey[list[Question]]()
 _BEGUN = pytest.StashKey[float]()
-_DEFAULT_TARGET = "torch-cpu"
-
-# Options that say something of a target, in a run that may ask for no spec.
-_OF_TARGETS = ("target", "report", "certificate")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("conformance", "conformance of neural-network layers")
-    group.addoption("--target", help=f"what to test: a name, a module or a file (default: {_DEFAULT_TARGET})")
-    group.addoption("--layer", action="append", metavar="NAME[,NAME]", help="only these layers")
-    group.addoption("--format", action="append", metavar="NAME[,NAME]", help="only these formats")
-    group.addoption(
-        "--profile", choices=tuple(PROFILES), default="default", help="how many examples (default: default)"
-    )
-    group.addoption("--max-examples", type=int, metavar="N", help="examples per layer, format and check")
-    isolated = "make the target's calls in another process, which may die or hang (default: all but torch-cpu, oracle)"
-    group.addoption("--isolate", action="store_true", default=None, help=isolated)
-    group.addoption("--no-isolate", action="store_false", dest="isolate", help="make them in the process of the run")
-    group.addoption(
-        "--call-timeout",
-        type=float,
-        default=isolation.TIMEOUT,
-        metavar="SECONDS",
-        help=f"what a call, or judging its answer, may take in another process (default: {isolation.TIMEOUT:g})",
-    )
-    group.addoption("--report", type=Path, metavar="FILE.json", help="write what was found as JSON")
-    group.addoption(
-        "--certificate", type=Path, metavar="DIR", help="write a certificate, its summary and a badge into this folder"
-    )
-    group.addoption("--shard", metavar="I/N", help="only the I-th of N shares of the work, of about the same cost")
-    group.addoption(
-        "--costs",
-        type=Path,
-        metavar="FILE.json",
-        help="a certificate that tells what the work costs",
-    )
+    options.add(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    known = specs.names()
-    for layer in _listed(config, "layer"):
-        if layer not in known:
-            raise pytest.UsageError(f"unknown layer {layer!r}; known: {', '.join(known)}")
-    examples = config.getoption("max_examples")
-    if examples is not None and examples < 1:
-        raise pytest.UsageError(f"--max-examples must be at least 1, not {examples}")
-    timeout = config.getoption("call_timeout")
-    if not timeout > 0:
-        raise pytest.UsageError(f"--call-timeout must be more than 0 seconds, not {timeout:g}")
-    report = config.getoption("report")
-    if report is not None:
-        _check_writable(report)
-    folder = config.getoption("certificate")
-    if folder is not None:
-        _check_folder(folder)
-    config.stash[_SHARD] = _shard(config.getoption("shard"))
+    options.require_sound(config)
+    config.stash[_CORPUS] = _corpus(config)
     _share_cores(config)
     config.pluginmanager.register(_Run(config), "conformance-run")
+
+
+def _corpus(config: pytest.Config) -> Corpus | None:
+    given = config.getoption("corpus")
+    try:
+        return None if given is None else Corpus(place(given))
+    except Unreachable as unreachable:
+        raise pytest.UsageError(f"--corpus: {unreachable}") from unreachable
 
 
 def _share_cores(config: pytest.Config) -> None:
@@ -114,41 +78,11 @@ def _share_cores(config: pytest.Config) -> None:
         os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // workers, 1)))
 
 
-def _check_writable(report: Path) -> None:
-    if report.is_dir():
-        raise pytest.UsageError(f"--report: {str(report)!r} is a folder, expected the name of a file")
-    if not report.parent.is_dir():
-        raise pytest.UsageError(f"--report: there is no folder {str(report.parent)!r}")
-    if not os.access(report if report.exists() else report.parent, os.W_OK):
-        raise pytest.UsageError(f"--report: {str(report)!r} cannot be written")
-
-
-def _check_folder(folder: Path) -> None:
-    """Make the folder of a certificate now rather than after hours."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise pytest.UsageError(
-            f"--certificate: the folder {str(folder)!r} cannot be made: {error.strerror}"
-        ) from error
-    if not os.access(folder, os.W_OK):
-        raise pytest.UsageError(f"--certificate: the folder {str(folder)!r} cannot be written to")
-
-
-def _shard(given: str | None) -> tuple[int, int] | None:
-    if given is None:
-        return None
-    index, _, count = given.partition("/")
-    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
-        raise pytest.UsageError(f"--shard must be I/N with I from 1 to N, such as 2/4, not {given!r}")
-    return int(index), int(count)
-
-
 def pytest_sessionstart(session: pytest.Session) -> None:
     # A target or a share of no use ends the run at once, as a usage error; runs that ask for no spec need none.
     config = session.config
     config.stash[_BEGUN] = time.time()
-    given = any(config.getoption(option) is not None for option in _OF_TARGETS)
+    given = options.speaks_of_a_target(config)
     if given or any(_asks(config, argument) for argument in config.args):
         _share(config)
 
@@ -161,36 +95,29 @@ def _asks(config: pytest.Config, argument: str) -> bool:
     return path.is_relative_to(_SPECS.parent) or path == _SPECS.parents[1]
 
 
-def _listed(config: pytest.Config, option: str) -> list[str]:
-    return list(dict.fromkeys(name for value in config.getoption(option) or () for name in value.split(",")))
-
-
 def _wanted(config: pytest.Config) -> Sequence[str]:
     """The layers that are asked for."""
-    return _listed(config, "layer") or specs.names()
+    return options.listed(config, "layer") or specs.names()
 
 
 def _scope(config: pytest.Config) -> Scope:
     """What the run is asked for."""
     return Scope(
-        _given(config),
+        options.target(config),
         _wanted(config),
-        _listed(config, "format") or _target(config).formats,
+        options.listed(config, "format") or _target(config).formats,
         config.getoption("profile"),
-        _examples(config),
+        options.examples(config),
         core.global_force_seed,
-        config.stash[_SHARD],
+        options.shard(config),
     )
-
-
-def _examples(config: pytest.Config) -> int:
-    return int(config.getoption("max_examples") or PROFILES[config.getoption("profile")])
 
 
 def _share(config: pytest.Config) -> list[Question]:
     """The questions of this run: all of its scope, or its shard."""
     if _SHARE not in config.stash:
-        questions, shard = _scope(config).questions(_target(config)), config.stash[_SHARD]
+        scope = _scope(config)
+        questions, shard = scope.questions(_target(config)), scope.shard
         config.stash[_SHARE] = shared(questions, shard[1], _costs(config))[shard[0] - 1] if shard else questions
     return config.stash[_SHARE]
 
@@ -201,12 +128,6 @@ def _costs(config: pytest.Config) -> Costs:
         return measured() if path is None else costs(opened(path))
     except Unusable as unusable:
         raise pytest.UsageError(f"--costs: {unusable}") from unusable
-
-
-def _given(config: pytest.Config) -> str:
-    """The target's name, as it stands on the command line."""
-    name = config.getoption("target")
-    return _DEFAULT_TARGET if name is None else str(name)
 
 
 def _volatile(config: pytest.Config) -> dict[str, Any]:
@@ -230,8 +151,8 @@ def _target(config: pytest.Config) -> Target:
 
 
 def _loaded(config: pytest.Config) -> Target:
-    target = load(_given(config))
-    for format in _listed(config, "format"):
+    target = load(options.target(config))
+    for format in options.listed(config, "format"):
         if format not in target.formats:
             known = ", ".join(target.formats)
             raise pytest.UsageError(f"unknown format {format!r}; the target {target.name} has: {known}")
@@ -242,7 +163,7 @@ def _loaded(config: pytest.Config) -> Target:
     if not offered:
         known = ", ".join(specs.names())
         raise pytest.UsageError(f"the target {target.name} has no layer; name its functions like these: {known}")
-    wanted = _listed(config, "layer")
+    wanted = options.listed(config, "layer")
     if wanted and not set(wanted) & set(offered):
         raise pytest.UsageError(f"the target {target.name} has no {', '.join(wanted)}; it has: {', '.join(offered)}")
     return target
@@ -272,25 +193,52 @@ class LayerItem(pytest.Item):
 
     def runtest(self) -> None:
         tally = Tally()
+        recalled, unread = self._recalled()
         try:
-            self._run(_examples(self.config), tally, self.config.getoption("profile") == KERNEL)
+            self._run(options.examples(self.config), tally, self.config.getoption("profile") == KERNEL, recalled)
         finally:  # an interrupted item has its tally too
             if tally.failure and tally.failure.case:
                 tally.failure.script = self._script(tally.failure)
-            self.user_properties.append(("conformance", item_data(*self.asked, tally)))
+            data = item_data(*self.asked, tally)
+            if recalled or unread:
+                data["corpus"] = record(recalled, unread, tally.recalled)
+            self.user_properties.append(("conformance", data))
+            self._keep(tally)
         if tally.failure:
             raise tally.failure
         if tally.cases and tally.counts[Status.UNSUPPORTED] == tally.cases:
             pytest.skip("; ".join(tally.reasons))
 
-    def _run(self, examples: int, tally: Tally, kernel: bool) -> None:
+    def _recalled(self) -> tuple[list[Kept], list[str]]:
+        """The cases of the corpus, if there is one, and what cannot be read of it."""
+        corpus = self.config.stash[_CORPUS]
+        if corpus is not None:
+            with self._noting():
+                return corpus.of(self.asked)
+        return [], []
+
+    def _keep(self, tally: Tally) -> None:
+        corpus = self.config.stash[_CORPUS]
+        if corpus is not None:
+            with self._noting():
+                corpus.keep(self.asked, tally)
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """A corpus that is lost takes nothing away from the rest of the run, which says so at its end."""
+        try:
+            yield
+        except Unreachable as unreachable:
+            self.user_properties.append(("unwritten", f"--corpus: {unreachable}"))
+
+    def _run(self, examples: int, tally: Tally, kernel: bool, recalled: Sequence[Kept]) -> None:
         target, isolate = _target(self.config), self.config.getoption("isolate")
         if not target.trusted if isolate is None else isolate:
-            worker = isolation.worker(_given(self.config), self.config.getoption("call_timeout"))
-            worker.run(*self.asked, examples, tally, kernel)
+            worker = isolation.worker(options.target(self.config), self.config.getoption("call_timeout"))
+            worker.run(*self.asked, examples, tally, kernel, recalled)
         else:
             with lenient():
-                run(target, *self.asked, examples, tally, kernel)
+                run(target, *self.asked, examples, tally, kernel, recalled)
 
     def _script(self, failure: Nonconforming) -> str:
         """A program that shows the failure, in the target's own interface where that can be."""
@@ -300,7 +248,7 @@ class LayerItem(pytest.Item):
     @property
     def _loading(self) -> str:
         """Python that makes the target."""
-        return f"load({_given(self.config)!r})"
+        return f"load({options.target(self.config)!r})"
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         if isinstance(excinfo.value, Nonconforming):
@@ -348,6 +296,8 @@ class _Run:
 
     def _take(self, properties: Iterable[tuple[str, object]]) -> None:
         self.found.extend(cast("dict[str, Any]", data) for name, data in properties if name == "conformance")
+        told = [str(message) for name, message in properties if name == "unwritten"]
+        self.unwritten.extend(message for message in told if message not in self.unwritten)
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         if hasattr(self.config, "workerinput"):
@@ -368,6 +318,8 @@ class _Run:
         if path is None and folder is None:
             return
         data = report_data(_target(self.config), _scope(self.config), _share(self.config), self.found, self.complete)
+        if self.config.stash[_CORPUS] is not None:
+            data["corpus"] = summed(self.found)
         if path is not None:
             with self._noting("--report", path):
                 write(path, json.dumps(data, indent=1, allow_nan=False) + "\n")
@@ -403,6 +355,8 @@ class _Run:
         lines = [*summary_lines(self.found), "", *(["causes:", *why, ""] if why else [])]
         for line in [*lines, *time_lines(self.found), *note_lines(self.found, target.known)]:
             terminalreporter.write_line(line)
+        if self.config.stash[_CORPUS] is not None:
+            terminalreporter.write_line("{cases} cases of the corpus were put first".format(**summed(self.found)))
         for line in lacking_lines(target.name, _scope(self.config).lacking(target)):
             terminalreporter.write_line(line)
         if not self._judged():

@@ -84,12 +84,18 @@ def _judged(olds: Items, news: Items) -> Iterator[Change]:
 
 
 def _decided(item: Item) -> int:
-    """Cases with a verdict about the target."""
-    return int(sum(item["counts"][status] for status in (Status.PASS, Status.FAIL)))
+    """Drawn cases with a verdict about the target."""
+    return sum(_drawn(item)[status] for status in (Status.PASS, Status.FAIL))
 
 
 def _counts(item: Item) -> str:
-    return ", ".join(f"{count} {status.lower()}" for status, count in item["counts"].items() if count)
+    return ", ".join(f"{count} {status.lower()}" for status, count in _drawn(item).items() if count)
+
+
+def _drawn(item: Item) -> dict[str, int]:
+    """How many of the cases that were drawn had which status: those of a corpus may be others in the other run."""
+    recalled = item.get("corpus", {}).get("counts", {})
+    return {status: count - recalled.get(status, 0) for status, count in item["counts"].items()}
 
 
 def _alike(old: Item, new: Item) -> bool:
@@ -197,8 +203,8 @@ def _coverage(olds: Items, news: Items) -> Iterator[Change]:
 
 
 def _covered(item: Item) -> int:
-    """Cases that count as coverage."""
-    return int(sum(count for status, count in item["counts"].items() if status not in ("UNSUPPORTED", "CRASHED")))
+    """Drawn cases that count as coverage."""
+    return sum(count for status, count in _drawn(item).items() if status not in ("UNSUPPORTED", "CRASHED"))
 
 
 def _surroundings(before: Item, after: Item) -> Iterator[Change]:

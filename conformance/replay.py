@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from conformance import isolation
 from conformance.certificate import Recorded
 from conformance.checking import lenient
-from conformance.run import examine
+from conformance.run import examine, lacks
 from conformance.target import Target
 from conformance.verdict import Status, Verdict
 
@@ -45,17 +45,7 @@ def replayed(target: Target, cases: Iterable[Recorded], timeout: float = isolati
     The calls of a target that may end the process are made in another one, which answers within ``timeout`` seconds.
     """
     for recorded in cases:
-        yield Again(recorded, _lacks(target, recorded) or _verdict(target, recorded, timeout))
-
-
-def _lacks(target: Target, recorded: Recorded) -> Verdict | None:
-    """The verdict on a case of which the target of another run need not know the format or the layouts."""
-    case = recorded.case
-    if case.format not in target.formats:
-        return Verdict(Status.UNSUPPORTED, reason=f"{target.name} has no {case.format}")
-    if strange := sorted({*case.layouts.values()} - {*target.layouts}):
-        return Verdict(Status.UNSUPPORTED, reason=f"{target.name} has no layout {', '.join(strange)}")
-    return None
+        yield Again(recorded, lacks(target, recorded.case) or _verdict(target, recorded, timeout))
 
 
 def _verdict(target: Target, recorded: Recorded, timeout: float) -> Verdict:

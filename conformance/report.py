@@ -265,8 +265,8 @@ def time_lines(items: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def note_lines(items: Sequence[Mapping[str, Any]], known: Sequence[Deviation]) -> list[str]:
-    """Why cases were unsupported or known to fail, which known deviations were not met, and which layers were judged by
-    another arithmetic than the plain one.
+    """Why cases were unsupported or known to fail, which known deviations were not met, what a corpus holds that cannot
+    be read, and which layers were judged by another arithmetic than the plain one.
     """
     links = {deviation.reason: f" ({deviation.link})" for deviation in known if deviation.link}
     counts: dict[str, int] = {}
@@ -284,6 +284,7 @@ def note_lines(items: Sequence[Mapping[str, Any]], known: Sequence[Deviation]) -
             for deviation, met in _asked(items, known)
             if deviation.reason not in met
         ),
+        *(f"left out of the corpus: {why}" for item in items for why in item.get("corpus", {}).get("unread", ())),
         *(
             f"judged by {by}: " + ", ".join(f"{layer} ({', '.join(formats)})" for layer, formats in layers.items())
             for by, layers in sorted(judged_by.items())

@@ -7,9 +7,10 @@ import math
 import time
 import traceback
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import dropwhile
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from conformance.case import Case
 from conformance.checks import check
 from conformance.diagnosis import diagnosis, mistakes
 from conformance.drawing import drawn
+from conformance.kept import Kept
 from conformance.target import Deviation, Died, Target, said
 from conformance.traits import Coverage, count
 from conformance.verdict import Status, Verdict
@@ -28,6 +30,9 @@ from conformance.verdict import Status, Verdict
 # Examples per check and layer. The kernel profile asks them in the sizes that kernels meet, where a check has such.
 KERNEL = "kernel"
 PROFILES = {"quick": 12, "default": 100, "thorough": 1000, KERNEL: 100}
+
+_CONFORMING = (Status.PASS, Status.UNDECIDED)
+_FAILING = (Status.FAIL, Status.CRASHED)
 
 _OUR_FILES = Path(__file__).parent
 
@@ -66,10 +71,11 @@ def _traceback(error: BaseException) -> list[str]:
 class Tally:
     """What came of the cases of one item. ``seconds`` splits the time into drawing, target and judging.
 
-    ``ratios`` are those of its cases, in their order: error by permitted error, None where that was not judged;
-    ``coverage`` counts what the judged cases are examples of; ``drawn`` is a number that depends on all of them.
-    ``judged_by`` holds those fields of the declared
-    arithmetic that are not a plain target's.
+    ``ratios`` are those of the cases that were drawn, in their order: error by permitted error, None where that was
+    not judged; ``coverage`` counts what those that were judged are examples of; ``drawn`` is a number that depends on
+    all of them. ``recalled`` counts the cases that another run has kept, which are among the ``counts``: chance has not
+    chosen them, so what chances are computed from leaves them out.
+    ``judged_by`` holds those fields of the declared arithmetic that are not a plain target's.
     """
 
     counts: dict[str, int] = field(default_factory=lambda: {status.value: 0 for status in Status})
@@ -82,6 +88,7 @@ class Tally:
     reasons: dict[str, int] = field(default_factory=dict)
     deviations: set[str] = field(default_factory=set)
     judged_by: Mapping[str, Any] = field(default_factory=dict)
+    recalled: dict[str, int] = field(default_factory=dict)
     failure: Nonconforming | None = None
 
     @property
@@ -92,17 +99,24 @@ class Tally:
         """Hears of every case before it is put to the target."""
 
     def add(self, case: Case, verdict: Verdict) -> None:
-        """Count one verdict."""
-        self.counts[verdict.status] += 1
-        conforms = verdict.status in (Status.PASS, Status.UNDECIDED)
-        self.ratios.append(verdict.ratio if conforms else None)
+        """Count the verdict on a case that was drawn."""
+        self._count(case, verdict)
+        self.ratios.append(verdict.ratio if verdict.status in _CONFORMING else None)
         self.drawn = zlib.crc32(repr(case).encode(), self.drawn)
-        if verdict.status in (Status.UNSUPPORTED, Status.KNOWN):
-            self.reasons[verdict.reason] = self.reasons.get(verdict.reason, 0) + 1
-        elif conforms and verdict.ratio >= self.worst:
-            self.worst, self.worst_case = verdict.ratio, case
         if verdict.status not in (Status.UNSUPPORTED, Status.CRASHED):
             count(self.coverage, case)
+
+    def recall(self, case: Case, verdict: Verdict) -> None:
+        """Count the verdict on a case that another run has kept."""
+        self._count(case, verdict)
+        self.recalled[verdict.status.value] = self.recalled.get(verdict.status.value, 0) + 1
+
+    def _count(self, case: Case, verdict: Verdict) -> None:
+        self.counts[verdict.status] += 1
+        if verdict.status in (Status.UNSUPPORTED, Status.KNOWN):
+            self.reasons[verdict.reason] = self.reasons.get(verdict.reason, 0) + 1
+        elif verdict.status in _CONFORMING and verdict.ratio >= self.worst:
+            self.worst, self.worst_case = verdict.ratio, case
 
     def crash(self, kind: str, error: BaseException) -> None:
         """Count that there was no case to judge."""
@@ -138,7 +152,7 @@ def _examine(target: Target, case: Case, kind: str) -> tuple[Verdict, Deviation 
             if deviation.lethal and _is_met(deviation, case):
                 return Verdict(Status.KNOWN, math.inf, deviation.reason), deviation
         verdict = asked.examine(target, case)
-        if verdict.status in (Status.FAIL, Status.CRASHED):
+        if verdict.status in _FAILING:
             for deviation in known:
                 if deviation.layer == case.layer and _is_met(deviation, case):
                     return Verdict(Status.KNOWN, verdict.ratio, deviation.reason), deviation
@@ -171,18 +185,22 @@ def run(
     examples: int,
     tally: Tally | None = None,
     kernel: bool = False,
+    recalled: Sequence[Kept] = (),
 ) -> Tally:
-    """Draw and judge cases until one fails, which is shrunk.
+    """Judge the cases that another run has kept, then draw others and judge them, until one fails, which is shrunk.
 
-    The cases are always the same, but others for each layer, format and check, and for each global seed of Hypothesis.
-    ``tally`` is where to count, for a caller who wants to know the counts even if the run is interrupted; nothing else
-    is raised. ``kernel``: the cases of the kernel profile.
+    Those that are drawn are always the same, but others for each layer, format and check, and for each global seed of
+    Hypothesis. ``tally`` is where to count, for a caller who wants to know the counts even if the run is interrupted;
+    nothing else is raised. ``kernel``: the cases of the kernel profile.
     """
     tally = tally or Tally()
     begin = time.perf_counter()
     try:
         tally.judged_by = _judged_by(target, layer, format)
+        unshrunk = _recall(target, kind, recalled, tally)
         _ask(target, layer, format, kind, examples, tally, kernel)
+        if unshrunk:
+            raise unshrunk
     except Nonconforming as shrunk:
         tally.failure = shrunk
     except KeyboardInterrupt:
@@ -207,23 +225,68 @@ def _judged_by(target: Target, layer: str, format: str) -> dict[str, Any]:
     return {name: value for name, value in found.items() if getattr(declared, name) != getattr(plain, name)}
 
 
+def _recall(target: Target, kind: str, cases: Sequence[Kept], tally: Tally) -> Nonconforming | None:
+    """Put the cases that another run has kept. Raises ``Nonconforming`` for one that had failed then, and does again.
+
+    The failure of a case that had not failed is returned: it was never shrunk, and there may be a plainer one to draw.
+    """
+    for kept in cases:
+        verdict = _counted(tally, kept.case, partial(_examine_kept, target, kept, kind), tally.recall)
+        if verdict.status in _FAILING:
+            failure = Nonconforming(kind, kept.case, verdict)
+            if kept.failed or verdict.lethal:
+                raise failure
+            return failure
+    return None
+
+
+def _examine_kept(target: Target, kept: Kept, kind: str) -> tuple[Verdict, Deviation | None]:
+    if lacking := lacks(target, kept.case):
+        return lacking, None
+    verdict, deviation = _examine(target, kept.case, kind)
+    if verdict.status is Status.CRASHED and kept.status != Status.CRASHED and kept.foreign and not verdict.lethal:
+        reason = f"kept by another version of the suite, and of no use to this one: {verdict.reason}"
+        return Verdict(Status.UNSUPPORTED, reason=reason), None
+    return verdict, deviation
+
+
+def lacks(target: Target, case: Case) -> Verdict | None:
+    """The verdict on a case of another run, of which the target need not know the format or the layouts."""
+    if case.format not in target.formats:
+        return Verdict(Status.UNSUPPORTED, reason=f"{target.name} has no {case.format}")
+    if strange := sorted({*case.layouts.values()} - {*target.layouts}):
+        return Verdict(Status.UNSUPPORTED, reason=f"{target.name} has no layout {', '.join(strange)}")
+    return None
+
+
+def _counted(
+    tally: Tally,
+    case: Case,
+    examined: Callable[[], tuple[Verdict, Deviation | None]],
+    count: Callable[[Case, Verdict], None],
+) -> Verdict:
+    """The verdict on a case, which is counted unless it is one of those by which a failure is shrunk."""
+    tally.asks(case)
+    begin, before = time.perf_counter(), spent["target"]
+    verdict, deviation = examined()
+    if tally.failure is None:
+        called = spent["target"] - before
+        count(case, verdict)
+        tally.seconds["target"] += called
+        tally.seconds["judge"] += time.perf_counter() - begin - called
+        if deviation:
+            tally.deviations.add(deviation.reason)
+    return verdict
+
+
 def _ask(target: Target, layer: str, format: str, kind: str, examples: int, tally: Tally, kernel: bool) -> None:
     def judge(case: Case) -> None:
         if tally.failure and tally.failure.verdict.lethal:  # too dear to be shrunk
             if case == tally.failure.case:
                 raise tally.failure
             return
-        tally.asks(case)
-        begin, before = time.perf_counter(), spent["target"]
-        verdict, deviation = _examine(target, case, kind)
-        if tally.failure is None:  # what follows a failure is shrinking
-            called = spent["target"] - before
-            tally.add(case, verdict)
-            tally.seconds["target"] += called
-            tally.seconds["judge"] += time.perf_counter() - begin - called
-            if deviation:
-                tally.deviations.add(deviation.reason)
-        if verdict.status in (Status.FAIL, Status.CRASHED):
+        verdict = _counted(tally, case, partial(_examine, target, case, kind), tally.add)
+        if verdict.status in _FAILING:
             failure = Nonconforming(kind, case, verdict)
             tally.failure = tally.failure or failure
             raise failure

@@ -1,10 +1,10 @@
 """The program of a worker: it loads a target and answers questions about it, for ``conformance.isolation``.
 
 Questions are lines of JSON on the standard input. ``{"case": …, "check": …}`` asks for the verdict on a call, or of a
-check on a case where it is not null; ``{"item": [layer, format, check], "examples": …, "kernel": …, "seed": …}`` for a
-run of one item. Before the answer there are lines that say what is at hand: ``{"asking": case, "counts": …}`` and
-``{"alive": true}``. ``{"died": reason}`` is the last one of a process in which nothing can be asked any more: also
-where it lives on, but the device that it uses does not.
+check on a case where it is not null; ``{"item": [layer, format, check], "examples": …, "kernel": …, "recalled": …,
+"seed": …}`` for a run of one item. Before the answer there are lines that say what is at hand: ``{"asking": case,
+"counts": …, "recalled": …}`` and ``{"alive": true}``. ``{"died": reason}`` is the last one of a process in which
+nothing can be asked any more: also where it lives on, but the device that it uses does not.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from hypothesis import core
 from conformance.case import Case
 from conformance.checking import lenient
 from conformance.isolation import put
+from conformance.kept import Kept
 from conformance.report import item_data
 from conformance.run import Tally, examine, run
 from conformance.target import Target, said
@@ -78,10 +79,11 @@ def _examined(target: Target, question: dict[str, Any], answers: TextIO) -> dict
     core.global_force_seed = question["seed"]
     layer, format, check = question["item"]
     told = _Told(target, answers)
+    alive, recalled = _Alive(target, told.lives), list(map(Kept.from_json, question["recalled"]))
     with lenient():
-        run(_Alive(target, told.lives), layer, format, check, question["examples"], told, question["kernel"])
+        run(alive, layer, format, check, question["examples"], told, question["kernel"], recalled)
     told.require_usable()
-    return {"item": item_data(layer, format, check, told)}
+    return {"item": item_data(layer, format, check, told), "recalled": told.recalled}
 
 
 class _Told(Tally):
@@ -101,7 +103,7 @@ class _Told(Tally):
     def asks(self, case: Case) -> None:
         self.require_usable()
         self._last = time.monotonic()
-        _say(self._answers, {"asking": case.to_json(), "counts": self.counts})
+        _say(self._answers, {"asking": case.to_json(), "counts": self.counts, "recalled": self.recalled})
 
     def lives(self) -> None:
         """Called before every call of the target."""

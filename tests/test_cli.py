@@ -202,3 +202,6 @@ def test_merge_joins_shards_and_refuses_fewer(pytester: pytest.Pytester) -> None
     assert "of 2 shards these are missing: 2" in ask("merge", "part1", code=4).output
     assert "conforms (kernel)" in ask("merge", "part1", "part2", "--into=joined").output
     assert document(pytester, "joined")["body"] == document(pytester, "whole")["body"]
+    for index in (1, 2):
+        certify(pytester, WRONG, f"--shard={index}/2", into=f"part{index}", code=1)
+    assert "does not conform" in ask("merge", "part1", "part2", "--into=joined", code=1).output
