@@ -27,6 +27,9 @@ Document = dict[str, Any]
 
 CONFORMS, FAILS, NOTHING = "conforms", "does not conform", "not certifiable"
 
+# What is said of several cases together: the first of these that one of them has.
+_WEIGHT = (Status.FAIL, Status.CRASHED, Status.KNOWN, Status.PASS, Status.UNDECIDED, Status.UNSUPPORTED)
+
 # What a level complete has answers to, for every layer that has them.
 _CORE = ("forward", "gradient")
 
@@ -180,3 +183,9 @@ def _judged(item: Mapping[str, Any]) -> bool:
 def cases(items: Iterable[Mapping[str, Any]]) -> int:
     """How many cases there were."""
     return sum(sum(item["counts"].values()) for item in items)
+
+
+def standing(items: Iterable[Mapping[str, Any]]) -> Status | None:
+    """What came of all their cases together, the gravest first; ``None`` where there were none."""
+    found = {Status(status) for item in items for status, count in item["counts"].items() if count}
+    return next((status for status in _WEIGHT if status in found), None)

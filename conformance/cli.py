@@ -24,6 +24,7 @@ from conformance.certificate import CONFORMS, NOTHING, Document, Unusable, opene
 from conformance.explain import explained, signature, specified
 from conformance.files import write_all
 from conformance.merging import merged
+from conformance.page import page
 from conformance.replay import Again, replayed
 from conformance.target import Target, Unavailable, one_line
 
@@ -334,6 +335,14 @@ def replay(file: Path, only_failed: bool, target: str | None, call_timeout: floa
     failing, changed = sum(again.fails for again in found), sum(again.changed for again in found)
     click.echo(f"{len(found)} cases, {failing} do not conform, {changed} with another outcome than then")
     sys.exit(_NOT if failing else 0)
+
+
+@cli.command("page")
+@_existing("file")
+def certificate_page(file: Path) -> None:
+    """Print a certificate as a page of HTML, which loads nothing: page.html, which new ones have beside them."""
+    with _refusing():
+        click.echo(page(_opened(file)), nl=False)
 
 
 @cli.command()

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.certificate import Document, cases
+from conformance.certificate import Document, cases, standing
 from conformance.verdict import Status
 
-_MARKS = {Status.FAIL: "fails", Status.CRASHED: "crashes", Status.KNOWN: "known deviation", Status.PASS: "passes"}
+_MARKS: Mapping[Status | None, str] = {
+    Status.FAIL: "fails",
+    Status.CRASHED: "crashes",
+    Status.KNOWN: "known deviation",
+    Status.PASS: "passes",
+}
 
 Item = Mapping[str, Any]
 
@@ -23,7 +28,7 @@ def summary(document: Document) -> str:
         *(f"- {obstacle}" for obstacle in body["obstacles"]),
         f"- level: {body['level']}; {len(report['layers']) - len(report['lacking'])} layers in "
         f"{', '.join(report['formats'])}; profile {report['profile']}",
-        f"- {_counted(report['items'])}",
+        f"- {counted(report['items'])}",
         f"- suite {report['suite']['version']}, sources {report['suite']['sources'][:19]}; "
         f"document sha256:{document['sha256'][:12]}",
         "",
@@ -41,9 +46,11 @@ def _section(title: str, lines: Iterator[str]) -> list[str]:
     return [f"## {title}", "", *found, ""] if found else []
 
 
-def _counted(items: Sequence[Item]) -> str:
+def counted(items: Sequence[Item]) -> str:
+    """How many cases there were, and what came of them."""
     counts = {status: sum(item["counts"][status] for item in items) for status in Status}
-    return f"{cases(items)} cases: " + ", ".join(
+    number = cases(items)
+    return f"{number} case{'' if number == 1 else 's'}: " + ", ".join(
         f"{count} {status.lower()}" for status, count in counts.items() if count
     )
 
@@ -66,11 +73,11 @@ def _matrix(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _cell(items: Sequence[Item]) -> str:
-    for status, word in _MARKS.items():
-        if any(item["counts"][status] for item in items):
-            worst = max(float(item["worst_ratio"]) for item in items)
-            return word if status in (Status.FAIL, Status.CRASHED) else f"{word}, {worst:.2f}"
-    return "not judged"
+    status = standing(items)
+    if status not in _MARKS:
+        return "not judged"
+    worst = max(float(item["worst_ratio"]) for item in items)
+    return _MARKS[status] if status in (Status.FAIL, Status.CRASHED) else f"{_MARKS[status]}, {worst:.2f}"
 
 
 def _deviations(report: Mapping[str, Any]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The files of a certificate: the document, a summary for people, a badge, and a program for every failure."""
+"""The files of a certificate: the document, a page, a summary, a badge, and a program for every failure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 from conformance.causes import item_name
 from conformance.certificate import CONFORMS, FAILS, Document, cases, written
 from conformance.markdown import summary
+from conformance.page import page
 
 NAME = "certificate.json"
 
@@ -29,6 +30,7 @@ def published(document: Document) -> dict[str, str]:
     }
     return {
         NAME: written(document),
+        "page.html": page(document),
         "summary.md": summary(document),
         "badge.json": json.dumps(endpoint(body), indent=1) + "\n",
         "badge.svg": badge(body),

@@ -235,7 +235,16 @@ def _numbers(items: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _worst(items: Iterable[Mapping[str, Any]]) -> str:
-    ratio = max(float(item["failure"]["ratio"] if item["failure"] else item["worst_ratio"]) for item in items)
+    return ratio_text(max(map(worst, items)))
+
+
+def worst(item: Mapping[str, Any]) -> float:
+    """The largest error divided by the permitted error: that of the failure, where there is one."""
+    return float(item["failure"]["ratio"] if item["failure"] else item["worst_ratio"])
+
+
+def ratio_text(ratio: float) -> str:
+    """A ratio of errors in six columns."""
     return f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0e}"
 
 
@@ -274,7 +283,7 @@ def note_lines(items: Sequence[Mapping[str, Any]], known: Sequence[Deviation]) -
     for item in items:
         for reason, count in item["reasons"].items():
             counts[reason] = counts.get(reason, 0) + count
-        if by := _arithmetic(item["judged_by"]):
+        if by := arithmetic(item["judged_by"]):
             formats = judged_by.setdefault(by, {}).setdefault(item["layer"], [])
             formats += [item["format"]] if item["format"] not in formats else []
     notes = [
@@ -298,7 +307,7 @@ def lacking_lines(target: str, layers: Sequence[str]) -> list[str]:
     return _wrapped(f"{target} has no {', '.join(layers)}") if layers else []
 
 
-def _arithmetic(judged_by: Mapping[str, Any]) -> str:
+def arithmetic(judged_by: Mapping[str, Any]) -> str:
     """In words, but for the accuracy of elementary functions, which the JSON report holds."""
     return ", ".join(f"{name} = {value}" for name, value in judged_by.items() if name != "units" and value)
 

@@ -15,6 +15,7 @@ import conformance
 from conformance import Case, Indices, Special, Upstream, Values, spec
 from conformance.certificate import Unusable, canonical, certificate, opened, recorded, written
 from conformance.environment import suite
+from conformance.page import page
 from conformance.report import item_data
 from conformance.run import Tally
 from conformance.traits import count, size_class
@@ -63,6 +64,7 @@ def test_a_conforming_run_is_certified_as_the_schema_says(pytester: pytest.Pytes
     assert (body["verdict"], body["level"], body["obstacles"]) == ("conforms", "kernel", [])
     assert body["report"]["suite"] == suite()
     assert opened(pytester.path / "out" / "certificate.json") == found
+    assert (pytester.path / "out" / "page.html").read_text(encoding="utf-8") == page(found)
     badge = ElementTree.parse(pytester.path / "out" / "badge.svg").getroot()
     assert badge.attrib["aria-label"] == "conformance: conforms (kernel)"
     shield = json.loads((pytester.path / "out" / "badge.json").read_text(encoding="utf-8"))

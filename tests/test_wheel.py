@@ -54,7 +54,8 @@ def test_the_wheel_holds_the_fixtures_and_no_stray_package(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"conformance", "oracle"}
     assert "conformance/fixtures/conv2d.toml" in names
-    assert {"conformance/certificate.schema.json", "conformance/costs.json"} <= set(names)
+    data = ("certificate.schema.json", "costs.json", "page.css", "page.html", "page.js")
+    assert {f"conformance/{name}" for name in data} <= set(names)
 
 
 def test_the_installed_suite_runs_anywhere(python: Path, tmp_path: Path) -> None:
