@@ -226,6 +226,12 @@ def hierarchical_attention(
 
 
 @_kind
+def multi_scale_attention(input: Tensor, scores: Tensor) -> Tensor:
+    _require(scores.shape == (*input.shape[:-3], *input.shape[-2:]), "there is not one score for every pixel")
+    return (torch.softmax(scores, -3)[..., None, :, :] * input).sum(-4)
+
+
+@_kind
 def channel_attention(input: Tensor, weight_reduce: Tensor, weight_expand: Tensor) -> Tensor:
     _require(weight_reduce.shape == weight_expand.mT.shape, "the two weights do not fit each other")
     gates = torch.sigmoid(torch.relu(input.mean((-2, -1)) @ weight_reduce.mT) @ weight_expand.mT)

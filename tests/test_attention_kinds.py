@@ -240,6 +240,15 @@ def test_hierarchical_attention_weighs_every_word_by_the_products_of_both_levels
     np.testing.assert_allclose(computed("hierarchical_attention", words, *given), expected, rtol=1e-12)
 
 
+def test_multi_scale_attention_is_dot_product_attention_of_every_pixel() -> None:
+    """The query is 1, the keys are the scores."""
+    maps, scores = gaussian(1, 3, 2, 4, 5), gaussian(2, 3, 4, 5)
+    found = computed("multi_scale_attention", maps, scores)
+    for i, j in itertools.product(range(4), range(5)):
+        pixel = computed("dot_product_attention", np.ones((1, 1)), scores[:, i, j, None], maps[:, :, i, j])
+        np.testing.assert_allclose(found[:, i, j], pixel[0], rtol=1e-13)
+
+
 def logistic(x: Array) -> Array:
     return 1.0 / (1.0 + np.exp(-x))
 

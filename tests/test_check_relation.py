@@ -822,6 +822,14 @@ KINDS_OF_ATTENTION = {layer: without_exempt(layer, kind(*places)) for layer, pla
         "keys permuted": with_tensor(0, zeroed_end(-2, 2)),
         "one word": with_tensor(6, scaled(0.5)),
     },
+    "multi_scale_attention": {
+        "equal samples": wrapped(0, 16),
+        "equal values": spoilt(scaled(0.99)),
+        "hull": spoilt(scaled(3.0)),
+        "linear": spoilt(not_linear),
+        "keys permuted": with_tensor(1, zeroed_end(-3, 2)),
+        "keys shifted": with_tensor(1, some_keys_shifted),
+    },
 }
 
 BUGS: dict[str, dict[str, Bug]] = {
