@@ -118,6 +118,16 @@ def fine_grained_attention(
 
 
 @_kind
+def dynamic_convolutional_attention(input: Tensor, weight: Tensor, *, is_causal: bool) -> Tensor:
+    groups, taps, channels = weight.shape
+    _require(channels % groups == 0, "the groups do not divide the channels")
+    before = taps - 1 if is_causal else taps // 2
+    windows = functional.pad(input, (0, 0, before, taps - 1 - before)).unfold(-2, taps, 1)
+    kernels = torch.softmax(torch.einsum("...lc,htc->...lht", input, weight), -1)
+    return (windows * kernels.repeat_interleave(channels // groups, -2)).sum(-1)
+
+
+@_kind
 def monotonic_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """All samples at once, query by query and key by key."""
     stops = torch.sigmoid(_scores(query, key))

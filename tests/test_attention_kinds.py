@@ -135,6 +135,24 @@ def test_fine_grained_attention_is_additive_attention_for_every_feature() -> Non
         np.testing.assert_allclose(found[i, e], alone[0], rtol=1e-13)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("taps", [1, 2, 3, 4])
+def test_dynamic_convolutional_attention_is_a_product_with_a_band(causal: bool, taps: int) -> None:
+    """Row i of the matrix of a channel has the kernel of position i, the taps beyond its ends cut off."""
+    input, weight = gaussian(1, 5, 6), gaussian(2, 3, taps, 6)
+    kernels = soft(np.einsum("lc,htc->lht", input, weight))
+    first = -taps + 1 if causal else -(taps // 2)
+    expected = np.zeros((5, 6))
+    for c in range(6):
+        band = np.zeros((5, 5))
+        for i, t in itertools.product(range(5), range(taps)):
+            if 0 <= i + first + t < 5:
+                band[i, i + first + t] = kernels[i, c // 2, t]
+        expected[:, c] = band @ input[:, c]
+    found = computed("dynamic_convolutional_attention", input, weight, is_causal=causal)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
 def stopping(stops: Array) -> Array:
     """The probabilities to stop at every key, query by query, by following every way that the queries may go."""
     found = np.zeros(stops.shape)

@@ -796,6 +796,10 @@ def first_node_itself(honest: Function) -> Function:
     return planted
 
 
+def sees_behind(tensors: list[Any], parameters: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    return tensors, {**parameters, "is_causal": False}
+
+
 GRAPH: dict[str, Bug] = {
     "equal samples": wrapped(0, 16),
     "nodes permuted": first_node_itself,
@@ -821,6 +825,13 @@ KINDS_OF_ATTENTION = {layer: without_exempt(layer, kind(*places)) for layer, pla
         "hull": spoilt(scaled(3.0)),
         "keys permuted": with_tensor(0, zeroed_end(-2, 2)),
         "one word": with_tensor(6, scaled(0.5)),
+    },
+    "dynamic_convolutional_attention": {
+        "equal samples": wrapped(0, 16),
+        "one tap": spoilt(scaled(0.99)),
+        "means": spoilt(scaled(0.99)),
+        "begun later": tiled(-2),
+        "causal": called(sees_behind),
     },
     "multi_scale_attention": {
         "equal samples": wrapped(0, 16),
