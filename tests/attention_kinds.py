@@ -18,7 +18,10 @@ from torch import Tensor
 from torch.nn import functional
 
 extends = "torch-cpu"
-policies = {layer: {"behind_mask": "times_zero"} for layer in ("graph_attention", "dynamic_graph_attention")}
+policies = {
+    layer: {"behind_mask": "times_zero"}
+    for layer in ("graph_attention", "dynamic_graph_attention", "global_local_attention", "dual_stream_attention")
+}
 
 KINDS: dict[str, Callable[..., Any]] = {}
 _HALVES = (torch.bfloat16, torch.float16)
@@ -162,6 +165,45 @@ def structured_attention(query: Tensor, key: Tensor, value: Tensor, transition: 
 
 
 @_kind
+def global_local_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    global_query: Tensor,
+    global_key: Tensor,
+    global_value: Tensor,
+    is_global: Tensor,
+    *,
+    window: int,
+) -> Tensor:
+    _require(window >= 0, "the window is negative")
+    _require(query.shape == key.shape == global_query.shape == global_key.shape, "the two projections differ")
+    _require(value.shape == global_value.shape and value.shape[:-1] == key.shape[:-1], "the values do not fit the keys")
+    _require(is_global.shape == key.shape[-2:-1], "the global positions are not those of the sequence")
+    scale, places = 1.0 / math.sqrt(query.shape[-1]), torch.arange(key.shape[-2])
+    unseen = ((places[:, None] - places).abs() > window) & ~is_global
+    local = torch.softmax((_scores(query, key) * scale).masked_fill(unseen, -math.inf), -1) @ value
+    whole = torch.softmax(_scores(global_query, global_key) * scale, -1) @ global_value
+    return torch.where(is_global[:, None], whole, local)
+
+
+@_kind
+def dual_stream_attention(
+    content: Tensor, query: Tensor, weight_q: Tensor, weight_k: Tensor, weight_v: Tensor, before: Tensor
+) -> tuple[Tensor, Tensor]:
+    length = content.shape[-2]
+    _require(content.shape == query.shape, "the two streams differ")
+    _require(before.shape == (length, length), "the order is not that of all pairs")
+    keys, values, itself = content @ weight_k, content @ weight_v, torch.eye(length, dtype=torch.bool)
+
+    def stream(x: Tensor, seen: Tensor) -> Tensor:
+        scores = (x @ weight_q @ keys.mT / math.sqrt(weight_q.shape[1])).masked_fill(~seen, -math.inf)
+        return torch.softmax(scores, -1).masked_fill(~seen.any(-1, keepdim=True), 0.0) @ values
+
+    return stream(content, before | itself), stream(query, before & ~itself)
+
+
+@_kind
 def differential_attention(
     query: Tensor, key: Tensor, value: Tensor, other_query: Tensor, other_key: Tensor, *, factor: float
 ) -> Tensor:
@@ -239,6 +281,21 @@ def hierarchical_attention(
 def multi_scale_attention(input: Tensor, scores: Tensor) -> Tensor:
     _require(scores.shape == (*input.shape[:-3], *input.shape[-2:]), "there is not one score for every pixel")
     return (torch.softmax(scores, -3)[..., None, :, :] * input).sum(-4)
+
+
+@_kind
+def dual_attention(
+    input: Tensor, weight_query: Tensor, weight_key: Tensor, weight_value: Tensor, alpha: Tensor, beta: Tensor
+) -> Tensor:
+    depth = input.shape[-3]
+    _require(weight_query.shape == weight_key.shape, "the two weights of the scores differ")
+    _require(weight_value.shape == (depth, depth), "weight_value does not keep the channels")
+    channels = input.flatten(-2)
+    pixels = channels.mT
+    weights = torch.softmax((pixels @ weight_query.mT) @ (pixels @ weight_key.mT).mT, -1)
+    first = (weights @ (pixels @ weight_value.mT)).mT * alpha + channels
+    second = torch.softmax(channels @ pixels, -1) @ channels * beta + channels
+    return (first + second).reshape(input.shape)
 
 
 @_kind

@@ -185,6 +185,35 @@ def test_structured_attention_is_the_mean_over_all_selections() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("window", [0, 1, 3])
+def test_global_local_attention_takes_the_keys_that_each_query_may_see(window: int) -> None:
+    own, second = ([gaussian(10 * n + k, 7, size) for k, size in enumerate((2, 2, 3))] for n in (1, 2))
+    is_global = np.array([False, True, False, False, False, True, False])
+    expected = []
+    for i in range(7):
+        query, key, value = second if is_global[i] else own
+        seen = [j for j in range(7) if is_global[i] or is_global[j] or i - window <= j <= i + window]
+        expected.append(soft(key[seen] @ query[i] / np.sqrt(2.0)) @ value[seen])
+    found = computed("global_local_attention", *own, *second, is_global, window=window)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_dual_stream_attention_goes_on_position_by_position() -> None:
+    content, query = gaussian(1, 5, 3), gaussian(2, 5, 3)
+    weight_q, weight_k, weight_v = gaussian(3, 3, 4), gaussian(4, 3, 4), gaussian(5, 3, 2)
+    order, passed = [3, 0, 4, 1, 2], list[int]()
+    before, expected = np.zeros((5, 5), dtype=bool), np.zeros((2, 5, 2))
+    for i in order:
+        before[i, passed] = True
+        for number, (asking, seen) in enumerate(((content[i], [*passed, i]), (query[i], [*passed]))):
+            scores = content[seen] @ weight_k @ (asking @ weight_q) / 2.0
+            expected[number, i] = soft(scores) @ content[seen] @ weight_v if seen else 0.0
+        passed.append(i)
+    for number, name in enumerate(("content", "query")):
+        found = computed("dual_stream_attention", content, query, weight_q, weight_k, weight_v, before, output=name)
+        np.testing.assert_allclose(found, expected[number], rtol=1e-12)
+
+
 def test_differential_attention_is_the_difference_of_two_attentions() -> None:
     pairs = [(gaussian(k, 4, 3), gaussian(k + 2, 6, 3)) for k in (1, 5)]
     value = gaussian(9, 6, 2)
@@ -265,6 +294,21 @@ def test_multi_scale_attention_is_dot_product_attention_of_every_pixel() -> None
     for i, j in itertools.product(range(4), range(5)):
         pixel = computed("dot_product_attention", np.ones((1, 1)), scores[:, i, j, None], maps[:, :, i, j])
         np.testing.assert_allclose(found[:, i, j], pixel[0], rtol=1e-13)
+
+
+def test_dual_attention_sums_over_pairs_of_pixels_and_of_channels() -> None:
+    image, weights = gaussian(1, 3, 2, 4), [gaussian(k, *shape) for k, shape in ((2, (2, 3)), (3, (2, 3)), (4, (3, 3)))]
+    places, channels = [*itertools.product(range(2), range(4))], range(3)
+    query, key, value = ({place: weight @ image[:, *place] for place in places} for weight in weights)
+    expected = 2.0 * image
+    for place in places:
+        shares = soft(np.array([query[place] @ key[other] for other in places]))
+        expected[:, *place] += 0.5 * sum(share * value[other] for share, other in zip(shares, places, strict=True))
+    for c in channels:
+        shares = soft(np.array([(image[c] * image[d]).sum() for d in channels]))
+        expected[c] += -0.75 * sum(share * image[d] for share, d in zip(shares, channels, strict=True))
+    found = computed("dual_attention", image, *weights, np.array([0.5]), np.array([-0.75]))
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
 
 
 def logistic(x: Array) -> Array:

@@ -796,6 +796,16 @@ def first_node_itself(honest: Function) -> Function:
     return planted
 
 
+def sees_itself(honest: Function) -> Function:
+    """The query stream has a hundredth of the content of its place."""
+
+    def planted(content: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor]:
+        first, second = honest(content, *rest)
+        return first, second + 0.01 * content.sum(-1, keepdim=True)
+
+    return planted
+
+
 def sees_behind(tensors: list[Any], parameters: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     return tensors, {**parameters, "is_causal": False}
 
@@ -832,6 +842,26 @@ KINDS_OF_ATTENTION = {layer: without_exempt(layer, kind(*places)) for layer, pla
         "means": spoilt(scaled(0.99)),
         "begun later": tiled(-2),
         "causal": called(sees_behind),
+    },
+    "global_local_attention": {
+        **without_exempt("global_local_attention", kind(1, 2)),
+        "mask": with_tensor(6, zeroed_end(-1, 2)),
+        "none global": called(wider_window),
+        "all global": with_tensor(3, scaled(0.5)),
+    },
+    "dual_stream_attention": {
+        "equal samples": wrapped(0, 16),
+        "moved": with_tensor(5, zeroed_end(-1, 2)),
+        "itself unseen": sees_itself,
+        "masks": with_tensor(3, scaled(2.0)),
+    },
+    "dual_attention": {
+        "equal samples": wrapped(0, 16),
+        "closed": spoilt(scaled(0.99)),
+        "pixels permuted": tiled(-1, 2),
+        "channels permuted": tiled(-3, 2),
+        "pixels alone": with_tensor(1, scaled(2.0)),
+        "channels alone": spoilt(scaled(0.99)),
     },
     "multi_scale_attention": {
         "equal samples": wrapped(0, 16),

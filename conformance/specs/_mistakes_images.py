@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from conformance.mistake import (
     HALF,
     Arguments,
+    answered,
     called,
     flipped,
     instead,
     last_dropped,
+    mapped,
     misread,
     no_derivative,
     tail_dropped,
@@ -18,11 +21,12 @@ from conformance.mistake import (
     times_derivative,
     without_last,
 )
+from conformance.specs._mistakes_attention import rooted
 from conformance.specs._mistakes_rowwise import not_normalised, sum_constant
 from conformance.specs._mistakes_weights import weighing
-from oracle.formulas import multi_scale_attention
-from oracle.formulas._softmax import Row
-from oracle.scalar import Scalar, largest, sigmoid, stored, total
+from oracle.formulas import dual_attention, multi_scale_attention
+from oracle.formulas._softmax import Row, softmax_row
+from oracle.scalar import Scalar, constant, largest, sigmoid, stored, total
 from oracle.tensor import Tensor, tensor
 
 # What any of them may do wrong.
@@ -83,5 +87,46 @@ MULTI_SCALE_ATTENTION = {
     "pixels_transposed": called("the scores are read as (*, S, W, H)", _pixels_transposed),
     "last_scale": called("the last scale is left out", _without_last_scale),
     "no_scores_derivative": no_derivative("scores"),
+    **_COMMON,
+}
+
+
+# Pixels and channels
+
+
+def _open(given: Arguments, factor: str) -> Arguments:
+    return {factor: mapped(given[factor], lambda *_: constant(1.0))}
+
+
+DUAL_ATTENTION = {
+    "channels_negated": instead(
+        "the scores of the channels are negated, as in the authors' code",
+        partial(dual_attention.written, softmax_row, sign=-1.0),
+    ),
+    "scaled": called(
+        "the scores of the pixels are divided by √d",
+        lambda given: {"weight_query": rooted(given["weight_query"], given["weight_query"].shape[0])},
+    ),
+    "alpha_ignored": called("α is ignored", lambda given: _open(given, "alpha")),
+    "beta_ignored": called("β is ignored", lambda given: _open(given, "beta")),
+    "factors_exchanged": called(
+        "α and β are exchanged", lambda given: {"alpha": given["beta"], "beta": given["alpha"]}
+    ),
+    "input_once": answered(
+        "the image is added once, not to each of the two",
+        lambda outputs, given: {
+            "output": mapped(outputs["output"], lambda y, *index: stored(y - given["input"][index]))
+        },
+    ),
+    "queries_exchanged": called(
+        "queries and keys of the pixels are exchanged",
+        lambda given: {"weight_query": given["weight_key"], "weight_key": given["weight_query"]},
+    ),
+    "value_transposed": called(
+        "weight_value is read transposed", lambda given: {"weight_value": misread(given["weight_value"], 1, 0)}
+    ),
+    "not_normalised": weighing(dual_attention.written, "the weights are not divided by their sum", not_normalised),
+    "sum_constant": weighing(dual_attention.written, "no derivative goes through the sum of the weights", sum_constant),
+    "no_factor_derivative": no_derivative("alpha", "beta"),
     **_COMMON,
 }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.random import RandomState
 
 from conformance.relation import Asker, Equation, Relation
 from conformance.specs._laws_attention import LAWS, on_integers
 from conformance.specs._relations import FEW, Drawn, repeats, with_axis
-from conformance.specs._relations_attention import gentle, related
+from conformance.specs._relations_attention import gentle, related, selecting
+from conformance.specs._relations_gates import IMAGES, pixels_permuted
+from conformance.values import Array
 from oracle.formats import float64
 
 # Scales
@@ -66,4 +69,76 @@ def of_multi_scale_attention(arguments: Drawn) -> Mapping[str, Relation]:
         "linear": related(LAWS["linear"], on_maps, _linear_in_maps, _MAPS),
         "keys permuted": related("the order of the scales does not matter", samples, _scales_reversed, _MAPS),
         "keys shifted": related("one number more for all scores changes nothing", on_scores, _scores_shifted, _MAPS),
+    }
+
+
+# Pixels and channels
+
+DUAL_EXEMPT = dict.fromkeys(LAWS, "the image is queries, keys and values at once, and is added to the result")
+
+
+def _closed(ask: Asker) -> list[Equation]:
+    many, zero = ask.batch(IMAGES, [0]), np.zeros(1)
+    (found,) = many(alpha=zero, beta=zero)
+    return [Equation("output", found, 2.0 * many.spread(ask.tensors["input"]))]
+
+
+def _channels_permuted(ask: Asker) -> list[Equation]:
+    """With the weights for them."""
+    many, tensors = ask.batch(IMAGES, [0]), ask.tensors
+    order = RandomState(ask.number).permutation(tensors["input"].shape[-3])
+    changes = {
+        "input": tensors["input"][..., order, :, :],
+        "weight_query": tensors["weight_query"][:, order],
+        "weight_key": tensors["weight_key"][:, order],
+        "weight_value": tensors["weight_value"][np.ix_(order, order)],
+    }
+    (left,), (right,), (permitted,) = many(**changes), many(), many.bounds()
+    return [Equation("output", left, right[..., order, :, :], 2.0 * permitted[..., order, :, :])]
+
+
+def _alone(ask: Asker, kept: str, names: Mapping[str, Array], turned: Callable[[Array], Array]) -> list[Equation]:
+    """One of the two, without the other: its factor times dot-product attention, and the image twice."""
+    many, image, factor = ask.batch(IMAGES, [0]), ask.tensors["input"], ask.tensors[kept]
+    few = ask.other("dot_product_attention", names)
+    attended, bound = (turned(x[0]).reshape(image.shape) for x in (few(), few.bounds()))
+    changes = {name: np.zeros(1) for name in ("alpha", "beta") if name != kept}
+    right = factor * attended + 2.0 * image
+    permitted = np.abs(factor) * bound + 4.0 * float64.unit * (np.abs(factor * attended) + 2.0 * np.abs(image))
+    permitted = many.bounds(**changes)[0] + many.spread(permitted)
+    return [Equation("output", many(**changes)[0], many.spread(right), permitted)]
+
+
+def _in_rows(ask: Asker) -> Array:
+    """Every channel as a row of pixels."""
+    image = ask.tensors["input"]
+    return image.reshape(*image.shape[:-2], -1)
+
+
+def _pixels_alone(ask: Asker) -> list[Equation]:
+    pixels = _in_rows(ask).swapaxes(-1, -2)
+    names = {name: pixels @ ask.tensors[f"weight_{name}"].T for name in ("query", "key", "value")}
+    return _alone(ask, "alpha", names, lambda output: output.swapaxes(-1, -2))
+
+
+def _channels_alone(ask: Asker) -> list[Equation]:
+    names = dict.fromkeys(("query", "key", "value"), _in_rows(ask))
+    return _alone(ask, "beta", names, lambda output: output)
+
+
+def of_dual_attention(arguments: Drawn) -> Mapping[str, Relation]:
+    """The relations of ``dual_attention``."""
+    samples = with_axis(gentle(arguments(FEW)), "input")
+    exact = selecting(samples, "weight_query", "weight_key", "weight_value")
+    return {
+        "equal samples": repeats(samples, IMAGES),
+        "closed": related("without factors the image is added to itself", samples, _closed, IMAGES),
+        "pixels permuted": related(
+            "pixels in another order have their results in that order", samples, pixels_permuted, IMAGES
+        ),
+        "channels permuted": related(
+            "channels in another order have their results in that order", samples, _channels_permuted, IMAGES
+        ),
+        "pixels alone": related("without β it is attention between the pixels", exact, _pixels_alone, IMAGES),
+        "channels alone": related("without α it is attention between the channels", exact, _channels_alone, IMAGES),
     }
