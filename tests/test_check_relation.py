@@ -711,6 +711,7 @@ ATTENTION: dict[str, dict[str, Bug]] = {
         "mask added": additive_ignored,
         "causal": looks_ahead,
         "shared heads": heads_interleaved,
+        "keys in two parts": keys_lost(1, 2),
         "scale": called(scale_squared),
     },
     "local_attention": {
