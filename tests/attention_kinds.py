@@ -278,6 +278,49 @@ def hierarchical_attention(
 
 
 @_kind
+def set_attention(
+    input: Tensor,
+    context: Tensor,
+    in_proj_weight: Tensor,
+    in_proj_bias: Tensor | None,
+    out_proj_weight: Tensor,
+    out_proj_bias: Tensor | None,
+    norm_1_weight: Tensor,
+    norm_1_bias: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    norm_2_weight: Tensor,
+    norm_2_bias: Tensor,
+    *,
+    num_heads: int,
+    eps: float,
+) -> Tensor:
+    width = input.shape[-1]
+    vectors = out_proj_bias, norm_1_weight, norm_1_bias, bias, norm_2_weight, norm_2_bias
+    _require(num_heads > 0 and width % num_heads == 0, "the width does not divide into heads")
+    _require(input.shape[::2] == context.shape[::2], "the two sets do not fit")
+    _require(in_proj_weight.shape == (3 * width, width), "the packed projection does not fit")
+    _require(in_proj_bias is None or in_proj_bias.shape == (3 * width,), "its bias does not fit")
+    _require(out_proj_weight.shape == weight.shape == (width, width), "the weights are not square")
+    _require(all(x is None or x.shape == (width,) for x in vectors), "a vector does not fit the width")
+
+    def normalised(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        centred = x - x.mean(-1, keepdim=True)
+        return centred / (centred.square().mean(-1, keepdim=True) + eps).sqrt() * scale + shift
+
+    def heads(x: Tensor, part: int) -> Tensor:
+        rows = slice(part * width, (part + 1) * width)
+        projected = functional.linear(x, in_proj_weight[rows], None if in_proj_bias is None else in_proj_bias[rows])
+        return projected.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+
+    query, key, value = (heads(x, part) for part, x in enumerate((input, context, context)))
+    weights = torch.softmax(query / math.sqrt(width // num_heads) @ key.mT, -1)
+    found = functional.linear((weights @ value).transpose(1, 2).flatten(-2), out_proj_weight, out_proj_bias)
+    hidden = normalised(input + found, norm_1_weight, norm_1_bias)
+    return normalised(hidden + torch.relu(functional.linear(hidden, weight, bias)), norm_2_weight, norm_2_bias)
+
+
+@_kind
 def multi_scale_attention(input: Tensor, scores: Tensor) -> Tensor:
     _require(scores.shape == (*input.shape[:-3], *input.shape[-2:]), "there is not one score for every pixel")
     return (torch.softmax(scores, -3)[..., None, :, :] * input).sum(-4)

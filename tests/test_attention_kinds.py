@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from attention_kinds import KINDS
 from scipy.special import softmax
 
@@ -285,6 +286,22 @@ def test_hierarchical_attention_weighs_every_word_by_the_products_of_both_levels
     expected = np.einsum("s,st,ste->e", upper, lower, words)
     given = [part[level] for level in (0, 1) for part in (weights, biases, contexts)]
     np.testing.assert_allclose(computed("hierarchical_attention", words, *given), expected, rtol=1e-12)
+
+
+def test_set_attention_is_made_of_layers_that_torch_has() -> None:
+    torch.manual_seed(1)
+    attend = torch.nn.MultiheadAttention(6, 2, batch_first=True, dtype=torch.float64)
+    norms = [torch.nn.LayerNorm(6, 0.125, dtype=torch.float64) for _ in range(2)]
+    linear = torch.nn.Linear(6, 6, dtype=torch.float64)
+    parameters = [p for layer in (attend, norms[0], linear, norms[1]) for p in layer.parameters()]
+    with torch.no_grad():
+        for k, parameter in enumerate(parameters):
+            parameter.copy_(torch.tensor(gaussian(k, *parameter.shape)))
+        x, y = (torch.tensor(gaussian(20 + length, 2, length, 6)) for length in (3, 4))
+        hidden = norms[0](x + attend(x, y, y)[0])
+        expected = norms[1](hidden + torch.relu(linear(hidden)))
+        found = computed("set_attention", *(each.numpy() for each in (x, y, *parameters)), num_heads=2, eps=0.125)
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-11)
 
 
 def test_multi_scale_attention_is_dot_product_attention_of_every_pixel() -> None:

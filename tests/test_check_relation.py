@@ -807,6 +807,15 @@ def sees_itself(honest: Function) -> Function:
     return planted
 
 
+def context_counts(honest: Function) -> Function:
+    """A hundredth of the context passes by."""
+
+    def planted(input: Tensor, context: Tensor, *rest: Any, **parameters: Any) -> Tensor:
+        return honest(input, context, *rest, **parameters) + 0.01 * context.sum(-2, keepdim=True)
+
+    return planted
+
+
 def sees_behind(tensors: list[Any], parameters: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     return tensors, {**parameters, "is_causal": False}
 
@@ -863,6 +872,12 @@ KINDS_OF_ATTENTION = {layer: without_exempt(layer, kind(*places)) for layer, pla
         "channels permuted": tiled(-3, 2),
         "pixels alone": with_tensor(1, scaled(2.0)),
         "channels alone": spoilt(scaled(0.99)),
+    },
+    "set_attention": {
+        "equal samples": wrapped(0, 16),
+        "keys permuted": keys_lost(1),
+        "equal queries": wrapped(1),
+        "nothing found": context_counts,
     },
     "multi_scale_attention": {
         "equal samples": wrapped(0, 16),
