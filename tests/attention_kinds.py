@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -339,6 +340,18 @@ def dual_attention(
     first = (weights @ (pixels @ weight_value.mT)).mT * alpha + channels
     second = torch.softmax(channels @ pixels, -1) @ channels * beta + channels
     return (first + second).reshape(input.shape)
+
+
+@_kind
+def spatially_adaptive_attention(input: Tensor, theta: Tensor, *, size: tuple[int, int], align_corners: bool) -> Tensor:
+    _require(theta.shape == (*input.shape[:-3], 2, 3), "there is not one transformation for every image")
+    images, affine = input.reshape(-1, *input.shape[-3:]), theta.reshape(-1, 2, 3)
+    with warnings.catch_warnings():
+        # of a side of one pixel with aligned corners torch says that it lies in the middle since 1.3.0
+        warnings.filterwarnings("ignore", "Since version 1.3.0, affine_grid")
+        grid = functional.affine_grid(affine, [len(images), images.shape[1], *size], align_corners=align_corners)
+    found = functional.grid_sample(images, grid, padding_mode="zeros", align_corners=align_corners)
+    return found.reshape(*input.shape[:-2], *size)
 
 
 @_kind

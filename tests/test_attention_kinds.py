@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from attention_kinds import KINDS
+from scipy.ndimage import map_coordinates
 from scipy.special import softmax
 
 from conformance import Status, checks, load, spec
@@ -326,6 +327,22 @@ def test_dual_attention_sums_over_pairs_of_pixels_and_of_channels() -> None:
         expected[c] += -0.75 * sum(share * image[d] for share, d in zip(shares, channels, strict=True))
     found = computed("dual_attention", image, *weights, np.array([0.5]), np.array([-0.75]))
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_spatially_adaptive_attention_interpolates_where_the_transformation_leads(align_corners: bool) -> None:
+    image, theta, (rows, columns) = gaussian(1, 2, 4, 5), 0.6 * gaussian(2, 2, 3), (3, 6)
+    last = np.array([5.0, 4.0])  # sides of the image, the width first
+    expected = np.zeros((2, rows, columns))
+    for i, j in itertools.product(range(rows), range(columns)):
+        here = np.array([j, i]), np.array([columns, rows])
+        target = 2.0 * here[0] / (here[1] - 1.0) - 1.0 if align_corners else (2.0 * here[0] + 1.0) / here[1] - 1.0
+        source = theta @ [*target, 1.0]
+        x, y = (source + 1.0) * (last - 1.0) / 2.0 if align_corners else ((source + 1.0) * last - 1.0) / 2.0
+        for c in range(2):
+            expected[c, i, j] = map_coordinates(image[c], [[y], [x]], order=1, mode="grid-constant")[0]
+    found = computed("spatially_adaptive_attention", image, theta, size=(rows, columns), align_corners=align_corners)
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-14)
 
 
 def logistic(x: Array) -> Array:

@@ -879,6 +879,13 @@ KINDS_OF_ATTENTION = {layer: without_exempt(layer, kind(*places)) for layer, pla
         "equal queries": wrapped(1),
         "nothing found": context_counts,
     },
+    "spatially_adaptive_attention": {
+        "equal samples": wrapped(0, 16),
+        "linear": spoilt(not_linear),
+        "unmoved": spoilt(scaled(0.99)),
+        "mirrored": tiled(-1, 2),
+        "turned": tiled(-1, 2),
+    },
     "multi_scale_attention": {
         "equal samples": wrapped(0, 16),
         "equal values": spoilt(scaled(0.99)),

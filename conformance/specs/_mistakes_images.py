@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from functools import partial
 
 from conformance.mistake import (
@@ -13,9 +14,11 @@ from conformance.mistake import (
     flipped,
     instead,
     last_dropped,
+    last_zero,
     mapped,
     misread,
     no_derivative,
+    reindexed,
     tail_dropped,
     times,
     times_derivative,
@@ -24,9 +27,9 @@ from conformance.mistake import (
 from conformance.specs._mistakes_attention import rooted
 from conformance.specs._mistakes_rowwise import not_normalised, sum_constant
 from conformance.specs._mistakes_weights import weighing
-from oracle.formulas import dual_attention, multi_scale_attention
+from oracle.formulas import dual_attention, multi_scale_attention, spatially_adaptive_attention
 from oracle.formulas._softmax import Row, softmax_row
-from oracle.scalar import Scalar, constant, largest, sigmoid, stored, total
+from oracle.scalar import Scalar, constant, inside, largest, sigmoid, stored, total
 from oracle.tensor import Tensor, tensor
 
 # What any of them may do wrong.
@@ -128,5 +131,50 @@ DUAL_ATTENTION = {
     "not_normalised": weighing(dual_attention.written, "the weights are not divided by their sum", not_normalised),
     "sum_constant": weighing(dual_attention.written, "no derivative goes through the sum of the weights", sum_constant),
     "no_factor_derivative": no_derivative("alpha", "beta"),
+    **_COMMON,
+}
+
+
+# Places
+
+
+def _within(place: Scalar, side: int) -> Scalar:
+    """The nearest place of the image."""
+    return -largest([-largest([constant(0.0), place]), constant(1.0 - side)])
+
+
+def _step(distance: Scalar) -> Scalar:
+    return inside(distance, Fraction(-1, 2), Fraction(1, 2))
+
+
+def _rows_exchanged(theta: Tensor) -> Tensor:
+    found: Tensor = reindexed(theta, lambda *index: (*index[:-2], 1 - index[-2], index[-1]))
+    return found
+
+
+def _columns_exchanged(theta: Tensor) -> Tensor:
+    found: Tensor = reindexed(theta, lambda *index: (*index[:-1], (1, 0, 2)[index[-1]]))
+    return found
+
+
+def _theta_misread(given: Arguments) -> Arguments:
+    axes = range(given["theta"].rank)
+    return {"theta": misread(given["theta"], *axes[:-2], axes[-1], axes[-2])}
+
+
+SPATIALLY_ADAPTIVE_ATTENTION = {
+    "corners_ignored": called("align_corners is ignored", lambda given: {"align_corners": False}),
+    "corners_always": called("the corners are always aligned", lambda given: {"align_corners": True}),
+    "border_repeated": instead(
+        "beyond the image its border is repeated", partial(spatially_adaptive_attention.written, moved=_within)
+    ),
+    "nearest": instead("the nearest pixel is taken", partial(spatially_adaptive_attention.written, weight=_step)),
+    "rows_exchanged": called("the first row of Θ gives y", lambda given: {"theta": _rows_exchanged(given["theta"])}),
+    "y_first": called(
+        "Θ is read for (y, x, 1)", lambda given: {"theta": _columns_exchanged(_rows_exchanged(given["theta"]))}
+    ),
+    "theta_misread": called("Θ is read as (*, 3, 2)", _theta_misread),
+    "shift_ignored": called("the last column of Θ is ignored", lambda given: {"theta": last_zero(given["theta"], -1)}),
+    "no_theta_derivative": no_derivative("theta"),
     **_COMMON,
 }
