@@ -19,9 +19,9 @@ def spatially_adaptive_attention(
     """V_cij = Σ_nm U_cnm max(0, 1 − |x − m|) max(0, 1 − |y − n|), (x, y)ᵀ = Θ (x_j, y_i, 1)ᵀ.
 
     Output pixels j lie at x_j = (2j + 1) / W' − 1 from −1 to 1, and so do those of the image; with ``align_corners`` at
-    2j / (W' − 1) − 1, the corners at −1 and 1, a single pixel at 0. x and y are then counted in pixels. Beyond the image lie zeros. input U
-    (*, C, H, W), theta Θ (*, 2, 3); returns (*, C, H', W') for the ``size`` (H', W'). Raises ``ValueError`` where a
-    shape does not fit.
+    2j / (W' − 1) − 1, the corners at −1 and 1, a single pixel at 0. x and y are then counted in pixels. Beyond the image
+    lie zeros. input U (*, C, H, W), theta Θ (*, 2, 3); returns (*, C, H', W') for the ``size`` (H', W'). Raises
+    ``ValueError`` where a shape does not fit.
     """
     return written(input, theta, size=size, align_corners=align_corners)
 
