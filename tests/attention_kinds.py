@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,10 @@ from torch import Tensor
 from torch.nn import functional
 
 extends = "torch-cpu"
-policies = {layer: {"behind_mask": "times_zero"} for layer in ("graph_attention", "dynamic_graph_attention")}
+policies = {
+    layer: {"behind_mask": "times_zero"}
+    for layer in ("graph_attention", "dynamic_graph_attention", "global_local_attention", "dual_stream_attention")
+}
 
 KINDS: dict[str, Callable[..., Any]] = {}
 _HALVES = (torch.bfloat16, torch.float16)
@@ -118,6 +122,16 @@ def fine_grained_attention(
 
 
 @_kind
+def dynamic_convolutional_attention(input: Tensor, weight: Tensor, *, is_causal: bool) -> Tensor:
+    groups, taps, channels = weight.shape
+    _require(channels % groups == 0, "the groups do not divide the channels")
+    before = taps - 1 if is_causal else taps // 2
+    windows = functional.pad(input, (0, 0, before, taps - 1 - before)).unfold(-2, taps, 1)
+    kernels = torch.softmax(torch.einsum("...lc,htc->...lht", input, weight), -1)
+    return (windows * kernels.repeat_interleave(channels // groups, -2)).sum(-1)
+
+
+@_kind
 def monotonic_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """All samples at once, query by query and key by key."""
     stops = torch.sigmoid(_scores(query, key))
@@ -149,6 +163,45 @@ def structured_attention(query: Tensor, key: Tensor, value: Tensor, transition: 
     whole = torch.logsumexp(forward[-1], -1)
     chosen = torch.stack([f[..., 1] + b[..., 1] for f, b in zip(forward, reversed(backward), strict=True)], -1)
     return _attended(torch.exp(chosen - whole[..., None]), value)
+
+
+@_kind
+def global_local_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    global_query: Tensor,
+    global_key: Tensor,
+    global_value: Tensor,
+    is_global: Tensor,
+    *,
+    window: int,
+) -> Tensor:
+    _require(window >= 0, "the window is negative")
+    _require(query.shape == key.shape == global_query.shape == global_key.shape, "the two projections differ")
+    _require(value.shape == global_value.shape and value.shape[:-1] == key.shape[:-1], "the values do not fit the keys")
+    _require(is_global.shape == key.shape[-2:-1], "the global positions are not those of the sequence")
+    scale, places = 1.0 / math.sqrt(query.shape[-1]), torch.arange(key.shape[-2])
+    unseen = ((places[:, None] - places).abs() > window) & ~is_global
+    local = torch.softmax((_scores(query, key) * scale).masked_fill(unseen, -math.inf), -1) @ value
+    whole = torch.softmax(_scores(global_query, global_key) * scale, -1) @ global_value
+    return torch.where(is_global[:, None], whole, local)
+
+
+@_kind
+def dual_stream_attention(
+    content: Tensor, query: Tensor, weight_q: Tensor, weight_k: Tensor, weight_v: Tensor, before: Tensor
+) -> tuple[Tensor, Tensor]:
+    length = content.shape[-2]
+    _require(content.shape == query.shape, "the two streams differ")
+    _require(before.shape == (length, length), "the order is not that of all pairs")
+    keys, values, itself = content @ weight_k, content @ weight_v, torch.eye(length, dtype=torch.bool)
+
+    def stream(x: Tensor, seen: Tensor) -> Tensor:
+        scores = (x @ weight_q @ keys.mT / math.sqrt(weight_q.shape[1])).masked_fill(~seen, -math.inf)
+        return torch.softmax(scores, -1).masked_fill(~seen.any(-1, keepdim=True), 0.0) @ values
+
+    return stream(content, before | itself), stream(query, before & ~itself)
 
 
 @_kind
@@ -223,6 +276,82 @@ def hierarchical_attention(
 
     sentences = pooled(input, word_weight, word_bias, word_context)
     return pooled(sentences, sentence_weight, sentence_bias, sentence_context)
+
+
+@_kind
+def set_attention(
+    input: Tensor,
+    context: Tensor,
+    in_proj_weight: Tensor,
+    in_proj_bias: Tensor | None,
+    out_proj_weight: Tensor,
+    out_proj_bias: Tensor | None,
+    norm_1_weight: Tensor,
+    norm_1_bias: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    norm_2_weight: Tensor,
+    norm_2_bias: Tensor,
+    *,
+    num_heads: int,
+    eps: float,
+) -> Tensor:
+    width = input.shape[-1]
+    vectors = out_proj_bias, norm_1_weight, norm_1_bias, bias, norm_2_weight, norm_2_bias
+    _require(num_heads > 0 and width % num_heads == 0, "the width does not divide into heads")
+    _require(input.shape[::2] == context.shape[::2], "the two sets do not fit")
+    _require(in_proj_weight.shape == (3 * width, width), "the packed projection does not fit")
+    _require(in_proj_bias is None or in_proj_bias.shape == (3 * width,), "its bias does not fit")
+    _require(out_proj_weight.shape == weight.shape == (width, width), "the weights are not square")
+    _require(all(x is None or x.shape == (width,) for x in vectors), "a vector does not fit the width")
+
+    def normalised(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        centred = x - x.mean(-1, keepdim=True)
+        return centred / (centred.square().mean(-1, keepdim=True) + eps).sqrt() * scale + shift
+
+    def heads(x: Tensor, part: int) -> Tensor:
+        rows = slice(part * width, (part + 1) * width)
+        projected = functional.linear(x, in_proj_weight[rows], None if in_proj_bias is None else in_proj_bias[rows])
+        return projected.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+
+    query, key, value = (heads(x, part) for part, x in enumerate((input, context, context)))
+    weights = torch.softmax(query / math.sqrt(width // num_heads) @ key.mT, -1)
+    found = functional.linear((weights @ value).transpose(1, 2).flatten(-2), out_proj_weight, out_proj_bias)
+    hidden = normalised(input + found, norm_1_weight, norm_1_bias)
+    return normalised(hidden + torch.relu(functional.linear(hidden, weight, bias)), norm_2_weight, norm_2_bias)
+
+
+@_kind
+def multi_scale_attention(input: Tensor, scores: Tensor) -> Tensor:
+    _require(scores.shape == (*input.shape[:-3], *input.shape[-2:]), "there is not one score for every pixel")
+    return (torch.softmax(scores, -3)[..., None, :, :] * input).sum(-4)
+
+
+@_kind
+def dual_attention(
+    input: Tensor, weight_query: Tensor, weight_key: Tensor, weight_value: Tensor, alpha: Tensor, beta: Tensor
+) -> Tensor:
+    depth = input.shape[-3]
+    _require(weight_query.shape == weight_key.shape, "the two weights of the scores differ")
+    _require(weight_value.shape == (depth, depth), "weight_value does not keep the channels")
+    channels = input.flatten(-2)
+    pixels = channels.mT
+    weights = torch.softmax((pixels @ weight_query.mT) @ (pixels @ weight_key.mT).mT, -1)
+    first = (weights @ (pixels @ weight_value.mT)).mT * alpha + channels
+    second = torch.softmax(channels @ pixels, -1) @ channels * beta + channels
+    return (first + second).reshape(input.shape)
+
+
+@_kind
+def spatially_adaptive_attention(input: Tensor, theta: Tensor, *, size: tuple[int, int], align_corners: bool) -> Tensor:
+    _require(theta.shape == (*input.shape[:-3], 2, 3), "there is not one transformation for every image")
+    images, affine = input.reshape(-1, *input.shape[-3:]), theta.reshape(-1, 2, 3)
+    with warnings.catch_warnings():
+        # of a side of one pixel with aligned corners torch says that it lies in the middle since 1.3.0
+        warnings.filterwarnings("ignore", "Since version 1.3.0, affine_grid")
+        grid = functional.affine_grid(affine, [len(images), images.shape[1], *size], align_corners=align_corners)
+    found = functional.grid_sample(images, grid, padding_mode="zeros", align_corners=align_corners)
+    return found.reshape(*input.shape[:-2], *size)
 
 
 @_kind

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from attention_kinds import KINDS
+from scipy.ndimage import map_coordinates
 from scipy.special import softmax
 
 from conformance import Status, checks, load, spec
@@ -135,6 +137,24 @@ def test_fine_grained_attention_is_additive_attention_for_every_feature() -> Non
         np.testing.assert_allclose(found[i, e], alone[0], rtol=1e-13)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("taps", [1, 2, 3, 4])
+def test_dynamic_convolutional_attention_is_a_product_with_a_band(causal: bool, taps: int) -> None:
+    """Row i of the matrix of a channel has the kernel of position i, the taps beyond its ends cut off."""
+    input, weight = gaussian(1, 5, 6), gaussian(2, 3, taps, 6)
+    kernels = soft(np.einsum("lc,htc->lht", input, weight))
+    first = -taps + 1 if causal else -(taps // 2)
+    expected = np.zeros((5, 6))
+    for c in range(6):
+        band = np.zeros((5, 5))
+        for i, t in itertools.product(range(5), range(taps)):
+            if 0 <= i + first + t < 5:
+                band[i, i + first + t] = kernels[i, c // 2, t]
+        expected[:, c] = band @ input[:, c]
+    found = computed("dynamic_convolutional_attention", input, weight, is_causal=causal)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
 def stopping(stops: Array) -> Array:
     """The probabilities to stop at every key, query by query, by following every way that the queries may go."""
     found = np.zeros(stops.shape)
@@ -165,6 +185,35 @@ def test_structured_attention_is_the_mean_over_all_selections() -> None:
     expected = soft(query @ key.T @ chains.T + links) @ chains
     found = computed("structured_attention", query, key, np.eye(5), transition)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("window", [0, 1, 3])
+def test_global_local_attention_takes_the_keys_that_each_query_may_see(window: int) -> None:
+    own, second = ([gaussian(10 * n + k, 7, size) for k, size in enumerate((2, 2, 3))] for n in (1, 2))
+    is_global = np.array([False, True, False, False, False, True, False])
+    expected = []
+    for i in range(7):
+        query, key, value = second if is_global[i] else own
+        seen = [j for j in range(7) if is_global[i] or is_global[j] or i - window <= j <= i + window]
+        expected.append(soft(key[seen] @ query[i] / np.sqrt(2.0)) @ value[seen])
+    found = computed("global_local_attention", *own, *second, is_global, window=window)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_dual_stream_attention_goes_on_position_by_position() -> None:
+    content, query = gaussian(1, 5, 3), gaussian(2, 5, 3)
+    weight_q, weight_k, weight_v = gaussian(3, 3, 4), gaussian(4, 3, 4), gaussian(5, 3, 2)
+    order, passed = [3, 0, 4, 1, 2], list[int]()
+    before, expected = np.zeros((5, 5), dtype=bool), np.zeros((2, 5, 2))
+    for i in order:
+        before[i, passed] = True
+        for number, (asking, seen) in enumerate(((content[i], [*passed, i]), (query[i], [*passed]))):
+            scores = content[seen] @ weight_k @ (asking @ weight_q) / 2.0
+            expected[number, i] = soft(scores) @ content[seen] @ weight_v if seen else 0.0
+        passed.append(i)
+    for number, name in enumerate(("content", "query")):
+        found = computed("dual_stream_attention", content, query, weight_q, weight_k, weight_v, before, output=name)
+        np.testing.assert_allclose(found, expected[number], rtol=1e-12)
 
 
 def test_differential_attention_is_the_difference_of_two_attentions() -> None:
@@ -238,6 +287,62 @@ def test_hierarchical_attention_weighs_every_word_by_the_products_of_both_levels
     expected = np.einsum("s,st,ste->e", upper, lower, words)
     given = [part[level] for level in (0, 1) for part in (weights, biases, contexts)]
     np.testing.assert_allclose(computed("hierarchical_attention", words, *given), expected, rtol=1e-12)
+
+
+def test_set_attention_is_made_of_layers_that_torch_has() -> None:
+    torch.manual_seed(1)
+    attend = torch.nn.MultiheadAttention(6, 2, batch_first=True, dtype=torch.float64)
+    norms = [torch.nn.LayerNorm(6, 0.125, dtype=torch.float64) for _ in range(2)]
+    linear = torch.nn.Linear(6, 6, dtype=torch.float64)
+    parameters = [p for layer in (attend, norms[0], linear, norms[1]) for p in layer.parameters()]
+    with torch.no_grad():
+        for k, parameter in enumerate(parameters):
+            parameter.copy_(torch.tensor(gaussian(k, *parameter.shape)))
+        x, y = (torch.tensor(gaussian(20 + length, 2, length, 6)) for length in (3, 4))
+        hidden = norms[0](x + attend(x, y, y)[0])
+        expected = norms[1](hidden + torch.relu(linear(hidden)))
+        found = computed("set_attention", *(each.numpy() for each in (x, y, *parameters)), num_heads=2, eps=0.125)
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-11)
+
+
+def test_multi_scale_attention_is_dot_product_attention_of_every_pixel() -> None:
+    """The query is 1, the keys are the scores."""
+    maps, scores = gaussian(1, 3, 2, 4, 5), gaussian(2, 3, 4, 5)
+    found = computed("multi_scale_attention", maps, scores)
+    for i, j in itertools.product(range(4), range(5)):
+        pixel = computed("dot_product_attention", np.ones((1, 1)), scores[:, i, j, None], maps[:, :, i, j])
+        np.testing.assert_allclose(found[:, i, j], pixel[0], rtol=1e-13)
+
+
+def test_dual_attention_sums_over_pairs_of_pixels_and_of_channels() -> None:
+    image, weights = gaussian(1, 3, 2, 4), [gaussian(k, *shape) for k, shape in ((2, (2, 3)), (3, (2, 3)), (4, (3, 3)))]
+    places, channels = [*itertools.product(range(2), range(4))], range(3)
+    query, key, value = ({place: weight @ image[:, *place] for place in places} for weight in weights)
+    expected = 2.0 * image
+    for place in places:
+        shares = soft(np.array([query[place] @ key[other] for other in places]))
+        expected[:, *place] += 0.5 * sum(share * value[other] for share, other in zip(shares, places, strict=True))
+    for c in channels:
+        shares = soft(np.array([(image[c] * image[d]).sum() for d in channels]))
+        expected[c] += -0.75 * sum(share * image[d] for share, d in zip(shares, channels, strict=True))
+    found = computed("dual_attention", image, *weights, np.array([0.5]), np.array([-0.75]))
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_spatially_adaptive_attention_interpolates_where_the_transformation_leads(align_corners: bool) -> None:
+    image, theta, (rows, columns) = gaussian(1, 2, 4, 5), 0.6 * gaussian(2, 2, 3), (3, 6)
+    last = np.array([5.0, 4.0])  # sides of the image, the width first
+    expected = np.zeros((2, rows, columns))
+    for i, j in itertools.product(range(rows), range(columns)):
+        here = np.array([j, i]), np.array([columns, rows])
+        target = 2.0 * here[0] / (here[1] - 1.0) - 1.0 if align_corners else (2.0 * here[0] + 1.0) / here[1] - 1.0
+        source = theta @ [*target, 1.0]
+        x, y = (source + 1.0) * (last - 1.0) / 2.0 if align_corners else ((source + 1.0) * last - 1.0) / 2.0
+        for c in range(2):
+            expected[c, i, j] = map_coordinates(image[c], [[y], [x]], order=1, mode="grid-constant")[0]
+    found = computed("spatially_adaptive_attention", image, theta, size=(rows, columns), align_corners=align_corners)
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-14)
 
 
 def logistic(x: Array) -> Array:

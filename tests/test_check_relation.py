@@ -711,6 +711,7 @@ ATTENTION: dict[str, dict[str, Bug]] = {
         "mask added": additive_ignored,
         "causal": looks_ahead,
         "shared heads": heads_interleaved,
+        "keys in two parts": keys_lost(1, 2),
         "scale": called(scale_squared),
     },
     "local_attention": {
@@ -796,6 +797,29 @@ def first_node_itself(honest: Function) -> Function:
     return planted
 
 
+def sees_itself(honest: Function) -> Function:
+    """The query stream has a hundredth of the content of its place."""
+
+    def planted(content: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor]:
+        first, second = honest(content, *rest)
+        return first, second + 0.01 * content.sum(-1, keepdim=True)
+
+    return planted
+
+
+def context_counts(honest: Function) -> Function:
+    """A hundredth of the context passes by."""
+
+    def planted(input: Tensor, context: Tensor, *rest: Any, **parameters: Any) -> Tensor:
+        return honest(input, context, *rest, **parameters) + 0.01 * context.sum(-2, keepdim=True)
+
+    return planted
+
+
+def sees_behind(tensors: list[Any], parameters: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    return tensors, {**parameters, "is_causal": False}
+
+
 GRAPH: dict[str, Bug] = {
     "equal samples": wrapped(0, 16),
     "nodes permuted": first_node_itself,
@@ -821,6 +845,54 @@ KINDS_OF_ATTENTION = {layer: without_exempt(layer, kind(*places)) for layer, pla
         "hull": spoilt(scaled(3.0)),
         "keys permuted": with_tensor(0, zeroed_end(-2, 2)),
         "one word": with_tensor(6, scaled(0.5)),
+    },
+    "dynamic_convolutional_attention": {
+        "equal samples": wrapped(0, 16),
+        "one tap": spoilt(scaled(0.99)),
+        "means": spoilt(scaled(0.99)),
+        "begun later": tiled(-2),
+        "causal": called(sees_behind),
+    },
+    "global_local_attention": {
+        **without_exempt("global_local_attention", kind(1, 2)),
+        "mask": with_tensor(6, zeroed_end(-1, 2)),
+        "none global": called(wider_window),
+        "all global": with_tensor(3, scaled(0.5)),
+    },
+    "dual_stream_attention": {
+        "equal samples": wrapped(0, 16),
+        "moved": with_tensor(5, zeroed_end(-1, 2)),
+        "itself unseen": sees_itself,
+        "masks": with_tensor(3, scaled(2.0)),
+    },
+    "dual_attention": {
+        "equal samples": wrapped(0, 16),
+        "closed": spoilt(scaled(0.99)),
+        "pixels permuted": tiled(-1, 2),
+        "channels permuted": tiled(-3, 2),
+        "pixels alone": with_tensor(1, scaled(2.0)),
+        "channels alone": spoilt(scaled(0.99)),
+    },
+    "set_attention": {
+        "equal samples": wrapped(0, 16),
+        "keys permuted": keys_lost(1),
+        "equal queries": wrapped(1),
+        "nothing found": context_counts,
+    },
+    "spatially_adaptive_attention": {
+        "equal samples": wrapped(0, 16),
+        "linear": spoilt(not_linear),
+        "unmoved": spoilt(scaled(0.99)),
+        "mirrored": tiled(-1, 2),
+        "turned": tiled(-1, 2),
+    },
+    "multi_scale_attention": {
+        "equal samples": wrapped(0, 16),
+        "equal values": spoilt(scaled(0.99)),
+        "hull": spoilt(scaled(3.0)),
+        "linear": spoilt(not_linear),
+        "keys permuted": with_tensor(1, zeroed_end(-3, 2)),
+        "keys shifted": with_tensor(1, some_keys_shifted),
     },
 }
 

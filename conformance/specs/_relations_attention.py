@@ -114,7 +114,7 @@ def of_dot_product_attention(arguments: Drawn) -> Mapping[str, Relation]:
 # Layers with projections
 
 
-def _selecting(arguments: SearchStrategy[Arguments], *weights: str) -> SearchStrategy[Arguments]:
+def selecting(arguments: SearchStrategy[Arguments], *weights: str) -> SearchStrategy[Arguments]:
     """The same calls on integers, with weights of a single 1: projections are exact, and not large."""
 
     def chosen(found: Arguments) -> Arguments:
@@ -141,7 +141,7 @@ def _projected(ask: Asker) -> list[Equation]:
 def of_global_attention(arguments: Drawn) -> Mapping[str, Relation]:
     """The relations of ``global_attention``."""
     samples = with_axis(gentle(arguments(FEW)), *SAMPLES)
-    exact = _selecting(samples, "weight")
+    exact = selecting(samples, "weight")
     return {
         **of_keys(samples, SAMPLES, KEYS),
         "equal queries": queried(gentle(arguments(FEW))),
@@ -171,7 +171,7 @@ def of_cross_attention(arguments: Drawn) -> Mapping[str, Relation]:
     """The relations of ``cross_attention``."""
     axes = {"input": 0, "context": 0}
     samples = with_axis(gentle(arguments(FEW)), *axes)
-    exact = _selecting(samples, *_WEIGHTS)
+    exact = selecting(samples, *_WEIGHTS)
     return {
         **of_keys(samples, axes, ["context"]),
         "equal queries": queried(gentle(arguments(FEW)), "input"),
@@ -200,7 +200,7 @@ def of_self_attention(arguments: Drawn) -> Mapping[str, Relation]:
     """The relations of ``self_attention``."""
     axes = {"input": 0}
     samples = with_axis(gentle(arguments(FEW)), *axes)
-    exact = _selecting(samples, *_WEIGHTS)
+    exact = selecting(samples, *_WEIGHTS)
     return {
         "equal samples": repeats(samples, axes),
         "permuted": related(

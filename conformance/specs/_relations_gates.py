@@ -13,15 +13,15 @@ from conformance.specs._relations import FEW, Drawn, repeats, with_axis
 from conformance.specs._relations_attention import gentle, related
 from conformance.values import Array
 
-_IMAGES = {"input": 0}
+IMAGES = {"input": 0}
 
 # Nothing is mixed: the laws of attention have no meaning.
 EXEMPT = dict.fromkeys(LAWS, "there are no keys whose values are summed: every element has a gate")
 
 
-def _pixels_permuted(ask: Asker) -> list[Equation]:
+def pixels_permuted(ask: Asker) -> list[Equation]:
     """Rows and columns."""
-    many, input, random = ask.batch(_IMAGES, [0]), ask.tensors["input"], RandomState(ask.number)
+    many, input, random = ask.batch(IMAGES, [0]), ask.tensors["input"], RandomState(ask.number)
     rows, columns = (random.permutation(input.shape[axis]) for axis in (-2, -1))
 
     def moved(image: Array) -> Array:
@@ -32,14 +32,14 @@ def _pixels_permuted(ask: Asker) -> list[Equation]:
 
 
 def _channels_permuted(ask: Asker) -> list[Equation]:
-    many, input = ask.batch(_IMAGES, [0]), ask.tensors["input"]
+    many, input = ask.batch(IMAGES, [0]), ask.tensors["input"]
     order = RandomState(ask.number).permutation(input.shape[-3])
     (left,), (right,), (permitted,) = many(input=input[..., order, :, :]), many(), many.bounds()
     return [Equation("output", left, right[..., order, :, :], 2.0 * permitted[..., order, :, :])]
 
 
 def _half_open(ask: Asker, weight: str) -> list[Equation]:
-    many, input = ask.batch(_IMAGES, [0]), ask.tensors["input"]
+    many, input = ask.batch(IMAGES, [0]), ask.tensors["input"]
     (found,) = many(**{weight: np.zeros_like(ask.tensors[weight])})
     return [Equation("output", found, many.spread(input) / 2.0, ask.smallest)]
 
@@ -47,8 +47,8 @@ def _half_open(ask: Asker, weight: str) -> list[Equation]:
 def _of_gates(arguments: Drawn, weight: str) -> dict[str, Relation]:
     samples = with_axis(gentle(arguments(FEW)), "input")
     return {
-        "equal samples": repeats(samples, _IMAGES),
-        "half open": related("a gate without weights halves", samples, lambda ask: _half_open(ask, weight), _IMAGES),
+        "equal samples": repeats(samples, IMAGES),
+        "half open": related("a gate without weights halves", samples, lambda ask: _half_open(ask, weight), IMAGES),
     }
 
 
@@ -56,7 +56,7 @@ def of_channel_attention(arguments: Drawn) -> Mapping[str, Relation]:
     """The relations of ``channel_attention``."""
     samples = with_axis(gentle(arguments(FEW)), "input")
     sentence = "pixels in another order have their results in that order"
-    permuted = related(sentence, samples, _pixels_permuted, _IMAGES)
+    permuted = related(sentence, samples, pixels_permuted, IMAGES)
     return {**_of_gates(arguments, "weight_expand"), "pixels permuted": permuted}
 
 
@@ -64,5 +64,5 @@ def of_spatial_attention(arguments: Drawn) -> Mapping[str, Relation]:
     """The relations of ``spatial_attention``."""
     samples = with_axis(gentle(arguments(FEW)), "input")
     sentence = "channels in another order have their results in that order"
-    permuted = related(sentence, samples, _channels_permuted, _IMAGES)
+    permuted = related(sentence, samples, _channels_permuted, IMAGES)
     return {**_of_gates(arguments, "weight"), "channels permuted": permuted}

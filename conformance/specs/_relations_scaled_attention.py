@@ -25,6 +25,7 @@ from conformance.specs._relations_attention import (
     unmasked,
 )
 from conformance.values import Values
+from oracle.formats import float64
 
 
 def _plain(found: Arguments) -> Arguments:
@@ -104,6 +105,23 @@ def _scaled(ask: Asker) -> list[Equation]:
     return [Equation("output", many(scale=0.25)[0], many(query=0.25 * query, scale=1.0)[0], permitted)]
 
 
+def _in_parts(ask: Asker) -> list[Equation]:
+    """What the keys of two parts give, weighted by their shares, which values of one for a part and zero show."""
+    many, tensors = ask.batch(SAMPLES, [0]), ask.tensors
+    (whole,), (permitted,) = many(), many.bounds()
+    right = np.zeros_like(whole)
+    for part in ask.parts(tensors["key"].shape[-2]):
+        ones = np.zeros((*tensors["value"].shape[:-1], 1))
+        ones[..., part, :] = 1.0
+        those = {name: tensors[name][..., part, :] for name in KEYS}
+        (share,), (found,) = many(value=ones), many(**those)
+        (error,), (bound,) = many.bounds(value=ones), many.bounds(**those)
+        right = right + share * found
+        permitted = permitted + error * np.abs(found) + (share + error) * bound
+        permitted = permitted + 4.0 * float64.unit * np.abs(share * found)  # of this sum itself
+    return [Equation("output", whole, right, permitted)]
+
+
 def _of_itself(ask: Asker) -> list[Equation]:
     """One array for query, key and value, or three."""
     query = ask.tensors["query"]
@@ -130,6 +148,9 @@ def of_scaled_dot_product_attention(arguments: Drawn) -> Mapping[str, Relation]:
         "mask added": related("a mask is minus infinity where it hides", masked, _added, SAMPLES),
         "causal": related("causal is a mask", plain, _causal, SAMPLES),
         "shared heads": related("shared heads are copies", samples.map(_grouped), _shared_heads, SAMPLES),
+        "keys in two parts": related(
+            "attention to all keys is that to each part of them, weighted by its share", plain, _in_parts, SAMPLES
+        ),
         "scale": related("the scale is a factor of the query", plain, _scaled, SAMPLES),
     }
 
