@@ -72,8 +72,12 @@ def _corpus(config: pytest.Config) -> Corpus | None:
 
 
 def _share_cores(config: pytest.Config) -> None:
-    """Leave the cores of xdist's other workers to them, unless the environment says otherwise."""
-    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    """Leave the cores of xdist's other workers to them, unless the environment says otherwise.
+
+    Sums depend on the number of threads: who starts the workers has as many as they, and says so in the report.
+    """
+    started = len(getattr(config.option, "tx", None) or ())
+    workers = getattr(config, "workerinput", {}).get("workercount", started)
     if workers > 1:
         os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // workers, 1)))
 

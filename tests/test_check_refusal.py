@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,22 @@ ANYTHING_GOES = {"relu", "sigmoid", "tanh"}
 
 def test_all_layers_with_a_formula_but_the_elementwise_ones_refuse_something() -> None:
     assert set(formulas.names()) - set(REFUSING) == ANYTHING_GOES
+
+
+def test_the_same_calls_are_drawn_in_every_process() -> None:
+    program = (
+        "from conformance import load\n"
+        "from conformance.checks import refusal\n"
+        f"for layer in {REFUSING!r}:\n"
+        "    print(refusal.cases(layer, 'float64', load('torch-cpu'), 6))"
+    )
+
+    def drawn(hashes: str) -> bytes:
+        # the order of sets of strings depends on it
+        environment = {**os.environ, "PYTHONHASHSEED": hashes}
+        return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True).stdout
+
+    assert drawn("1") == drawn("2")
 
 
 def evaluated(layer: str, arguments: Arguments) -> None:

@@ -102,8 +102,9 @@ def refusals(call: Arguments) -> Iterator[Refusal]:
     units = parameters["num_layers"] * (1 + parameters["bidirectional"])
     size, outputs = _size(weights, parameters), parameters.get("proj_size", 0) or _size(weights, parameters)
     states = {"h_0": (units, batch, outputs), "c_0": (units, batch, size)}
-    call = completed(call, **{name: shape for name, shape in states.items() if name in call.tensors})
-    for name in states.keys() & call.tensors.keys():
+    begun = {name: shape for name, shape in states.items() if name in call.tensors}
+    call = completed(call, **begun)
+    for name in begun:
         for axis in range(3):
             yield from mis_sized(call, name, axis)
     yield from mis_sized(call, "input", -1)

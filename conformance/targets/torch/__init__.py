@@ -170,10 +170,11 @@ def _device_name() -> str:
 
 
 def _environment(device: str) -> dict[str, str]:
-    """What kernels are chosen by."""
+    """What kernels are chosen by, and sums divided."""
     found = {"torch": torch.__version__}
     if device == "cpu":
-        return {**found, "instructions": torch.backends.cpu.get_cpu_capability()}
+        instructions, threads = torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()
+        return {**found, "instructions": instructions, "threads": str(threads)}
     cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
     versions = {"cuda": torch.version.cuda, "cudnn": cudnn}
     return {**found, "device": _device_name(), **{name: str(value) for name, value in versions.items()}}
