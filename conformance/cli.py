@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -142,8 +143,16 @@ def errata_page() -> None:
 @cli.command("new-target")
 @click.argument("name")
 def new_target(name: str) -> None:
-    """Write a file NAME.py that the suite can test at once."""
+    """Write a file NAME.py that the suite can test at once.
+
+    Not NAME of the library under test: the file would be imported in its place.
+    """
     path = Path(name if name.endswith(".py") else f"{name}.py")
+    if path.stem.isidentifier() and not path.exists() and getattr(find_spec(path.stem), "origin", None):
+        raise click.UsageError(
+            f"{path.stem} is a module that is installed, and the file would be imported in its place; "
+            f"choose another name, such as {path.stem}_layers"
+        )
     text = _SKELETON.read_text(encoding="utf-8").replace("NAME", path.stem)
     try:
         with path.open("x", encoding="utf-8") as file:

@@ -351,6 +351,7 @@ class _Run:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self.found:
+            self._say_what_to_run(terminalreporter)
             return
         target = _target(self.config)
         about = f" ({target.description})" if target.description else ""
@@ -369,6 +370,16 @@ class _Run:
             terminalreporter.write_line("interrupted: this is what was found so far")
         for line in self.unwritten:
             terminalreporter.write_line(line)
+
+    def _say_what_to_run(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """A target was named, and pytest was pointed at nothing of the suite."""
+        config = self.config
+        if config.getoption("target") is None or any(_asks(config, argument) for argument in config.args):
+            return
+        terminalreporter.write_line(
+            f"the target {_given(config)} was not asked anything: outside a checkout of the suite, say: "
+            f"pytest --pyargs {__package__} --target={_given(config)}"
+        )
 
     def _judged(self) -> bool:
         return any(count for item in self.found for status, count in item["counts"].items() if status != "UNSUPPORTED")

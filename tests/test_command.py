@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from conformance import checks, spec
@@ -42,10 +43,39 @@ def test_a_new_target_is_clean_code_that_bears_its_name(tmp_path: Path, capsys: 
     path = tmp_path / "my_lib.py"
     main(["new-target", str(path)])
     assert capsys.readouterr().out == f"wrote {path}; run it: pytest --pyargs conformance --target={path}\n"
-    assert path.read_text().startswith('"""Layers of my_lib under test. Run them with: pytest --target=my_lib.py\n')
+    assert path.read_text().startswith(
+        '"""Layers of my_lib under test. Run them with: pytest --pyargs conformance --target=my_lib.py\n'
+    )
     for command in (["check"], ["format", "--check"]):
         ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "--config", str(ROOT / "pyproject.toml")]
         subprocess.run([*ruff, str(path)], check=True, capture_output=True)
+
+
+def test_a_new_target_does_not_take_the_place_of_a_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("numpy", "numpy.py"):
+        assert "choose another name, such as numpy_layers" in refused(capsys, "new-target", name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_backward_that_a_new_target_shows_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    main(["new-target", "mylib"])
+    path = tmp_path / "mylib.py"
+    before, shown = path.read_text().split("# calls = []\n")
+    shown, after = shown.split("\n\n\n", 1)
+    code = "\n".join(line.removeprefix("#").removeprefix(" ") for line in shown.splitlines())
+    library = """
+class mylib:
+    sigmoid = staticmethod(lambda x: 1 / (1 + np.exp(-x)))
+    sigmoid_backward = staticmethod(lambda above, y: above * y * (1 - y))
+"""
+    path.write_text(f"{before}calls = []\n\n{code}\n{library}\n\n{after}")
+    with lenient(), np.errstate(over="ignore"):
+        tally = run(load("mylib.py"), "sigmoid", "float32", "gradient", 10)
+    assert tally.counts[Status.PASS], tally.counts
 
 
 def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -306,6 +306,14 @@ def test_a_plugin_that_is_registered_already_is_not_registered_again() -> None:
     assert "1 passed" in done.stdout
 
 
+def test_a_target_that_is_named_where_nothing_of_the_suite_is_asked_hears_what_to_say(tmp_path: Path) -> None:
+    path = tmp_path / "kernels.py"
+    path.write_text("def relu(input): ...\n")
+    done = run("-p", "conformance.plugin", f"--target={path}", str(tmp_path))
+    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert f"outside a checkout of the suite, say: pytest --pyargs conformance --target={path}\n" in done.stdout
+
+
 def test_a_run_that_judged_nothing_is_no_success(pytester: pytest.Pytester) -> None:
     source = """
         from conformance import Unsupported

@@ -396,6 +396,16 @@ def test_a_file_that_is_no_use_says_so_in_one_line(write: Write, source: str, me
     assert "pip install" not in str(caught.value)
 
 
+@pytest.mark.parametrize("source", ["import xmlrpc.client", "from xmlrpc import client"])
+def test_a_file_that_hides_the_library_it_imports_is_told_so(tmp_path: Path, source: str) -> None:
+    path = tmp_path / "xmlrpc.py"
+    path.write_text(source)
+    message = "^target 'xmlrpc.py' does not load: .* found under the name 'xmlrpc': give the file another name$"
+    with pytest.raises(Unavailable, match=message):
+        load(str(path))
+    assert "xmlrpc" not in sys.modules
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

@@ -184,8 +184,13 @@ def _from_file(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent))  # it may import its neighbours, like any script
     try:
         description.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
+        if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == path.stem:
+            raise Unavailable(
+                f"target {path.name!r} does not load: it imports {error.name!r}, "
+                f"and is itself found under the name {path.stem!r}: give the file another name"
+            ) from error
         raise
     finally:
         sys.path.remove(str(path.parent))
