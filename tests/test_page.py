@@ -301,6 +301,15 @@ def test_what_was_not_tested_is_listed() -> None:
     assert MET not in told, "a known deviation was tested"
 
 
+def test_a_corpus_is_told_with_what_was_left_out_of_it() -> None:
+    each = item("relu-float32-forward", passing())
+    each["corpus"] = {"cases": 2, "sha256": "7" * 64, "counts": {"PASS": 1}, "unread": ["no layer 'prelu'"]}
+    root = shown([each], corpus={"cases": 2, "sha256": "7" * 64})
+    assert f"corpus 2 cases kept by earlier runs, put first; sha256:{'7' * 64}" in words(section(root, "what"))
+    told = words(named(root, "relu-float32-forward"))
+    assert "corpus 2 cases kept by earlier runs; left out: no layer 'prelu'" in told
+
+
 def test_conventions_are_told_with_the_items_of_their_layer() -> None:
     assert "Conventions: nan = propagated." in words(named(shown(), "items-relu"))
 
