@@ -404,7 +404,7 @@ def test_one_document_has_one_page() -> None:
 def test_a_document_that_lacks_what_is_shown_is_of_another_version() -> None:
     found = document(everything())
     del found["body"]["report"]["policies"]
-    with pytest.raises(Unusable, match=r"is of another version of the suite: it lacks .*policies"):
+    with pytest.raises(Unusable, match=r"is of another version of the suite: .*policies"):
         page(found)
 
 
@@ -438,7 +438,7 @@ def test_the_command_refuses_a_certificate_of_another_version(tmp_path: Path) ->
     path.write_text(written(found), encoding="utf-8")
     refused = CliRunner().invoke(cli, ["page", str(path)])
     assert refused.exit_code == 4
-    assert "is of another version of the suite: it lacks" in refused.output
+    assert "is of another version of the suite: " in refused.output
 
 
 # Its parts
