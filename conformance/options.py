@@ -39,7 +39,10 @@ def add(parser: pytest.Parser) -> None:
     )
     group.addoption("--report", type=Path, metavar="FILE.json", help="write what was found as JSON")
     group.addoption(
-        "--certificate", type=Path, metavar="DIR", help="write a certificate, its summary and a badge into this folder"
+        "--certificate",
+        type=Path,
+        metavar="DIR",
+        help="write a certificate, its page, summary and badge into this folder",
     )
     group.addoption(
         "--corpus",

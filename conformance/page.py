@@ -18,6 +18,7 @@ from conformance.causes import item_name
 from conformance.certificate import CONFORMS, FAILS, NOTHING, Document, Unusable, cases, recorded, standing, with_times
 from conformance.markdown import counted
 from conformance.report import arithmetic, ratio_text, worst
+from conformance.target import said
 from conformance.traits import merged
 from conformance.verdict import Status
 
@@ -172,7 +173,7 @@ def page(document: Document) -> str:
             policy=f"default-src 'none'; img-src data:; style-src {_hashed(style)}; script-src {_hashed(script)}",
         )
     except (KeyError, UndefinedError) as error:
-        raise Unusable(f"the certificate is of another version of the suite: it lacks {error}") from error
+        raise Unusable(f"the certificate is of another version of the suite: {said(error)}") from error
 
 
 def _entries(report: Mapping[str, Any]) -> dict[str, Entry]:
