@@ -33,6 +33,9 @@ Round = Mapping[str, Any]
 # What is not kept of a failure: its case, in the corpus, shows it again.
 _LEFT_OUT = frozenset({"script", "traceback"})
 
+# Exit codes of rounds that have said what they could.
+_ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
+
 # Lines of what a round has printed that are shown where it ends the campaign.
 _LAST_WORDS = 20
 
@@ -110,23 +113,26 @@ class Campaign:
             except OSError as error:
                 say(f"{error.filename} cannot be written: {error.strerror}; no other call will know of this round")
                 return pytest.ExitCode.INTERNAL_ERROR
+            ended = asked > 0 and code in _ENDED
+            if ended:
+                self._log(seed).unlink()
             if interrupted:
                 return pytest.ExitCode.INTERRUPTED
-            count += 1
             if limit.seconds() == 0.0 or code == pytest.ExitCode.NO_TESTS_COLLECTED:
                 break
             killed = code < 0
             if killed and not was_killed:
                 say(f"  killed by {signal.Signals(-code).name}: what it has found is in the corpus alone")
-            elif not asked or code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-                say("the round has failed, and the campaign ends with it; the last that it printed:")
-                for line in self._log(seed).read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_WORDS:]:
-                    say(f"  {line}")
+            elif not ended:
+                self._tell_last_words(seed, say)
                 return code if code > 0 else pytest.ExitCode.INTERNAL_ERROR
-            else:
-                self._log(seed).unlink()
-            was_killed = killed
+            count, was_killed = count + 1, killed
         return self._verdict()
+
+    def _tell_last_words(self, seed: int, say: Callable[[str], object]) -> None:
+        say("the round has failed, and the campaign ends with it; the last that it printed:")
+        for line in self._log(seed).read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_WORDS:]:
+            say(f"  {line}")
 
     def _fresh_seed(self) -> int:
         """One that no round of the campaign has had."""

@@ -42,27 +42,33 @@ class Corpus:
 
     def of(self, question: Question) -> tuple[list[Kept], list[str]]:
         """The cases of an item in the order in which to put them; and what cannot be read, with the reason."""
-        found, unread = [], []
-        for name, text in sorted(self._place.texts("-".join(question)).items()):
-            try:
-                found.append(_read(text, question))
-            except Exception as error:  # written by any version, or damaged in any way
-                unread.append(f"{name} of {'-'.join(question)} cannot be read: {said(error)}")
-        return _chosen(found), unread
+        present, unread = self._present(question)
+        return _chosen(present.values()), unread
 
     def keep(self, question: Question, tally: Tally) -> None:
         """Keep what a run of the item has found, and drop what is less worth keeping than others."""
         new = _found(question[2], tally)
         if new:
-            present, _ = self.of(question)
-            wanted = {kept.name for kept in _chosen([*present, *new])}
-            names = {kept.name for kept in present}
+            present, _ = self._present(question)
+            wanted = {kept.name for kept in _chosen([*present.values(), *new])}
+            there = {kept.name for kept in present.values()}
             for kept in new:
-                if kept.name in wanted - names:
+                if kept.name in wanted - there:
                     text = json.dumps(kept.to_json(), indent=1, allow_nan=False)
                     self._place.put("-".join(question), kept.name, f"{text}\n")
-            for name in names - wanted:
-                self._place.drop("-".join(question), name)
+            for name, kept in present.items():
+                if kept.name not in wanted:
+                    self._place.drop("-".join(question), name)
+
+    def _present(self, question: Question) -> tuple[dict[str, Kept], list[str]]:
+        """All cases of an item that can be read, by the names under which they are there, and what cannot be read."""
+        found, unread = {}, []
+        for name, text in sorted(self._place.texts("-".join(question)).items()):
+            try:
+                found[name] = _read(text, question)
+            except Exception as error:  # written by any version, or damaged in any way
+                unread.append(f"{name} of {'-'.join(question)} cannot be read: {said(error)}")
+        return found, unread
 
 
 def _found(check: str, tally: Tally) -> list[Kept]:

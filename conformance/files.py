@@ -11,7 +11,7 @@ from uuid import uuid4
 def write(path: Path, text: str) -> None:
     """Write the file beside its place, then put it there: what was there before stays until all is written.
 
-    Raises ``OSError`` where that cannot be done; then nothing has changed.
+    Raises ``OSError``, which names the file, where that cannot be done; then nothing has changed.
     """
     beside = path.with_name(f".{path.name}.{uuid4().hex}")  # of no other process, on this machine or another
     try:
@@ -20,8 +20,10 @@ def write(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except BaseException:
+    except BaseException as error:
         beside.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)  # which a full disk leaves open
         raise
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from conformance import campaign, files
+from conformance import campaign
 from conformance.campaign import Campaign, Limit
 from conformance.case import Case
 from conformance.certificate import Unusable
@@ -211,15 +211,20 @@ def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
         Campaign(tmp_path, "mine")
 
 
-def test_a_full_disk_is_told_with_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, text: str) -> None:
-        if path.parent.name == "rounds":
-            raise OSError(28, "No space left on device", str(path))
-        files.write(path, text)
+def test_a_report_that_was_cut_off_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match=r"\d+\.report\.json cannot be read: "):
+        put(tmp_path, command(report(item()), "open(options['report'], 'w').write('{')"))
 
-    monkeypatch.setattr(campaign, "write", full)
+
+def test_a_full_disk_is_told_with_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    put(tmp_path, command(report()), rounds=0)
+    monkeypatch.setattr(os, "fsync", full)
     code, said = put(tmp_path, command(report(item(relu(3)))), 3)
     assert code == 3
+    assert said[1].startswith(str(tmp_path / "rounds"))
     assert said[1].endswith(".json cannot be written: No space left on device; no other call will know of this round")
     assert "relu: wrong shape" in said
 

@@ -104,6 +104,19 @@ def test_as_many_are_kept_as_the_shortest_run_asks_whatever_their_order(tmp_path
         assert corpus.of(RELU) == (wanted, [])
 
 
+def test_corpora_are_joined_by_copying_and_the_next_run_keeps_the_best(tmp_path: Path) -> None:
+    for first in (1, 4):
+        corpus = Corpus(Folder(tmp_path / str(first)))
+        for size in range(first, first + 3):
+            corpus.keep(RELU, found(kept(size, ratio=size / 10)))
+    shutil.copytree(tmp_path / "1", tmp_path / "4", dirs_exist_ok=True)
+    best = [kept(size, ratio=size / 10) for size in (6, 5, 4)]
+    assert corpus.of(RELU) == (best, [])
+    corpus.keep(RELU, found(kept(3, ratio=0.3)))
+    assert len(list((tmp_path / "4").rglob("*.json"))) == 3
+    assert corpus.of(RELU) == (best, [])
+
+
 def test_a_case_that_fails_now_is_no_longer_a_largest_error(tmp_path: Path) -> None:
     corpus = Corpus(Folder(tmp_path))
     for each in (kept(3), kept(3, Status.FAIL, 2.0), kept(3)):
