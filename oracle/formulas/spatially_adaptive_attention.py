@@ -19,8 +19,8 @@ def spatially_adaptive_attention(
     """V_cij = Σ_nm U_cnm max(0, 1 − |x − m|) max(0, 1 − |y − n|), (x, y)ᵀ = Θ (x_j, y_i, 1)ᵀ.
 
     Output pixels j lie at x_j = (2j + 1) / W' − 1 from −1 to 1, and so do those of the image; with ``align_corners`` at
-    2j / (W' − 1) − 1, the corners at −1 and 1, a single pixel at 0. x and y are then counted in pixels. Beyond the image
-    lie zeros. input U (*, C, H, W), theta Θ (*, 2, 3); returns (*, C, H', W') for the ``size`` (H', W'). Raises
+    2j / (W' − 1) − 1, the corners at −1 and 1, a single pixel at 0. x and y are then counted in pixels. Beyond the
+    image lie zeros. input U (*, C, H, W), theta Θ (*, 2, 3); returns (*, C, H', W') for the ``size`` (H', W'). Raises
     ``ValueError`` where a shape does not fit.
     """
     return written(input, theta, size=size, align_corners=align_corners)
@@ -68,16 +68,16 @@ def written(
         x, y = (stored(dot([theta[*b, k, 0], theta[*b, k, 1]], grid, theta[*b, k, 2])) for k in range(2))
         return pixels(x, width), pixels(y, height)
 
-    def weights(*index: int) -> list[Scalar]:
+    def weights(*index: int) -> tuple[list[Scalar], list[Scalar]]:
         x, y = seen[index]
-        across = [weight(x - m) for m in range(width)]
-        return [weight(y - n) * w for n in range(height) for w in across]
+        return [weight(x - m) for m in range(width)], [weight(y - n) for n in range(height)]
 
     seen, shares = tensor((*batch, rows, columns), places), tensor((*batch, rows, columns), weights)
 
     def value(*index: int) -> Scalar:
         *b, c, i, j = index
-        found = stored(dot(shares[*b, i, j], input[*b, c, ...]))
+        across, down = shares[*b, i, j]
+        found = stored(dot(down, [dot(across, input[*b, c, n, ...]) for n in range(height)]))
         # weights are found as distances from a pixel, which infinite places do not have
         return through(found, lambda: list(seen[*b, i, j]))
 
