@@ -10,7 +10,7 @@ from conformance.specs._mistakes_blocks import SET_ATTENTION
 from conformance.specs._refusals import completed, mis_sized, shape_of, slip
 from conformance.specs._relations_blocks import SETS_EXEMPT, of_set_attention
 from conformance.strategies import Shape, call, seeds, sides
-from conformance.values import Values
+from conformance.values import TensorArgument, Values
 
 
 @st.composite
@@ -37,8 +37,10 @@ def arguments(draw: st.DrawFn, budget: int = 48) -> Arguments:
     }
     # a normalisation multiplies errors, and large weights those of what comes before: in half precision nothing is left
     plain, small = st.sampled_from(("integers", "one_hot", "gaussian")), st.sampled_from(("small", "one_hot", "sparse"))
-    tensors = {
-        name: shape and Values(shape, draw(small if "proj" in name or name == "weight" else plain), draw(seeds))
+    tensors: dict[str, TensorArgument] = {
+        name: Values(shape, draw(small if "proj" in name or name == "weight" else plain), draw(seeds))
+        if shape
+        else None
         for name, shape in shapes.items()
     }
     return call(tensors, num_heads=heads, eps=draw(st.sampled_from((0.5, 2.0, 0.125, 1e-5))))
