@@ -153,7 +153,7 @@ GLOBAL_LOCAL_ATTENTION = {
 # Streams
 
 
-def _seeing(sentence: str, *itself: bool) -> Mistake:
+def _seeing(sentence: str, itself: tuple[bool, bool]) -> Mistake:
     return instead(sentence, partial(streams.written, softmax_row, itself=itself))
 
 
@@ -174,8 +174,8 @@ def _width(given: Arguments, inverse: bool) -> Arguments:
 
 
 DUAL_STREAM_ATTENTION = {
-    "query_sees_itself": _seeing("the query stream sees the content of its own place", True, True),
-    "content_excludes_itself": _seeing("the content stream does not see itself", False, False),
+    "query_sees_itself": _seeing("the query stream sees the content of its own place", (True, True)),
+    "content_excludes_itself": _seeing("the content stream does not see itself", (False, False)),
     "content_asks": _query_stream("the query stream asks with the content", lambda given: {"query": given["content"]}),
     "query_answers": _query_stream(
         "the query stream has its own keys and values", lambda given: {"content": given["query"]}

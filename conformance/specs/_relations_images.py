@@ -67,7 +67,8 @@ def _scores_shifted(ask: Asker) -> list[Equation]:
 def of_multi_scale_attention(arguments: Drawn) -> Mapping[str, Relation]:
     """The relations of ``multi_scale_attention``."""
     samples = with_axis(gentle(arguments(FEW)), *_MAPS)
-    on_maps, on_scores = (samples.map(lambda found, name=name: on_integers(found, name)) for name in _MAPS)
+    on_maps = samples.map(lambda found: on_integers(found, "input"))
+    on_scores = samples.map(lambda found: on_integers(found, "scores"))
     return {
         "equal samples": repeats(samples, _MAPS),
         "equal values": related(LAWS["equal values"], samples, _equal_scales, _MAPS),
@@ -117,7 +118,7 @@ def _alone(ask: Asker, kept: str, names: Mapping[str, Array], turned: Callable[[
 
 def _in_rows(ask: Asker) -> Array:
     """Every channel as a row of pixels."""
-    image = ask.tensors["input"]
+    image: Array = ask.tensors["input"]
     return image.reshape(*image.shape[:-2], -1)
 
 

@@ -33,12 +33,9 @@ def global_local_attention(
     require_fitting(query, key, value)
     length = query.shape[-2]
     require_shape("key", key, *query.shape)
-    for name, x, y in (
-        ("global_query", global_query, query),
-        ("global_key", global_key, key),
-        ("global_value", global_value, value),
-    ):
-        require_shape(name, x, *y.shape)
+    require_shape("global_query", global_query, *query.shape)
+    require_shape("global_key", global_key, *key.shape)
+    require_shape("global_value", global_value, *value.shape)
     require_shape("is_global", is_global, length)
     shape = (*query.shape[:-1], length)
 

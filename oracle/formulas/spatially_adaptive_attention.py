@@ -19,8 +19,8 @@ def spatially_adaptive_attention(
     """V_cij = Σ_nm U_cnm max(0, 1 − |x − m|) max(0, 1 − |y − n|), (x, y)ᵀ = Θ (x_j, y_i, 1)ᵀ.
 
     Output pixels j lie at x_j = (2j + 1) / W' − 1 from −1 to 1, and so do those of the image; with ``align_corners`` at
-    2j / (W' − 1) − 1, the corners at −1 and 1, a single pixel at 0. x and y are then counted in pixels. Beyond the image
-    lie zeros. input U (*, C, H, W), theta Θ (*, 2, 3); returns (*, C, H', W') for the ``size`` (H', W'). Raises
+    2j / (W' − 1) − 1, the corners at −1 and 1, a single pixel at 0. x and y are then counted in pixels. Beyond the
+    image lie zeros. input U (*, C, H, W), theta Θ (*, 2, 3); returns (*, C, H', W') for the ``size`` (H', W'). Raises
     ``ValueError`` where a shape does not fit.
     """
     return written(input, theta, size=size, align_corners=align_corners)
@@ -59,26 +59,30 @@ def written(
 
     def pixels(place: Scalar, side: int) -> Scalar:
         """A place from −1 to 1, counted in pixels."""
-        found = (place + 1.0) / 2.0 * (side - 1) if align_corners else ((place + 1.0) * side - 1.0) / 2.0
-        return moved(found, side)
+        if not align_corners:
+            return moved(((place + 1.0) * side - 1.0) / 2.0, side)
+        return moved((place + 1.0) / 2.0 * (side - 1) if side > 1 else constant(0.0), side)
 
-    def places(*index: int) -> tuple[Scalar, Scalar]:
+    def places(*index: int) -> list[Scalar]:
+        """x and y from −1 to 1."""
         *b, i, j = index
         grid = [ends(j, columns), ends(i, rows)]
-        x, y = (stored(dot([theta[*b, k, 0], theta[*b, k, 1]], grid, theta[*b, k, 2])) for k in range(2))
-        return pixels(x, width), pixels(y, height)
+        return [stored(dot([theta[*b, k, 0], theta[*b, k, 1]], grid, theta[*b, k, 2])) for k in range(2)]
+
+    found = tensor((*batch, rows, columns), places)
+    counted = tensor(found.shape, lambda *index: list(map(pixels, found[index], (width, height))))
 
     def weights(*index: int) -> list[Scalar]:
-        x, y = seen[index]
+        x, y = counted[index]
         across = [weight(x - m) for m in range(width)]
         return [weight(y - n) * w for n in range(height) for w in across]
 
-    seen, shares = tensor((*batch, rows, columns), places), tensor((*batch, rows, columns), weights)
+    shares = tensor(found.shape, weights)
 
     def value(*index: int) -> Scalar:
         *b, c, i, j = index
-        found = stored(dot(shares[*b, i, j], input[*b, c, ...]))
+        mixed = stored(dot(shares[*b, i, j], input[*b, c, ...]))
         # weights are found as distances from a pixel, which infinite places do not have
-        return through(found, lambda: list(seen[*b, i, j]))
+        return through(mixed, lambda: [*found[*b, i, j], *counted[*b, i, j]])
 
     return tensor((*batch, channels, rows, columns), value)
