@@ -21,7 +21,10 @@ from torch.nn import functional
 extends = "torch-cpu"
 policies = {
     layer: {"behind_mask": "times_zero"}
-    for layer in ("graph_attention", "dynamic_graph_attention", "global_local_attention", "dual_stream_attention")
+    for layer in (
+        *("graph_attention", "dynamic_graph_attention", "relational_graph_attention"),
+        *("global_local_attention", "dual_stream_attention"),
+    )
 }
 
 KINDS: dict[str, Callable[..., Any]] = {}
@@ -246,6 +249,28 @@ def dynamic_graph_attention(
     own, others = _in_heads(input, weight_self), _in_heads(input, weight_other)
     hidden = functional.leaky_relu(own[..., :, None, :] + others[..., None, :, :], 0.2)
     return _neighbours((hidden * attend[:, None, None, :]).sum(-1), others, adjacency)
+
+
+@_kind
+def relational_graph_attention(
+    input: Tensor, weight: Tensor, attend_self: Tensor, attend_other: Tensor, adjacency: Tensor, *, across: bool
+) -> Tensor:
+    _require(attend_self.shape == attend_other.shape == weight.shape[:3], "there is not one vector for every head")
+    relations, nodes = len(weight), input.shape[-2]
+    _require(adjacency.shape == (relations, nodes, nodes), "the adjacencies are not of all pairs of nodes")
+    projected = input[..., None, None, :, :] @ weight.mT
+    own, others = (projected @ attend[..., None] for attend in (attend_self, attend_other))
+    scores = functional.leaky_relu(own + others.mT, 0.2).masked_fill(~adjacency[:, None], -math.inf)
+
+    def softmax(x: Tensor) -> Tensor:
+        return torch.where(x.isneginf().all(-1, keepdim=True), 0.0, torch.softmax(x, -1))
+
+    if across:
+        joined = scores.movedim(-4, -2).flatten(-2)
+        weights = softmax(joined).unflatten(-1, (relations, nodes)).movedim(-2, -4)
+    else:
+        weights = softmax(scores)
+    return (weights @ projected).sum(-4).transpose(-3, -2).flatten(-2)
 
 
 @_kind

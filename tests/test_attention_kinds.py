@@ -255,6 +255,24 @@ def test_dynamic_graph_attention_projects_the_two_nodes_side_by_side() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("across", [False, True])
+def test_relational_graph_attention_weighs_edges_within_or_across_relations(across: bool) -> None:
+    nodes, weight = gaussian(1, 5, 4), gaussian(2, 2, 1, 3, 4)
+    own, others = gaussian(3, 2, 1, 3), gaussian(4, 2, 1, 3)
+    adjacency = np.random.default_rng(5).random((2, 5, 5)) < 0.4
+    expected = np.zeros((5, 3))
+    for i in range(5):
+        edges = [(r, j) for r in range(2) for j in range(5) if adjacency[r, i, j]]
+        for group in [edges] if across else [[edge for edge in edges if edge[0] == r] for r in range(2)]:
+            values = np.array([weight[r, 0] @ nodes[j] for r, j in group]).reshape(-1, 3)
+            scores = [
+                leaky(own[r, 0] @ weight[r, 0] @ nodes[i] + others[r, 0] @ weight[r, 0] @ nodes[j]) for r, j in group
+            ]
+            expected[i] += soft(np.array(scores)) @ values if group else 0.0
+    found = computed("relational_graph_attention", nodes, weight, own, others, adjacency, across=across)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+
+
 def test_only_dynamic_graph_attention_lets_nodes_rank_their_neighbours_differently() -> None:
     everything, unit = np.ones((4, 4), dtype=bool), np.eye(4)[None]
     nodes = gaussian(5, 4, 4)

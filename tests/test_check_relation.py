@@ -773,8 +773,8 @@ OF_KEYS = {
 def unseen_counts(honest: Function) -> Function:
     """What is not seen has a weight of a thousandth."""
 
-    def planted(input: Tensor, *rest: Tensor) -> Tensor:
-        return honest(input, *rest) + 0.001 * input.sum((-2, -1), keepdim=True)
+    def planted(input: Tensor, *rest: Tensor, **parameters: Any) -> Tensor:
+        return honest(input, *rest, **parameters) + 0.001 * input.sum((-2, -1), keepdim=True)
 
     return planted
 
@@ -789,10 +789,10 @@ def never_alone(tensors: list[Any], parameters: dict[str, Any]) -> tuple[list[An
 def first_node_itself(honest: Function) -> Function:
     """The first node is seen by none but itself."""
 
-    def planted(*tensors: Tensor) -> Tensor:
+    def planted(*tensors: Tensor, **parameters: Any) -> Tensor:
         adjacency = tensors[4].clone()
-        adjacency[1:, 0] = False
-        return honest(*tensors[:4], adjacency)
+        adjacency[..., 1:, 0] = False
+        return honest(*tensors[:4], adjacency, **parameters)
 
     return planted
 
@@ -803,6 +803,20 @@ def sees_itself(honest: Function) -> Function:
     def planted(content: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor]:
         first, second = honest(content, *rest)
         return first, second + 0.01 * content.sum(-1, keepdim=True)
+
+    return planted
+
+
+def transposed_within(tensors: list[Any], parameters: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """The first relation is read as that of who is seen."""
+    tensors[4] = torch.cat([tensors[4][:1].mT, tensors[4][1:]])
+    return tensors, parameters
+
+
+def heads_reversed(honest: Function) -> Function:
+    def planted(*tensors: Tensor, **parameters: Any) -> Tensor:
+        heads = tensors[1].shape[1]
+        return honest(*tensors, **parameters).unflatten(-1, (heads, -1)).flip(-2).flatten(-2)
 
     return planted
 
@@ -820,15 +834,21 @@ def sees_behind(tensors: list[Any], parameters: dict[str, Any]) -> tuple[list[An
     return tensors, {**parameters, "is_causal": False}
 
 
-GRAPH: dict[str, Bug] = {
+OF_NODES: dict[str, Bug] = {
     "equal samples": wrapped(0, 16),
     "nodes permuted": first_node_itself,
-    "alone": called(never_alone),
     "unseen": unseen_counts,
 }
+GRAPH: dict[str, Bug] = {**OF_NODES, "alone": called(never_alone)}
 KINDS_OF_ATTENTION = {layer: without_exempt(layer, kind(*places)) for layer, places in OF_KEYS.items()} | {
     "graph_attention": GRAPH,
     "dynamic_graph_attention": GRAPH,
+    "relational_graph_attention": {
+        **OF_NODES,
+        "relations permuted": called(transposed_within),
+        "one relation": with_tensor(3, scaled(0.5)),
+        "heads alone": heads_reversed,
+    },
     "channel_attention": {
         "equal samples": wrapped(0, 16),
         "half open": spoilt(scaled(0.99)),
