@@ -124,6 +124,75 @@ def fine_grained_attention(
     return (torch.softmax(hidden @ weight.mT, -2) * value[..., None, :, :]).sum(-2)
 
 
+def _pooled(scores: Tensor, values: Tensor) -> Tensor:
+    return (torch.softmax(scores, -1)[..., None, :] @ values)[..., 0, :]
+
+
+@_kind
+def adaptive_attention(
+    input: Tensor,
+    sentinel: Tensor,
+    query: Tensor,
+    weight_input: Tensor,
+    weight_sentinel: Tensor,
+    weight_query: Tensor,
+    v: Tensor,
+) -> tuple[Tensor, Tensor]:
+    _require(weight_input.shape == weight_sentinel.shape, "the two weights differ")
+    _require(weight_query.shape[:1] == weight_input.shape[:1], "the hidden units differ")
+    asked = query @ weight_query.mT
+    scores = torch.tanh(input @ weight_input.mT + asked[..., None, :]) @ v
+    last = torch.tanh(sentinel @ weight_sentinel.mT + asked) @ v
+    weights = torch.softmax(torch.cat([scores, last[..., None]], -1), -1)
+    context = _pooled(scores, input)
+    return weights[..., -1:] * sentinel + (1.0 - weights[..., -1:]) * context, weights
+
+
+@_kind
+def multi_step_attention(
+    input: Tensor, embedding: Tensor, key: Tensor, key_embedding: Tensor, weight: Tensor, bias: Tensor | None
+) -> Tensor:
+    _require(bias is None or bias.shape == weight.shape[:1], "the bias does not fit the weight")
+    states = functional.linear(input, weight, bias)
+    _require(states.shape == embedding.shape, "there is not one embedding for every query")
+    _require(key.shape == key_embedding.shape, "there is not one embedding for every key")
+    return torch.softmax(_scores(states + embedding, key), -1) @ (key + key_embedding)
+
+
+@_kind
+def co_attention(
+    input: Tensor,
+    other: Tensor,
+    weight_affinity: Tensor,
+    weight_input: Tensor,
+    weight_other: Tensor,
+    attend_input: Tensor,
+    attend_other: Tensor,
+) -> tuple[Tensor, Tensor]:
+    _require(len(weight_input) == len(weight_other), "the hidden units differ")
+    affinity = torch.tanh(other @ weight_affinity @ input.mT)
+    own, others = input @ weight_input.mT, other @ weight_other.mT
+    hidden, other_hidden = torch.tanh(own + affinity.mT @ others), torch.tanh(others + affinity @ own)
+    return _pooled(hidden @ attend_input, input), _pooled(other_hidden @ attend_other, other)
+
+
+@_kind
+def interactive_attention(
+    input: Tensor,
+    other: Tensor,
+    weight_input: Tensor,
+    bias_input: Tensor | None,
+    weight_other: Tensor,
+    bias_other: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    def pooled(values: Tensor, asking: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        _require(bias is None or bias.shape == (1,), "there is not one bias")
+        scores = (values @ (asking.mean(-2) @ weight.mT)[..., None])[..., 0]
+        return _pooled(torch.tanh(scores if bias is None else scores + bias), values)
+
+    return pooled(input, other, weight_input, bias_input), pooled(other, input, weight_other, bias_other)
+
+
 @_kind
 def dynamic_convolutional_attention(input: Tensor, weight: Tensor, *, is_causal: bool) -> Tensor:
     groups, taps, channels = weight.shape

@@ -155,6 +155,58 @@ def test_dynamic_convolutional_attention_is_a_product_with_a_band(causal: bool, 
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+def test_adaptive_attention_is_one_softmax_over_regions_and_sentinel() -> None:
+    regions, sentinel, query = gaussian(1, 5, 3), gaussian(2, 3), gaussian(3, 2)
+    weights = [gaussian(4, 4, 3), gaussian(5, 4, 3), gaussian(6, 4, 2)]
+    v = gaussian(7, 4)
+    states = [*(weights[0] @ x for x in regions), weights[1] @ sentinel]
+    shares = soft(np.array([v @ np.tanh(state + weights[2] @ query) for state in states]))
+    given = (regions, sentinel, query, *weights, v)
+    np.testing.assert_allclose(computed("adaptive_attention", *given, output="weights"), shares, rtol=1e-12)
+    expected = shares @ np.vstack([regions, sentinel])
+    np.testing.assert_allclose(computed("adaptive_attention", *given), expected, rtol=1e-12)
+
+
+def test_multi_step_attention_is_dot_product_attention_to_keys_that_are_read_with_embeddings() -> None:
+    states, embedding, keys, added = gaussian(1, 3, 2), gaussian(2, 3, 4), gaussian(3, 6, 4), gaussian(4, 6, 4)
+    weight, bias = gaussian(5, 4, 2), gaussian(6, 4)
+    queries = np.array([weight @ state + bias + g for state, g in zip(states, embedding, strict=True)])
+    read = [sum(a * (z + e) for a, z, e in zip(soft(keys @ query), keys, added, strict=True)) for query in queries]
+    found = computed("multi_step_attention", states, embedding, keys, added, weight, bias)
+    np.testing.assert_allclose(found, read, rtol=1e-12)
+
+
+def test_co_attention_compares_every_place_with_every_other() -> None:
+    x, z, affinity = gaussian(1, 4, 3), gaussian(2, 5, 2), gaussian(3, 2, 3)
+    w, v, attend, attend_other = gaussian(4, 6, 3), gaussian(5, 6, 2), gaussian(6, 6), gaussian(7, 6)
+    seen = [[np.tanh(t @ affinity @ n) for t in z] for n in x]
+    scores = [
+        attend @ np.tanh(w @ n + sum(c * (v @ t) for c, t in zip(row, z, strict=True)))
+        for n, row in zip(x, seen, strict=True)
+    ]
+    others = [
+        attend_other @ np.tanh(v @ t + sum(row[k] * (w @ n) for n, row in zip(x, seen, strict=True)))
+        for k, t in enumerate(z)
+    ]
+    given = (x, z, affinity, w, v, attend, attend_other)
+    np.testing.assert_allclose(computed("co_attention", *given), soft(np.array(scores)) @ x, rtol=1e-12)
+    found = computed("co_attention", *given, output="other_output")
+    np.testing.assert_allclose(found, soft(np.array(others)) @ z, rtol=1e-12)
+
+
+def test_interactive_attention_has_the_mean_of_all_scores_between_two_places() -> None:
+    x, z, weight, weight_other = gaussian(1, 4, 3), gaussian(2, 5, 2), gaussian(3, 3, 2), gaussian(4, 2, 3)
+    bias, bias_other = np.array([0.5]), np.array([-0.25])
+    given = (x, z, weight, bias, weight_other, bias_other)
+    for output, values, asking, w, b in (
+        ("output", x, z, weight, bias),
+        ("other_output", z, x, weight_other, bias_other),
+    ):
+        pairs = np.einsum("ne,ef,tf->nt", values, w, asking)
+        expected = soft(np.tanh(pairs.mean(1) + b)) @ values
+        np.testing.assert_allclose(computed("interactive_attention", *given, output=output), expected, rtol=1e-12)
+
+
 def stopping(stops: Array) -> Array:
     """The probabilities to stop at every key, query by query, by following every way that the queries may go."""
     found = np.zeros(stops.shape)

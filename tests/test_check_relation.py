@@ -840,6 +840,14 @@ OF_NODES: dict[str, Bug] = {
     "unseen": unseen_counts,
 }
 GRAPH: dict[str, Bug] = {**OF_NODES, "alone": called(never_alone)}
+PAIRS: dict[str, Bug] = {
+    "equal samples": wrapped(0, 16),
+    "equal values": spoilt(scaled(0.99)),
+    "hull": spoilt(scaled(3.0)),
+    "keys permuted": keys_lost(0),
+    "other permuted": keys_lost(1),
+    "exchanged": with_tensor(4, scaled(0.5)),
+}
 KINDS_OF_ATTENTION = {layer: without_exempt(layer, kind(*places)) for layer, places in OF_KEYS.items()} | {
     "graph_attention": GRAPH,
     "dynamic_graph_attention": GRAPH,
@@ -848,6 +856,19 @@ KINDS_OF_ATTENTION = {layer: without_exempt(layer, kind(*places)) for layer, pla
         "relations permuted": called(transposed_within),
         "one relation": with_tensor(3, scaled(0.5)),
         "heads alone": heads_reversed,
+    },
+    "co_attention": {**PAIRS, "alone": with_tensor(5, scaled(0.5))},
+    "interactive_attention": {**PAIRS, "means": spoilt(scaled(0.99))},
+    "adaptive_attention": {
+        "equal samples": wrapped(0, 16),
+        "equal values": spoilt(scaled(0.99)),
+        "hull": spoilt(scaled(3.0)),
+        "keys permuted": keys_lost(0),
+        "one more region": with_tensor(1, scaled(0.5)),
+    },
+    "multi_step_attention": {
+        **without_exempt("multi_step_attention", kind(2, 3)),
+        "dot products": with_tensor(4, scaled(0.5)),
     },
     "channel_attention": {
         "equal samples": wrapped(0, 16),

@@ -235,3 +235,110 @@ def of_additive_attention(arguments: Drawn) -> Mapping[str, Relation]:
         "keys doubled": related("every key twice weighs half", samples, _doubled(axes, keys), axes),
         "no query": related("no query is a query of zeros", alone, _without_query, {"input": 0, "value": 0}),
     }
+
+
+_REGIONS = {"input": 0, "sentinel": 0, "query": 0}
+
+
+def _equal_regions(ask: Asker) -> list[Equation]:
+    """The sentinel too."""
+    many, input = ask.batch(_REGIONS, [0]), ask.tensors["input"]
+    first = input[..., 0, :]
+    changes = {"input": np.broadcast_to(input[..., :1, :], input.shape), "sentinel": first}
+    return [Equation("output", many(**changes)[0], many.spread(first), many.bounds(**changes)[0])]
+
+
+def _between_regions(ask: Asker) -> list[Equation]:
+    many, joined = ask.batch(_REGIONS, [0]), _with_sentinel(ask)
+    least, most = (many.spread(end(joined, axis=-2)) for end in (np.min, np.max))
+    (found,) = many()
+    return [Equation("output", found, np.clip(found, least, most), many.bounds()[0])]
+
+
+def _with_sentinel(ask: Asker) -> Array:
+    return np.concatenate([ask.tensors["input"], ask.tensors["sentinel"][..., None, :]], axis=-2)
+
+
+def _one_more_region(ask: Asker) -> list[Equation]:
+    """The sentinel, projected as the regions are."""
+    many, tensors, joined = ask.batch(_REGIONS, [0, 0]), ask.tensors, _with_sentinel(ask)
+    changes = {"weight_sentinel": tensors["weight_input"]}
+    given = {"input": joined, "value": joined, "weight": tensors["weight_input"], "bias": None, "v": tensors["v"]}
+    plain = ask.other("additive_attention", {**given, **{name: tensors[name] for name in ("query", "weight_query")}})
+    right = plain(
+        **{name: many.spread(array) for name, array in plain.tensors.items() if name in ("input", "value", "query")}
+    )
+    permitted = [a + many.spread(b) for a, b in zip(many.bounds(**changes), plain.bounds(), strict=True)]
+    return matched(many(**changes), right, permitted)
+
+
+def of_adaptive_attention(arguments: Drawn) -> Mapping[str, Relation]:
+    """The relations of ``adaptive_attention``."""
+    samples = with_axis(gentle(arguments(FEW)), *_REGIONS)
+    return {
+        "equal samples": repeats(samples, _REGIONS, (0, 0)),
+        "equal values": related("equal values are the result", samples, _equal_regions, _REGIONS),
+        "hull": related("no result lies beyond the values", samples, _between_regions, _REGIONS),
+        "keys permuted": related(
+            "the order of the keys does not matter", samples, permuted(_REGIONS, ["input"]), _REGIONS
+        ),
+        "one more region": related(
+            "a sentinel that is projected alike is one more region", samples, _one_more_region, _REGIONS
+        ),
+    }
+
+
+_STEP = {"input": 0, "embedding": 0, "key": 0, "key_embedding": 0}
+_SUMMED = ("key", "key_embedding")
+
+
+def _equal_sums(ask: Asker) -> list[Equation]:
+    many, tensors = ask.batch(_STEP, [0]), ask.tensors
+    changes = {name: np.broadcast_to(tensors[name][..., :1, :], tensors[name].shape) for name in _SUMMED}
+    (left,), (permitted,) = many(**changes), many.bounds(**changes)
+    right = many.spread(tensors["key"][..., :1, :] + tensors["key_embedding"][..., :1, :])
+    return [Equation("output", left, np.broadcast_to(right, left.shape), permitted)]
+
+
+def _between_sums(ask: Asker) -> list[Equation]:
+    many, values = ask.batch(_STEP, [0]), ask.tensors["key"] + ask.tensors["key_embedding"]
+    least, most = (many.spread(end(values, axis=-2, keepdims=True)) for end in (np.min, np.max))
+    (found,) = many()
+    return [Equation("output", found, np.clip(found, least, most), many.bounds()[0])]
+
+
+def _keys_shifted(ask: Asker) -> list[Equation]:
+    """Their embeddings by as much the other way."""
+    many, tensors = ask.batch(_STEP, [0]), ask.tensors
+    changes = {"key": tensors["key"] + 2.0, "key_embedding": tensors["key_embedding"] - 2.0}
+    permitted = many.bounds()[0] + many.bounds(**changes)[0]
+    return [Equation("output", many(**changes)[0], many()[0], permitted)]
+
+
+def _dot_products(ask: Asker) -> list[Equation]:
+    """The sums, exact, as queries and values of dot products."""
+    many, tensors = ask.batch(_STEP, [0]), ask.tensors
+    bias = 0.0 if tensors["bias"] is None else tensors["bias"]
+    names = {
+        "query": tensors["input"] @ tensors["weight"].T + bias + tensors["embedding"],
+        "key": tensors["key"],
+        "value": tensors["key"] + tensors["key_embedding"],
+    }
+    few = ask.other("dot_product_attention", names)
+    right = few(**{name: many.spread(array) for name, array in names.items()})[0]
+    return [Equation("output", many()[0], right, many.bounds()[0] + many.spread(few.bounds()[0]))]
+
+
+def of_multi_step_attention(arguments: Drawn) -> Mapping[str, Relation]:
+    """The relations of ``multi_step_attention``."""
+    samples = with_axis(gentle(arguments(FEW)), *_STEP)
+    exact = selecting(samples, "weight")
+    return {
+        "equal samples": repeats(samples, _STEP),
+        "equal values": related("equal values are the result", samples, _equal_sums, _STEP),
+        "hull": related("no result lies beyond the values", samples, _between_sums, _STEP),
+        "keys permuted": related("the order of the keys does not matter", samples, permuted(_STEP, _SUMMED), _STEP),
+        "equal queries": repeats(gentle(arguments(FEW)), {"input": -2, "embedding": -2}, (-2,)),
+        "keys shifted": related("one vector more for all keys changes nothing", exact, _keys_shifted, _STEP),
+        "dot products": related("the sums are queries and values of dot products", exact, _dot_products, _STEP),
+    }
