@@ -204,6 +204,34 @@ def dynamic_convolutional_attention(input: Tensor, weight: Tensor, *, is_causal:
 
 
 @_kind
+def feedback_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    initial: Tensor,
+    weight_query: Tensor,
+    weight_key: Tensor,
+    kernel: Tensor,
+    weight_location: Tensor,
+    bias: Tensor | None,
+    v: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """All samples and keys at once, query by query."""
+    _require(kernel.shape[1] % 2 == 1, "the kernel has no middle")
+    _require(weight_query.shape[:1] == weight_key.shape[:1] == weight_location.shape[:1], "the hidden units differ")
+    _require(bias is None or bias.shape == weight_key.shape[:1], "the bias does not fit the weight")
+    _require(initial.shape == key.shape[:-1], "there is not one initial weight for every key")
+    asked, states = query @ weight_query.mT, functional.linear(key, weight_key, bias)
+    weights, sides = [initial], (kernel.shape[1] // 2,) * 2
+    for i in range(query.shape[-2]):
+        windows = functional.pad(weights[-1], sides).unfold(-1, kernel.shape[1], 1)
+        locations = windows @ kernel.mT @ weight_location.mT
+        weights.append(torch.softmax(torch.tanh(locations + asked[..., i, None, :] + states) @ v, -1))
+    found = torch.stack(weights[1:], -2)
+    return _attended(found, value), found
+
+
+@_kind
 def monotonic_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """All samples at once, query by query and key by key."""
     stops = torch.sigmoid(_scores(query, key))
@@ -274,6 +302,31 @@ def dual_stream_attention(
         return torch.softmax(scores, -1).masked_fill(~seen.any(-1, keepdim=True), 0.0) @ values
 
     return stream(content, before | itself), stream(query, before & ~itself)
+
+
+@_kind
+def tree_attention(
+    query: Tensor, key: Tensor, value: Tensor, link_query: Tensor, link_key: Tensor, links: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The links of a place to all others are running products."""
+    _require(query.shape == key.shape, "there is not one key for every query")
+    _require(link_query.shape == link_key.shape, "the two sides of the links differ")
+    _require(link_query.shape[:-1] == query.shape[:-1], "the places of the links differ")
+    count = query.shape[-2]
+    _require(links.shape == (*query.shape[:-2], count - 1), "there is not one link for every two neighbours")
+    places = torch.arange(count)
+    far = (places[:, None] - places).abs() != 1
+    scores = _scores(link_query, link_key) / link_query.shape[-1]
+    drawn = torch.softmax(scores.masked_fill(far, -math.inf), -1) if count > 1 else torch.zeros_like(scores)
+    joined = torch.sqrt(drawn.diagonal(1, -2, -1) * drawn.diagonal(-1, -2, -1))
+    found = links + (1.0 - links) * joined
+    ones = torch.ones_like(query[..., :1, 0])
+    rows = [
+        torch.cat([found[..., :i].flip(-1).cumprod(-1).flip(-1), ones, found[..., i:].cumprod(-1)], -1)
+        for i in range(count)
+    ]
+    weights = torch.softmax(_scores(query, key) / math.sqrt(query.shape[-1]), -1)
+    return _attended(torch.stack(rows, -2) * weights, value), found
 
 
 @_kind
@@ -462,3 +515,37 @@ def spatial_attention(input: Tensor, weight: Tensor) -> Tensor:
     images = pooled.reshape(-1, *pooled.shape[-3:])
     gates = torch.sigmoid(functional.conv2d(images, weight, padding=weight.shape[-1] // 2))
     return input * gates.reshape(*input.shape[:-3], *gates.shape[-3:])
+
+
+def _normalised(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
+    """Of every task and channel, over samples and pixels: x (T, N, C, H, W)."""
+    variance, mean = torch.var_mean(x, (1, 3, 4), unbiased=False, keepdim=True)
+    scale, shift = (each[:, None, :, None, None] for each in (scale, shift))
+    return (x - mean) / torch.sqrt(variance + eps) * scale + shift
+
+
+@_kind
+def multi_task_attention(
+    input: Tensor,
+    features: Tensor,
+    weight_reduce: Tensor,
+    scale_reduce: Tensor,
+    shift_reduce: Tensor,
+    weight_expand: Tensor,
+    scale_expand: Tensor,
+    shift_expand: Tensor,
+    *,
+    eps: float,
+) -> Tensor:
+    tasks, reduced, width = weight_reduce.shape
+    _require(features.shape[0] == tasks, "there are not features of every task")
+    _require(features.shape[2] == width, "the features do not fit the weight")
+    _require(weight_expand.shape == (tasks, input.shape[1], reduced), "the two weights do not fit each other")
+    _require(scale_reduce.shape == shift_reduce.shape == (tasks, reduced), "the first normalisation does not fit")
+    _require(
+        scale_expand.shape == shift_expand.shape == weight_expand.shape[:2], "the second normalisation does not fit"
+    )
+    hidden = torch.einsum("tku,tnuij->tnkij", weight_reduce, features)
+    hidden = torch.relu(_normalised(hidden, scale_reduce, shift_reduce, eps))
+    expanded = torch.einsum("tck,tnkij->tncij", weight_expand, hidden)
+    return input * torch.sigmoid(_normalised(expanded, scale_expand, shift_expand, eps))

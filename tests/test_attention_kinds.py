@@ -207,6 +207,23 @@ def test_interactive_attention_has_the_mean_of_all_scores_between_two_places() -
         np.testing.assert_allclose(computed("interactive_attention", *given, output=output), expected, rtol=1e-12)
 
 
+def test_feedback_attention_convolves_the_weights_of_the_query_before() -> None:
+    query, key, value, before = gaussian(1, 4, 2), gaussian(2, 5, 3), gaussian(3, 5, 2), np.full(5, 0.2)
+    w, v, u = gaussian(4, 6, 2), gaussian(5, 6, 3), gaussian(6, 6, 2)
+    kernel, bias, attend = gaussian(7, 2, 3), gaussian(8, 6), gaussian(9, 6)
+    given = (query, key, value, before, w, v, kernel, u, bias, attend)
+    expected = []
+    for q in query:
+        # numpy flips the second factor of a convolution
+        located = np.array([np.convolve(before, taps[::-1], mode="same") for taps in kernel])
+        before = soft(
+            np.array([attend @ np.tanh(w @ q + v @ k + u @ f + bias) for k, f in zip(key, located.T, strict=True)])
+        )
+        expected.append(before)
+    np.testing.assert_allclose(computed("feedback_attention", *given, output="weights"), expected, rtol=1e-12)
+    np.testing.assert_allclose(computed("feedback_attention", *given), expected @ value, rtol=1e-12)
+
+
 def stopping(stops: Array) -> Array:
     """The probabilities to stop at every key, query by query, by following every way that the queries may go."""
     found = np.zeros(stops.shape)
@@ -274,6 +291,26 @@ def test_differential_attention_is_the_difference_of_two_attentions() -> None:
     one, other = (computed("scaled_dot_product_attention", *pair, value) for pair in pairs)
     found = computed("differential_attention", *pairs[0], value, *pairs[1], factor=0.75)
     np.testing.assert_allclose(found, one - 0.75 * other, rtol=1e-12, atol=1e-14)
+
+
+def test_tree_attention_lessens_every_weight_by_the_links_between() -> None:
+    query, key, value = gaussian(1, 5, 3), gaussian(2, 5, 3), gaussian(3, 5, 2)
+    ask, answer, below = gaussian(4, 5, 2), gaussian(5, 5, 2), np.array([0.0, 0.25, 0.5, 1.0])
+    products = np.exp(ask @ answer.T / 2.0)
+    drawn = {
+        (i, j): products[i, j] / sum(products[i, k] for k in (i - 1, i + 1) if 0 <= k < 5)
+        for i in range(5)
+        for j in (i - 1, i + 1)
+        if 0 <= j < 5
+    }
+    joined = np.array([np.sqrt(drawn[k, k + 1] * drawn[k + 1, k]) for k in range(4)])
+    links = below + (1.0 - below) * joined
+    logarithms = np.concatenate([[0.0], np.log(links).cumsum()])
+    closeness = np.exp(-np.abs(logarithms[:, None] - logarithms))
+    given = (query, key, value, ask, answer, below)
+    np.testing.assert_allclose(computed("tree_attention", *given, output="links"), links, rtol=1e-12)
+    expected = closeness * soft(query @ key.T / np.sqrt(3.0)) @ value
+    np.testing.assert_allclose(computed("tree_attention", *given), expected, rtol=1e-12)
 
 
 def leaky(x: Array) -> Array:
@@ -434,3 +471,24 @@ def test_spatial_attention_gates_every_pixel_by_its_surroundings() -> None:
     np.testing.assert_allclose(
         computed("spatial_attention", image, weight), logistic(np.array(sums)) * image, rtol=1e-12
     )
+
+
+def test_multi_task_attention_gates_what_is_shared_by_a_mask_of_every_task() -> None:
+    shared, features = gaussian(1, 2, 3, 2, 4), gaussian(2, 2, 2, 5, 2, 4)
+    reduce, expand = gaussian(3, 2, 4, 5), gaussian(4, 2, 3, 4)
+    scales, shifts = (gaussian(5, 2, 4), gaussian(6, 2, 3)), (gaussian(7, 2, 4), gaussian(8, 2, 3))
+    eps = 0.25
+
+    def normalised(rows: Array, scale: Array, shift: Array) -> Array:
+        """Of channels in columns, a row for every pixel of every sample."""
+        return (rows - rows.mean(0)) / np.sqrt(rows.var(0) + eps) * scale + shift
+
+    expected = []
+    for t in range(2):
+        pixels = features[t].transpose(0, 2, 3, 1).reshape(-1, 5)
+        hidden = np.maximum(normalised(pixels @ reduce[t].T, scales[0][t], shifts[0][t]), 0.0)
+        mask = logistic(normalised(hidden @ expand[t].T, scales[1][t], shifts[1][t]))
+        expected.append(shared * mask.reshape(2, 2, 4, 3).transpose(0, 3, 1, 2))
+    given = (reduce, scales[0], shifts[0], expand, scales[1], shifts[1])
+    found = computed("multi_task_attention", shared, features, *given, eps=eps)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)

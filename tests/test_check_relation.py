@@ -870,6 +870,21 @@ KINDS_OF_ATTENTION = {layer: without_exempt(layer, kind(*places)) for layer, pla
         **without_exempt("multi_step_attention", kind(2, 3)),
         "dot products": with_tensor(4, scaled(0.5)),
     },
+    "feedback_attention": {
+        **without_exempt("feedback_attention", kind(1, 2)),
+        "no feedback": with_tensor(0, scaled(0.5)),
+    },
+    "tree_attention": {
+        **without_exempt("tree_attention", kind(1, 2)),
+        "all linked": with_tensor(5, scaled(0.5)),
+        "reversed": with_tensor(4, zeroed_end(-2, 2)),
+    },
+    "multi_task_attention": {
+        "equal tasks": wrapped(0, 16),
+        "half open": spoilt(scaled(0.99)),
+        "channels permuted": tiled(-3, 2),
+        "pixels permuted": tiled(-1, 2),
+    },
     "channel_attention": {
         "equal samples": wrapped(0, 16),
         "half open": spoilt(scaled(0.99)),

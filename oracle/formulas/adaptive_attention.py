@@ -25,11 +25,11 @@ def adaptive_attention(
     weight_query: Tensor,
     v: Tensor,
 ) -> dict[str, Tensor]:
-    """β s + (1 − β) Σ_j a_j x_j, a the softmax of z_j = v · tanh(W x_j + G q), β the last of [z; v · tanh(S s + G q)].
+    """β s + (1 − β) Σ_j softmax(z)_j x_j, z_j = v · tanh(W x_j + G q), β the last of softmax([z; v · tanh(S s + G q)]).
 
-    That is, of the softmax of these. input x (*, N, E), sentinel s (*, E), query q (*, F), weight_input W and
-    weight_sentinel S (H, E), weight_query G (H, F), v (H). Returns output (*, E) and weights (*, N + 1), those of the
-    longer softmax. Raises ``ValueError`` where a shape does not fit.
+    input x (*, N, E), sentinel s (*, E), query q (*, F), weight_input W and weight_sentinel S (H, E), weight_query G
+    (H, F), v (H). Returns output (*, E) and weights (*, N + 1), those of the longer softmax. Raises ``ValueError``
+    where a shape does not fit.
     """
     return written(input, sentinel, query, weight_input, weight_sentinel, weight_query, v)
 

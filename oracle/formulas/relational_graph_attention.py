@@ -14,7 +14,7 @@ from oracle.formulas._graph import additive_score, heads, leaky, side_by_side
 from oracle.formulas._shapes import require_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
 from oracle.scalar import Scalar
-from oracle.tensor import Tensor, key, tensor
+from oracle.tensor import Tensor, tensor
 
 
 def relational_graph_attention(
@@ -58,10 +58,8 @@ def written(
     require_shape("adjacency", adjacency, relations, nodes, nodes)
     for name, x in (("attend_self", attend_self), ("attend_other", attend_other)):
         require_shape(name, x, relations, count, width)
-    projected = [heads(input, _part(weight, r)) for r in range(relations)]
-    scores = [
-        additive_score(x, _part(attend_self, r), _part(attend_other, r), rectify) for r, x in enumerate(projected)
-    ]
+    projected = [heads(input, weight.part(r)) for r in range(relations)]
+    scores = [additive_score(x, attend_self.part(r), attend_other.part(r), rectify) for r, x in enumerate(projected)]
 
     # the keys are the nodes as each relation has them, one relation after the other
     def score(*place: int) -> Scalar:
@@ -88,8 +86,3 @@ def _within(weigh: Callable[[Row], Row], nodes: int, scores: Row) -> Row:
     for r in sorted({k // nodes for k in scores}):
         found |= weigh({k: s for k, s in scores.items() if k // nodes == r})
     return found
-
-
-def _part(x: Tensor, r: int) -> Tensor:
-    """What belongs to a relation."""
-    return tensor(x.shape[1:], lambda *index: x[key((r, *index))])
