@@ -88,6 +88,10 @@ def _one_after_the_other(outputs: Outputs, given: Arguments) -> Outputs:
 INTERACTIVE_ATTENTION = {
     "summed": instead("the sum stands for the mean", partial(interactive_attention.written, pool=total)),
     "largest": instead("the largest stands for the mean", partial(interactive_attention.written, pool=largest)),
+    "means": called(
+        "what is pooled is the mean",
+        lambda given: changed(given, lambda x: times(x, 0.0), "weight_input", "weight_other"),
+    ),
     "mean_constant": instead(
         "no derivative goes through the mean",
         partial(interactive_attention.written, pool=lambda xs: detached(mean_of(xs))),

@@ -9,7 +9,7 @@ from conformance.spec import Refusal, Spec
 from conformance.specs._attention import extents, gentle
 from conformance.specs._mistakes_scores import ADAPTIVE_ATTENTION
 from conformance.specs._refusals import mis_sized
-from conformance.specs._relations_attention import of_adaptive_attention
+from conformance.specs._relations_adaptive import of_adaptive_attention
 from conformance.strategies import BUDGET, call
 
 EXEMPT = {

@@ -9,7 +9,7 @@ from conformance.spec import Refusal, Spec
 from conformance.specs._attention import extents, gentle, largest
 from conformance.specs._mistakes_scores import MULTI_STEP_ATTENTION
 from conformance.specs._refusals import completed, mis_sized, shape_of
-from conformance.specs._relations_attention import of_multi_step_attention
+from conformance.specs._relations_multi_step import of_multi_step_attention
 from conformance.strategies import BUDGET, call, optional
 
 EXEMPT = {"linear": "the keys are part of the values"}

@@ -82,7 +82,6 @@ def written(
 
 def _within(weigh: Callable[[Row], Row], nodes: int, scores: Row) -> Row:
     """The weights of the nodes within each relation."""
-    found: Row = {}
-    for r in sorted({k // nodes for k in scores}):
-        found |= weigh({k: s for k, s in scores.items() if k // nodes == r})
-    return found
+    relations = sorted({k // nodes for k in scores})
+    rows = [weigh({k: s for k, s in scores.items() if k // nodes == r}) for r in relations]
+    return {k: weight for row in rows for k, weight in row.items()}
