@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -20,15 +20,16 @@ IMAGES = {"input": 0}
 EXEMPT = dict.fromkeys(LAWS, "there are no keys whose values are summed: every element has a gate")
 
 
+def _moving(ask: Asker) -> Callable[[Array], Array]:
+    """Another order of rows and columns."""
+    random = RandomState(ask.number)
+    rows, columns = (random.permutation(ask.tensors["input"].shape[axis]) for axis in (-2, -1))
+    return lambda image: image[..., rows, :][..., columns]
+
+
 def pixels_permuted(ask: Asker) -> list[Equation]:
-    """Rows and columns."""
-    many, input, random = ask.batch(IMAGES, [0]), ask.tensors["input"], RandomState(ask.number)
-    rows, columns = (random.permutation(input.shape[axis]) for axis in (-2, -1))
-
-    def moved(image: Array) -> Array:
-        return image[..., rows, :][..., columns]
-
-    (left,), (right,), (permitted,) = many(input=moved(input)), many(), many.bounds()
+    many, moved = ask.batch(IMAGES, [0]), _moving(ask)
+    (left,), (right,), (permitted,) = many(input=moved(ask.tensors["input"])), many(), many.bounds()
     return [Equation("output", left, moved(right), 2.0 * moved(permitted))]
 
 
@@ -93,13 +94,8 @@ def _shared_channels_permuted(ask: Asker) -> list[Equation]:
 
 def _all_pixels_permuted(ask: Asker) -> list[Equation]:
     """Those of the features too."""
-    many, tensors, random = ask.batch(_TASKS, [0]), ask.tensors, RandomState(ask.number)
-    rows, columns = (random.permutation(tensors["input"].shape[axis]) for axis in (-2, -1))
-
-    def moved(image: Array) -> Array:
-        return image[..., rows, :][..., columns]
-
-    (left,), (right,) = many(**{name: moved(tensors[name]) for name in ("input", "features")}), many()
+    many, moved = ask.batch(_TASKS, [0]), _moving(ask)
+    (left,), (right,) = many(**{name: moved(ask.tensors[name]) for name in ("input", "features")}), many()
     return [Equation("output", left, moved(right), 2.0 * moved(many.bounds()[0]))]
 
 

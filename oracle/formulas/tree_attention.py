@@ -1,8 +1,8 @@
 """Tree-structured attention: weights are smaller the weaker the links between the two places are.
 
 Source: the document, line 1379; Wang, Lee and Chen 2019, Tree Transformer: Integrating Tree Structures into
-Self-Attention. The authors' code has 10⁻⁹ in roots and logarithms, 256 for the width of the links, and in the first
-layer next to no weight of a place for itself.
+Self-Attention. The authors' code has 10⁻⁹ in roots and logarithms, 256 for the width of the links, and next to
+no weight of a place for itself.
 """
 
 from __future__ import annotations
