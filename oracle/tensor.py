@@ -58,6 +58,10 @@ class Tensor(dict[object, Scalar]):
         found: list[Scalar] = self[...]
         return found
 
+    def part(self, i: int) -> Tensor:
+        """The tensor of all elements whose index begins so."""
+        return Tensor(self.shape[1:], lambda *rest: self[key((i, *rest))])
+
     def transposed(self, *axes: int) -> Tensor:
         """The tensor whose axis ``k`` is this one's axis ``axes[k]``."""
 

@@ -21,7 +21,10 @@ from torch.nn import functional
 extends = "torch-cpu"
 policies = {
     layer: {"behind_mask": "times_zero"}
-    for layer in ("graph_attention", "dynamic_graph_attention", "global_local_attention", "dual_stream_attention")
+    for layer in (
+        *("graph_attention", "dynamic_graph_attention", "relational_graph_attention"),
+        *("global_local_attention", "dual_stream_attention"),
+    )
 }
 
 KINDS: dict[str, Callable[..., Any]] = {}
@@ -121,6 +124,75 @@ def fine_grained_attention(
     return (torch.softmax(hidden @ weight.mT, -2) * value[..., None, :, :]).sum(-2)
 
 
+def _pooled(scores: Tensor, values: Tensor) -> Tensor:
+    return (torch.softmax(scores, -1)[..., None, :] @ values)[..., 0, :]
+
+
+@_kind
+def adaptive_attention(
+    input: Tensor,
+    sentinel: Tensor,
+    query: Tensor,
+    weight_input: Tensor,
+    weight_sentinel: Tensor,
+    weight_query: Tensor,
+    v: Tensor,
+) -> tuple[Tensor, Tensor]:
+    _require(weight_input.shape == weight_sentinel.shape, "the two weights differ")
+    _require(weight_query.shape[:1] == weight_input.shape[:1], "the hidden units differ")
+    asked = query @ weight_query.mT
+    scores = torch.tanh(input @ weight_input.mT + asked[..., None, :]) @ v
+    last = torch.tanh(sentinel @ weight_sentinel.mT + asked) @ v
+    weights = torch.softmax(torch.cat([scores, last[..., None]], -1), -1)
+    context = _pooled(scores, input)
+    return weights[..., -1:] * sentinel + (1.0 - weights[..., -1:]) * context, weights
+
+
+@_kind
+def multi_step_attention(
+    input: Tensor, embedding: Tensor, key: Tensor, key_embedding: Tensor, weight: Tensor, bias: Tensor | None
+) -> Tensor:
+    _require(bias is None or bias.shape == weight.shape[:1], "the bias does not fit the weight")
+    states = functional.linear(input, weight, bias)
+    _require(states.shape == embedding.shape, "there is not one embedding for every query")
+    _require(key.shape == key_embedding.shape, "there is not one embedding for every key")
+    return torch.softmax(_scores(states + embedding, key), -1) @ (key + key_embedding)
+
+
+@_kind
+def co_attention(
+    input: Tensor,
+    other: Tensor,
+    weight_affinity: Tensor,
+    weight_input: Tensor,
+    weight_other: Tensor,
+    attend_input: Tensor,
+    attend_other: Tensor,
+) -> tuple[Tensor, Tensor]:
+    _require(len(weight_input) == len(weight_other), "the hidden units differ")
+    affinity = torch.tanh(other @ weight_affinity @ input.mT)
+    own, others = input @ weight_input.mT, other @ weight_other.mT
+    hidden, other_hidden = torch.tanh(own + affinity.mT @ others), torch.tanh(others + affinity @ own)
+    return _pooled(hidden @ attend_input, input), _pooled(other_hidden @ attend_other, other)
+
+
+@_kind
+def interactive_attention(
+    input: Tensor,
+    other: Tensor,
+    weight_input: Tensor,
+    bias_input: Tensor | None,
+    weight_other: Tensor,
+    bias_other: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    def pooled(values: Tensor, asking: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        _require(bias is None or bias.shape == (1,), "there is not one bias")
+        scores = (values @ (asking.mean(-2) @ weight.mT)[..., None])[..., 0]
+        return _pooled(torch.tanh(scores if bias is None else scores + bias), values)
+
+    return pooled(input, other, weight_input, bias_input), pooled(other, input, weight_other, bias_other)
+
+
 @_kind
 def dynamic_convolutional_attention(input: Tensor, weight: Tensor, *, is_causal: bool) -> Tensor:
     groups, taps, channels = weight.shape
@@ -129,6 +201,34 @@ def dynamic_convolutional_attention(input: Tensor, weight: Tensor, *, is_causal:
     windows = functional.pad(input, (0, 0, before, taps - 1 - before)).unfold(-2, taps, 1)
     kernels = torch.softmax(torch.einsum("...lc,htc->...lht", input, weight), -1)
     return (windows * kernels.repeat_interleave(channels // groups, -2)).sum(-1)
+
+
+@_kind
+def feedback_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    initial: Tensor,
+    weight_query: Tensor,
+    weight_key: Tensor,
+    kernel: Tensor,
+    weight_location: Tensor,
+    bias: Tensor | None,
+    v: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """All samples and keys at once, query by query."""
+    _require(kernel.shape[1] % 2 == 1, "the kernel has no middle")
+    _require(weight_query.shape[:1] == weight_key.shape[:1] == weight_location.shape[:1], "the hidden units differ")
+    _require(bias is None or bias.shape == weight_key.shape[:1], "the bias does not fit the weight")
+    _require(initial.shape == key.shape[:-1], "there is not one initial weight for every key")
+    asked, states = query @ weight_query.mT, functional.linear(key, weight_key, bias)
+    weights, sides = [initial], (kernel.shape[1] // 2,) * 2
+    for i in range(query.shape[-2]):
+        windows = functional.pad(weights[-1], sides).unfold(-1, kernel.shape[1], 1)
+        locations = windows @ kernel.mT @ weight_location.mT
+        weights.append(torch.softmax(torch.tanh(locations + asked[..., i, None, :] + states) @ v, -1))
+    found = torch.stack(weights[1:], -2)
+    return _attended(found, value), found
 
 
 @_kind
@@ -205,6 +305,31 @@ def dual_stream_attention(
 
 
 @_kind
+def tree_attention(
+    query: Tensor, key: Tensor, value: Tensor, link_query: Tensor, link_key: Tensor, links: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The links of a place to all others are running products."""
+    _require(query.shape == key.shape, "there is not one key for every query")
+    _require(link_query.shape == link_key.shape, "the two sides of the links differ")
+    _require(link_query.shape[:-1] == query.shape[:-1], "the places of the links differ")
+    count = query.shape[-2]
+    _require(links.shape == (*query.shape[:-2], count - 1), "there is not one link for every two neighbours")
+    places = torch.arange(count)
+    far = (places[:, None] - places).abs() != 1
+    scores = _scores(link_query, link_key) / link_query.shape[-1]
+    drawn = torch.softmax(scores.masked_fill(far, -math.inf), -1) if count > 1 else torch.zeros_like(scores)
+    joined = torch.sqrt(drawn.diagonal(1, -2, -1) * drawn.diagonal(-1, -2, -1))
+    found = links + (1.0 - links) * joined
+    ones = torch.ones_like(query[..., :1, 0])
+    rows = [
+        torch.cat([found[..., :i].flip(-1).cumprod(-1).flip(-1), ones, found[..., i:].cumprod(-1)], -1)
+        for i in range(count)
+    ]
+    weights = torch.softmax(_scores(query, key) / math.sqrt(query.shape[-1]), -1)
+    return _attended(torch.stack(rows, -2) * weights, value), found
+
+
+@_kind
 def differential_attention(
     query: Tensor, key: Tensor, value: Tensor, other_query: Tensor, other_key: Tensor, *, factor: float
 ) -> Tensor:
@@ -246,6 +371,28 @@ def dynamic_graph_attention(
     own, others = _in_heads(input, weight_self), _in_heads(input, weight_other)
     hidden = functional.leaky_relu(own[..., :, None, :] + others[..., None, :, :], 0.2)
     return _neighbours((hidden * attend[:, None, None, :]).sum(-1), others, adjacency)
+
+
+@_kind
+def relational_graph_attention(
+    input: Tensor, weight: Tensor, attend_self: Tensor, attend_other: Tensor, adjacency: Tensor, *, across: bool
+) -> Tensor:
+    _require(attend_self.shape == attend_other.shape == weight.shape[:3], "there is not one vector for every head")
+    relations, nodes = len(weight), input.shape[-2]
+    _require(adjacency.shape == (relations, nodes, nodes), "the adjacencies are not of all pairs of nodes")
+    projected = input[..., None, None, :, :] @ weight.mT
+    own, others = (projected @ attend[..., None] for attend in (attend_self, attend_other))
+    scores = functional.leaky_relu(own + others.mT, 0.2).masked_fill(~adjacency[:, None], -math.inf)
+
+    def softmax(x: Tensor) -> Tensor:
+        return torch.where(x.isneginf().all(-1, keepdim=True), 0.0, torch.softmax(x, -1))
+
+    if across:
+        joined = scores.movedim(-4, -2).flatten(-2)
+        weights = softmax(joined).unflatten(-1, (relations, nodes)).movedim(-2, -4)
+    else:
+        weights = softmax(scores)
+    return (weights @ projected).sum(-4).transpose(-3, -2).flatten(-2)
 
 
 @_kind
@@ -368,3 +515,37 @@ def spatial_attention(input: Tensor, weight: Tensor) -> Tensor:
     images = pooled.reshape(-1, *pooled.shape[-3:])
     gates = torch.sigmoid(functional.conv2d(images, weight, padding=weight.shape[-1] // 2))
     return input * gates.reshape(*input.shape[:-3], *gates.shape[-3:])
+
+
+def _normalised(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
+    """Of every task and channel, over samples and pixels: x (T, N, C, H, W)."""
+    variance, mean = torch.var_mean(x, (1, 3, 4), unbiased=False, keepdim=True)
+    scale, shift = (each[:, None, :, None, None] for each in (scale, shift))
+    return (x - mean) / torch.sqrt(variance + eps) * scale + shift
+
+
+@_kind
+def multi_task_attention(
+    input: Tensor,
+    features: Tensor,
+    weight_reduce: Tensor,
+    scale_reduce: Tensor,
+    shift_reduce: Tensor,
+    weight_expand: Tensor,
+    scale_expand: Tensor,
+    shift_expand: Tensor,
+    *,
+    eps: float,
+) -> Tensor:
+    tasks, reduced, width = weight_reduce.shape
+    _require(features.shape[0] == tasks, "there are not features of every task")
+    _require(features.shape[2] == width, "the features do not fit the weight")
+    _require(weight_expand.shape == (tasks, input.shape[1], reduced), "the two weights do not fit each other")
+    _require(scale_reduce.shape == shift_reduce.shape == (tasks, reduced), "the first normalisation does not fit")
+    _require(
+        scale_expand.shape == shift_expand.shape == weight_expand.shape[:2], "the second normalisation does not fit"
+    )
+    hidden = torch.einsum("tku,tnuij->tnkij", weight_reduce, features)
+    hidden = torch.relu(_normalised(hidden, scale_reduce, shift_reduce, eps))
+    expanded = torch.einsum("tck,tnkij->tncij", weight_expand, hidden)
+    return input * torch.sigmoid(_normalised(expanded, scale_expand, shift_expand, eps))

@@ -155,6 +155,75 @@ def test_dynamic_convolutional_attention_is_a_product_with_a_band(causal: bool, 
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+def test_adaptive_attention_is_one_softmax_over_regions_and_sentinel() -> None:
+    regions, sentinel, query = gaussian(1, 5, 3), gaussian(2, 3), gaussian(3, 2)
+    weights = [gaussian(4, 4, 3), gaussian(5, 4, 3), gaussian(6, 4, 2)]
+    v = gaussian(7, 4)
+    states = [*(weights[0] @ x for x in regions), weights[1] @ sentinel]
+    shares = soft(np.array([v @ np.tanh(state + weights[2] @ query) for state in states]))
+    given = (regions, sentinel, query, *weights, v)
+    np.testing.assert_allclose(computed("adaptive_attention", *given, output="weights"), shares, rtol=1e-12)
+    expected = shares @ np.vstack([regions, sentinel])
+    np.testing.assert_allclose(computed("adaptive_attention", *given), expected, rtol=1e-12)
+
+
+def test_multi_step_attention_is_dot_product_attention_to_keys_that_are_read_with_embeddings() -> None:
+    states, embedding, keys, added = gaussian(1, 3, 2), gaussian(2, 3, 4), gaussian(3, 6, 4), gaussian(4, 6, 4)
+    weight, bias = gaussian(5, 4, 2), gaussian(6, 4)
+    queries = np.array([weight @ state + bias + g for state, g in zip(states, embedding, strict=True)])
+    read = [sum(a * (z + e) for a, z, e in zip(soft(keys @ query), keys, added, strict=True)) for query in queries]
+    found = computed("multi_step_attention", states, embedding, keys, added, weight, bias)
+    np.testing.assert_allclose(found, read, rtol=1e-12)
+
+
+def test_co_attention_compares_every_place_with_every_other() -> None:
+    x, z, affinity = gaussian(1, 4, 3), gaussian(2, 5, 2), gaussian(3, 2, 3)
+    w, v, attend, attend_other = gaussian(4, 6, 3), gaussian(5, 6, 2), gaussian(6, 6), gaussian(7, 6)
+    seen = [[np.tanh(t @ affinity @ n) for t in z] for n in x]
+    scores = [
+        attend @ np.tanh(w @ n + sum(c * (v @ t) for c, t in zip(row, z, strict=True)))
+        for n, row in zip(x, seen, strict=True)
+    ]
+    others = [
+        attend_other @ np.tanh(v @ t + sum(row[k] * (w @ n) for n, row in zip(x, seen, strict=True)))
+        for k, t in enumerate(z)
+    ]
+    given = (x, z, affinity, w, v, attend, attend_other)
+    np.testing.assert_allclose(computed("co_attention", *given), soft(np.array(scores)) @ x, rtol=1e-12)
+    found = computed("co_attention", *given, output="other_output")
+    np.testing.assert_allclose(found, soft(np.array(others)) @ z, rtol=1e-12)
+
+
+def test_interactive_attention_has_the_mean_of_all_scores_between_two_places() -> None:
+    x, z, weight, weight_other = gaussian(1, 4, 3), gaussian(2, 5, 2), gaussian(3, 3, 2), gaussian(4, 2, 3)
+    bias, bias_other = np.array([0.5]), np.array([-0.25])
+    given = (x, z, weight, bias, weight_other, bias_other)
+    for output, values, asking, w, b in (
+        ("output", x, z, weight, bias),
+        ("other_output", z, x, weight_other, bias_other),
+    ):
+        pairs = np.einsum("ne,ef,tf->nt", values, w, asking)
+        expected = soft(np.tanh(pairs.mean(1) + b)) @ values
+        np.testing.assert_allclose(computed("interactive_attention", *given, output=output), expected, rtol=1e-12)
+
+
+def test_feedback_attention_convolves_the_weights_of_the_query_before() -> None:
+    query, key, value, before = gaussian(1, 4, 2), gaussian(2, 5, 3), gaussian(3, 5, 2), np.full(5, 0.2)
+    w, v, u = gaussian(4, 6, 2), gaussian(5, 6, 3), gaussian(6, 6, 2)
+    kernel, bias, attend = gaussian(7, 2, 3), gaussian(8, 6), gaussian(9, 6)
+    given = (query, key, value, before, w, v, kernel, u, bias, attend)
+    expected = []
+    for q in query:
+        # numpy flips the second factor of a convolution
+        located = np.array([np.convolve(before, taps[::-1], mode="same") for taps in kernel])
+        before = soft(
+            np.array([attend @ np.tanh(w @ q + v @ k + u @ f + bias) for k, f in zip(key, located.T, strict=True)])
+        )
+        expected.append(before)
+    np.testing.assert_allclose(computed("feedback_attention", *given, output="weights"), expected, rtol=1e-12)
+    np.testing.assert_allclose(computed("feedback_attention", *given), expected @ value, rtol=1e-12)
+
+
 def stopping(stops: Array) -> Array:
     """The probabilities to stop at every key, query by query, by following every way that the queries may go."""
     found = np.zeros(stops.shape)
@@ -224,6 +293,26 @@ def test_differential_attention_is_the_difference_of_two_attentions() -> None:
     np.testing.assert_allclose(found, one - 0.75 * other, rtol=1e-12, atol=1e-14)
 
 
+def test_tree_attention_lessens_every_weight_by_the_links_between() -> None:
+    query, key, value = gaussian(1, 5, 3), gaussian(2, 5, 3), gaussian(3, 5, 2)
+    ask, answer, below = gaussian(4, 5, 2), gaussian(5, 5, 2), np.array([0.0, 0.25, 0.5, 1.0])
+    products = np.exp(ask @ answer.T / 2.0)
+    drawn = {
+        (i, j): products[i, j] / sum(products[i, k] for k in (i - 1, i + 1) if 0 <= k < 5)
+        for i in range(5)
+        for j in (i - 1, i + 1)
+        if 0 <= j < 5
+    }
+    joined = np.array([np.sqrt(drawn[k, k + 1] * drawn[k + 1, k]) for k in range(4)])
+    links = below + (1.0 - below) * joined
+    logarithms = np.concatenate([[0.0], np.log(links).cumsum()])
+    closeness = np.exp(-np.abs(logarithms[:, None] - logarithms))
+    given = (query, key, value, ask, answer, below)
+    np.testing.assert_allclose(computed("tree_attention", *given, output="links"), links, rtol=1e-12)
+    expected = closeness * soft(query @ key.T / np.sqrt(3.0)) @ value
+    np.testing.assert_allclose(computed("tree_attention", *given), expected, rtol=1e-12)
+
+
 def leaky(x: Array) -> Array:
     return np.where(x > 0, x, 0.2 * x)
 
@@ -253,6 +342,24 @@ def test_dynamic_graph_attention_projects_the_two_nodes_side_by_side() -> None:
     halves = weight[None, :, :4], weight[None, :, 4:]
     found = computed("dynamic_graph_attention", nodes, *halves, attend[None], ADJACENCY)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_relational_graph_attention_weighs_edges_within_or_across_relations(across: bool) -> None:
+    nodes, weight = gaussian(1, 5, 4), gaussian(2, 2, 1, 3, 4)
+    own, others = gaussian(3, 2, 1, 3), gaussian(4, 2, 1, 3)
+    adjacency = np.random.default_rng(5).random((2, 5, 5)) < 0.4
+    expected = np.zeros((5, 3))
+    for i in range(5):
+        edges = [(r, j) for r in range(2) for j in range(5) if adjacency[r, i, j]]
+        for group in [edges] if across else [[edge for edge in edges if edge[0] == r] for r in range(2)]:
+            values = np.array([weight[r, 0] @ nodes[j] for r, j in group]).reshape(-1, 3)
+            scores = [
+                leaky(own[r, 0] @ weight[r, 0] @ nodes[i] + others[r, 0] @ weight[r, 0] @ nodes[j]) for r, j in group
+            ]
+            expected[i] += soft(np.array(scores)) @ values if group else 0.0
+    found = computed("relational_graph_attention", nodes, weight, own, others, adjacency, across=across)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
 
 
 def test_only_dynamic_graph_attention_lets_nodes_rank_their_neighbours_differently() -> None:
@@ -364,3 +471,24 @@ def test_spatial_attention_gates_every_pixel_by_its_surroundings() -> None:
     np.testing.assert_allclose(
         computed("spatial_attention", image, weight), logistic(np.array(sums)) * image, rtol=1e-12
     )
+
+
+def test_multi_task_attention_gates_what_is_shared_by_a_mask_of_every_task() -> None:
+    shared, features = gaussian(1, 2, 3, 2, 4), gaussian(2, 2, 2, 5, 2, 4)
+    reduce, expand = gaussian(3, 2, 4, 5), gaussian(4, 2, 3, 4)
+    scales, shifts = (gaussian(5, 2, 4), gaussian(6, 2, 3)), (gaussian(7, 2, 4), gaussian(8, 2, 3))
+    eps = 0.25
+
+    def normalised(rows: Array, scale: Array, shift: Array) -> Array:
+        """Of channels in columns, a row for every pixel of every sample."""
+        return (rows - rows.mean(0)) / np.sqrt(rows.var(0) + eps) * scale + shift
+
+    expected = []
+    for t in range(2):
+        pixels = features[t].transpose(0, 2, 3, 1).reshape(-1, 5)
+        hidden = np.maximum(normalised(pixels @ reduce[t].T, scales[0][t], shifts[0][t]), 0.0)
+        mask = logistic(normalised(hidden @ expand[t].T, scales[1][t], shifts[1][t]))
+        expected.append(shared * mask.reshape(2, 2, 4, 3).transpose(0, 3, 1, 2))
+    given = (reduce, scales[0], shifts[0], expand, scales[1], shifts[1])
+    found = computed("multi_task_attention", shared, features, *given, eps=eps)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)

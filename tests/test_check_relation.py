@@ -773,8 +773,8 @@ OF_KEYS = {
 def unseen_counts(honest: Function) -> Function:
     """What is not seen has a weight of a thousandth."""
 
-    def planted(input: Tensor, *rest: Tensor) -> Tensor:
-        return honest(input, *rest) + 0.001 * input.sum((-2, -1), keepdim=True)
+    def planted(input: Tensor, *rest: Tensor, **parameters: Any) -> Tensor:
+        return honest(input, *rest, **parameters) + 0.001 * input.sum((-2, -1), keepdim=True)
 
     return planted
 
@@ -789,10 +789,10 @@ def never_alone(tensors: list[Any], parameters: dict[str, Any]) -> tuple[list[An
 def first_node_itself(honest: Function) -> Function:
     """The first node is seen by none but itself."""
 
-    def planted(*tensors: Tensor) -> Tensor:
+    def planted(*tensors: Tensor, **parameters: Any) -> Tensor:
         adjacency = tensors[4].clone()
-        adjacency[1:, 0] = False
-        return honest(*tensors[:4], adjacency)
+        adjacency[..., 1:, 0] = False
+        return honest(*tensors[:4], adjacency, **parameters)
 
     return planted
 
@@ -803,6 +803,20 @@ def sees_itself(honest: Function) -> Function:
     def planted(content: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor]:
         first, second = honest(content, *rest)
         return first, second + 0.01 * content.sum(-1, keepdim=True)
+
+    return planted
+
+
+def transposed_within(tensors: list[Any], parameters: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """The first relation is read as that of who is seen."""
+    tensors[4] = torch.cat([tensors[4][:1].mT, tensors[4][1:]])
+    return tensors, parameters
+
+
+def heads_reversed(honest: Function) -> Function:
+    def planted(*tensors: Tensor, **parameters: Any) -> Tensor:
+        heads = tensors[1].shape[1]
+        return honest(*tensors, **parameters).unflatten(-1, (heads, -1)).flip(-2).flatten(-2)
 
     return planted
 
@@ -820,15 +834,57 @@ def sees_behind(tensors: list[Any], parameters: dict[str, Any]) -> tuple[list[An
     return tensors, {**parameters, "is_causal": False}
 
 
-GRAPH: dict[str, Bug] = {
+OF_NODES: dict[str, Bug] = {
     "equal samples": wrapped(0, 16),
     "nodes permuted": first_node_itself,
-    "alone": called(never_alone),
     "unseen": unseen_counts,
+}
+GRAPH: dict[str, Bug] = {**OF_NODES, "alone": called(never_alone)}
+PAIRS: dict[str, Bug] = {
+    "equal samples": wrapped(0, 16),
+    "equal values": spoilt(scaled(0.99)),
+    "hull": spoilt(scaled(3.0)),
+    "keys permuted": keys_lost(0),
+    "other permuted": keys_lost(1),
+    "exchanged": with_tensor(4, scaled(0.5)),
 }
 KINDS_OF_ATTENTION = {layer: without_exempt(layer, kind(*places)) for layer, places in OF_KEYS.items()} | {
     "graph_attention": GRAPH,
     "dynamic_graph_attention": GRAPH,
+    "relational_graph_attention": {
+        **OF_NODES,
+        "relations permuted": called(transposed_within),
+        "one relation": with_tensor(3, scaled(0.5)),
+        "heads alone": heads_reversed,
+    },
+    "co_attention": {**PAIRS, "alone": with_tensor(5, scaled(0.5))},
+    "interactive_attention": {**PAIRS, "means": spoilt(scaled(0.99))},
+    "adaptive_attention": {
+        "equal samples": wrapped(0, 16),
+        "equal values": spoilt(scaled(0.99)),
+        "hull": spoilt(scaled(3.0)),
+        "keys permuted": keys_lost(0),
+        "one more region": with_tensor(1, scaled(0.5)),
+    },
+    "multi_step_attention": {
+        **without_exempt("multi_step_attention", kind(2, 3)),
+        "dot products": with_tensor(4, scaled(0.5)),
+    },
+    "feedback_attention": {
+        **without_exempt("feedback_attention", kind(1, 2)),
+        "no feedback": with_tensor(0, scaled(0.5)),
+    },
+    "tree_attention": {
+        **without_exempt("tree_attention", kind(1, 2)),
+        "all linked": with_tensor(5, scaled(0.5)),
+        "reversed": with_tensor(4, zeroed_end(-2, 2)),
+    },
+    "multi_task_attention": {
+        "equal tasks": wrapped(0, 16),
+        "half open": spoilt(scaled(0.99)),
+        "channels permuted": tiled(-3, 2),
+        "pixels permuted": tiled(-1, 2),
+    },
     "channel_attention": {
         "equal samples": wrapped(0, 16),
         "half open": spoilt(scaled(0.99)),

@@ -496,6 +496,14 @@ def test_an_index_beyond_the_shape_is_refused(index: Any) -> None:
         numbered(2, 3)[0][index]
 
 
+def test_a_part_has_the_elements_whose_index_begins_so() -> None:
+    x, _ = numbered(2, 3, 4)
+    part = x.part(1)
+    assert part.shape == (3, 4)
+    assert all(part[j, k] == (1, j, k) for j, k in part.indices())
+    assert numbered(3)[0].part(2)[()] == (2,)
+
+
 def test_axes_may_be_exchanged() -> None:
     x, _ = numbered(2, 3, 4)
     turned = x.transposed(2, 0, 1)

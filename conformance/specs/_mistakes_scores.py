@@ -7,29 +7,38 @@ from fractions import Fraction
 from functools import partial
 
 from conformance.mistake import (
+    HALF,
     Arguments,
     Mistake,
+    Outputs,
+    answered,
     called,
+    changed,
     flipped,
     instead,
     last_zero,
+    left_out,
     mapped,
     misread,
     no_derivative,
     reindexed,
+    tail_dropped,
     times,
+    times_derivative,
 )
 from conformance.specs._mistakes_attention import VALUE_MISREAD, common, last_key, rooted
 from conformance.specs._mistakes_rowwise import not_normalised, sum_constant
 from conformance.specs._mistakes_weights import SCALED, SOFTMAX, soft, weighing
 from oracle.formulas import (
+    adaptive_attention,
     content_attention,
     fine_grained_attention,
     linear_attention,
     location_attention,
+    multi_step_attention,
 )
-from oracle.scalar import Scalar, constant, exp, rectified, stored
-from oracle.tensor import tensor
+from oracle.scalar import Scalar, constant, detached, dot, exp, rectified, stored
+from oracle.tensor import Tensor, key, tensor
 
 
 def _features(sentence: str, of: Callable[[Scalar], Scalar]) -> Mistake:
@@ -144,4 +153,90 @@ FINE_GRAINED_ATTENTION = {
     "no_key_derivative": no_derivative("weight_key"),
     **last_key("key", "value"),
     **common("query", "value"),
+}
+
+
+def _mixing(sentence: str, mix: Callable[[Scalar, Scalar, Scalar], Scalar]) -> Mistake:
+    return instead(sentence, partial(adaptive_attention.written, mix=mix))
+
+
+ADAPTIVE_ATTENTION = {
+    "exchanged": _mixing(
+        "the regions have the weight of the sentinel", lambda beta, s, c: dot([beta, 1.0 - beta], [c, s])
+    ),
+    "regions_weighted_twice": _mixing(
+        "the regions have the weights of the longer softmax, and are multiplied by 1 − β again",
+        lambda beta, s, c: dot([beta, (1.0 - beta) * (1.0 - beta)], [s, c]),
+    ),
+    "sentinel_dropped": _mixing("the sentinel is left out", lambda beta, s, c: c),
+    "sentinel_added": _mixing("the sentinel is added to the regions", lambda beta, s, c: s + c),
+    "beta_constant": _mixing(
+        "no derivative goes through β", lambda beta, s, c: dot([detached(beta), detached(1.0 - beta)], [s, c])
+    ),
+    "one_weight": called(
+        "the sentinel is projected as the regions are", lambda given: {"weight_sentinel": given["weight_input"]}
+    ),
+    "query_ignored": called("the query is ignored", lambda given: {"weight_query": times(given["weight_query"], 0.0)}),
+    "scaled": called("the scores are divided by √H", lambda given: {"v": rooted(given["v"], given["v"].shape[0])}),
+    "sum_constant": instead(
+        "no derivative goes through the sum of the weights", partial(adaptive_attention.written, weigh=sum_constant)
+    ),
+    "weight_transposed": called(
+        "weight_input is read as (E, H)", lambda given: {"weight_input": misread(given["weight_input"], 1, 0)}
+    ),
+    "no_sentinel_derivative": no_derivative("weight_sentinel"),
+    "tail": tail_dropped(-1, "features"),
+    "half": HALF,
+    "derivative_twice": times_derivative(2.0, "sentinel"),
+}
+
+
+def _sum(x: Tensor, y: Tensor) -> Tensor:
+    found: Tensor = mapped(x, lambda value, *index: stored(value + y[key(index)]))
+    return found
+
+
+def _less(given: Arguments) -> Arguments:
+    """The weight, the bias and the embedding, of which the queries are sums."""
+    width = given["weight"].shape[0]
+    names = [name for name in ("weight", "bias", "embedding") if given[name] is not None]
+    return changed(given, lambda x: rooted(x, width), *names)
+
+
+def _by_length(outputs: Outputs, given: Arguments) -> Outputs:
+    return {"output": rooted(outputs["output"], given["key"].shape[-2], inverse=False)}
+
+
+MULTI_STEP_ATTENTION = {
+    "embedding_dropped": called(
+        "the embedding is not added to the query", lambda given: {"embedding": times(given["embedding"], 0.0)}
+    ),
+    "key_embedding_dropped": called(
+        "the values are the keys alone", lambda given: {"key_embedding": times(given["key_embedding"], 0.0)}
+    ),
+    "sums_are_keys": called(
+        "the keys have their embeddings added",
+        lambda given: {
+            "key": _sum(given["key"], given["key_embedding"]),
+            "key_embedding": times(given["key_embedding"], 0.0),
+        },
+    ),
+    "bias_missing": left_out("bias"),
+    "weight_transposed": called(
+        "the weight is read as (F, D)", lambda given: {"weight": misread(given["weight"], 1, 0)}
+    ),
+    "scaled": called("the scores are divided by √d", _less),
+    "by_length": answered(
+        "the result is multiplied by the root of the number of keys, as in the authors' code",
+        _by_length,
+        convention=True,
+    ),
+    "not_normalised": weighing(
+        multi_step_attention.written, "the weights are not divided by their sum", not_normalised
+    ),
+    "sum_constant": weighing(
+        multi_step_attention.written, "no derivative goes through the sum of the weights", sum_constant
+    ),
+    **last_key("key", "key_embedding"),
+    **common("embedding", "key_embedding"),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.random import RandomState
@@ -19,15 +20,16 @@ IMAGES = {"input": 0}
 EXEMPT = dict.fromkeys(LAWS, "there are no keys whose values are summed: every element has a gate")
 
 
+def _moving(ask: Asker) -> Callable[[Array], Array]:
+    """Another order of rows and columns."""
+    random = RandomState(ask.number)
+    rows, columns = (random.permutation(ask.tensors["input"].shape[axis]) for axis in (-2, -1))
+    return lambda image: image[..., rows, :][..., columns]
+
+
 def pixels_permuted(ask: Asker) -> list[Equation]:
-    """Rows and columns."""
-    many, input, random = ask.batch(IMAGES, [0]), ask.tensors["input"], RandomState(ask.number)
-    rows, columns = (random.permutation(input.shape[axis]) for axis in (-2, -1))
-
-    def moved(image: Array) -> Array:
-        return image[..., rows, :][..., columns]
-
-    (left,), (right,), (permitted,) = many(input=moved(input)), many(), many.bounds()
+    many, moved = ask.batch(IMAGES, [0]), _moving(ask)
+    (left,), (right,), (permitted,) = many(input=moved(ask.tensors["input"])), many(), many.bounds()
     return [Equation("output", left, moved(right), 2.0 * moved(permitted))]
 
 
@@ -66,3 +68,49 @@ def of_spatial_attention(arguments: Drawn) -> Mapping[str, Relation]:
     sentence = "channels in another order have their results in that order"
     permuted = related(sentence, samples, _channels_permuted, IMAGES)
     return {**_of_gates(arguments, "weight"), "channels permuted": permuted}
+
+
+_OF_TASKS = (
+    "features",
+    *("weight_reduce", "scale_reduce", "shift_reduce"),
+    *("weight_expand", "scale_expand", "shift_expand"),
+)
+_TASKS = dict.fromkeys(_OF_TASKS, 0)
+
+
+def _tasks_half_open(ask: Asker) -> list[Equation]:
+    many = ask.batch(_TASKS, [0])
+    (found,) = many(**{name: np.zeros_like(ask.tensors[name]) for name in ("scale_expand", "shift_expand")})
+    return [Equation("output", found, np.broadcast_to(ask.tensors["input"] / 2.0, found.shape), ask.smallest)]
+
+
+def _shared_channels_permuted(ask: Asker) -> list[Equation]:
+    many, tensors = ask.batch(_TASKS, [0]), ask.tensors
+    order = RandomState(ask.number).permutation(tensors["input"].shape[1])
+    of_masks = {name: tensors[name][:, order] for name in ("weight_expand", "scale_expand", "shift_expand")}
+    (left,), (right,) = many(input=tensors["input"][:, order], **of_masks), many()
+    return [Equation("output", left, right[:, :, order], 2.0 * many.bounds()[0][:, :, order])]
+
+
+def _all_pixels_permuted(ask: Asker) -> list[Equation]:
+    """Those of the features too."""
+    many, moved = ask.batch(_TASKS, [0]), _moving(ask)
+    (left,), (right,) = many(**{name: moved(ask.tensors[name]) for name in ("input", "features")}), many()
+    return [Equation("output", left, moved(right), 2.0 * moved(many.bounds()[0]))]
+
+
+def of_multi_task_attention(arguments: Drawn) -> Mapping[str, Relation]:
+    """The relations of ``multi_task_attention``."""
+    few = gentle(arguments(FEW))
+    permuted = {
+        "channels permuted": ("channels", _shared_channels_permuted),
+        "pixels permuted": ("pixels", _all_pixels_permuted),
+    }
+    return {
+        "equal tasks": replace(repeats(few, _TASKS), sentence="tasks that are equal have equal results"),
+        "half open": related("a gate without weights halves", few, _tasks_half_open, _TASKS),
+        **{
+            name: related(f"{what} in another order have their results in that order", few, equations, _TASKS)
+            for name, (what, equations) in permuted.items()
+        },
+    }

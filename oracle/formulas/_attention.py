@@ -209,6 +209,19 @@ def attended(
     return weighted(softmax_rows((*query.shape[:-1], key.shape[-2]), score, masks, weigh=weigh), value)
 
 
+def pooled(
+    score: Callable[..., Scalar], value: Tensor, weigh: Callable[[Row], Row] = softmax_row
+) -> tuple[Tensor, Tensor]:
+    """Σ_j a_j v_j (*, E) and the weights a (*, S) of one query per sample, of scores at places (*batch, j)."""
+    *batch, keys, _ = value.shape
+    rows = softmax_rows((*batch, 1, keys), lambda *place: score(*place[:-2], place[-1]), weigh=weigh)
+
+    def only_query(x: Tensor) -> Tensor:
+        return tensor((*x.shape[:-2], x.shape[-1]), lambda *index: x[*index[:-1], 0, index[-1]])
+
+    return only_query(weighted(rows, value)), only_query(dense(rows, keys))
+
+
 def dense(weights: Weights, keys: int) -> Tensor:
     """The weights as a tensor (*batch, L, S), 0 where a key takes no part."""
     zero = constant(0.0)

@@ -36,6 +36,32 @@ def heads(input: Tensor, weight: Tensor) -> Tensor:
     return tensor((*batch, count, nodes, width), projected)
 
 
+def additive_score(
+    nodes: Tensor, attend_self: Tensor, attend_other: Tensor, rectify: Callable[[Scalar], Scalar] = leaky
+) -> Callable[..., Scalar]:
+    """LeakyReLU(b · x_i + c · x_j) at place (*batch, h, i, j), or with any other rectifier.
+
+    nodes x (*, H, N, D), attend_self b and attend_other c (H, D). Raises ``ValueError`` where a shape does not fit.
+    """
+    *_, count, _, width = nodes.shape
+    for name, x in (("attend_self", attend_self), ("attend_other", attend_other)):
+        require_shape(name, x, count, width)
+
+    def parts(attend: Tensor) -> Tensor:
+        def part(*place: int) -> Scalar:
+            return stored(dot(nodes[*place, ...], attend[place[-2], ...]))
+
+        return tensor(nodes.shape[:-1], part)
+
+    own, others = parts(attend_self), parts(attend_other)
+
+    def score(*place: int) -> Scalar:
+        *b, i, j = place
+        return stored(rectify(stored(own[*b, i] + others[*b, j])))
+
+    return score
+
+
 def joined(
     score: Callable[..., Scalar],
     value: Tensor,
@@ -48,7 +74,7 @@ def joined(
 
     ``adjacency`` (N, N) is True where i sees j; every node sees ``itself`` too. ``behind_mask`` as in ``softmax_rows``.
     """
-    *batch, count, nodes, width = value.shape
+    *batch, count, nodes, _ = value.shape
     require_shape("adjacency", adjacency, nodes, nodes)
 
     def seen(*place: int) -> list[bool]:
@@ -56,10 +82,15 @@ def joined(
         return [bool(adjacency[i, j]) or (itself and i == j)]
 
     rows = softmax_rows((*batch, count, nodes, nodes), score, seen, behind_mask=behind_mask, weigh=weigh)
-    mixed = weighted(rows, value)
+    return side_by_side(weighted(rows, value))
+
+
+def side_by_side(x: Tensor) -> Tensor:
+    """The heads (*, H, N, D) as (*, N, H D)."""
+    *batch, count, nodes, width = x.shape
 
     def y(*index: int) -> Scalar:
         *b, i, c = index
-        return mixed[*b, c // width, i, c % width]
+        return x[*b, c // width, i, c % width]
 
     return tensor((*batch, nodes, count * width), y)

@@ -6,7 +6,7 @@ Source: the document, lines 1466-1506; with a query, Bahdanau et al. 2015, appen
 from collections.abc import Callable
 from functools import partial
 
-from oracle.formulas._attention import dense, softmax_rows, weighted
+from oracle.formulas._attention import pooled
 from oracle.formulas._shapes import require_shape
 from oracle.formulas._softmax import Row, productwise_row, softmax_row
 from oracle.formulas.linear import linear
@@ -61,18 +61,8 @@ def written(
         return stored(tanh(stored(states[index] + asked[*batch, d])))
 
     energies = tensor(states.shape, energy)
-    # One query per batch element: rows of shape (*batch, 1).
-    rows = softmax_rows(
-        (*input.shape[:-2], 1, input.shape[-2]),
-        lambda *place: dot(energies[*place[:-2], place[-1], ...], v[...]),
-        weigh=weigh,
-    )
-    pooled, weights = weighted(rows, value), dense(rows, input.shape[-2])
-
-    def only_query(x: Tensor) -> Tensor:
-        return tensor((*x.shape[:-2], x.shape[-1]), lambda *index: x[*index[:-1], 0, index[-1]])
-
-    return {"output": only_query(pooled), "weights": only_query(weights)}
+    output, weights = pooled(lambda *place: dot(energies[*place, ...], v[...]), value, weigh)
+    return {"output": output, "weights": weights}
 
 
 # The same numbers in other orders of operations.

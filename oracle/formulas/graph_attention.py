@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from oracle.formulas._graph import heads, joined, leaky
-from oracle.formulas._shapes import require_shape
+from oracle.formulas._graph import additive_score, heads, joined, leaky
 from oracle.formulas._softmax import Row, softmax_row
-from oracle.scalar import Scalar, dot, stored
-from oracle.tensor import Tensor, tensor
+from oracle.scalar import Scalar
+from oracle.tensor import Tensor
 
 
 def graph_attention(
@@ -47,19 +46,5 @@ def written(
 ) -> Tensor:
     """The same, with any rectifier and normalisation; a node may see ``itself`` only where the adjacency says so."""
     nodes = heads(input, weight)
-    for name, x in (("attend_self", attend_self), ("attend_other", attend_other)):
-        require_shape(name, x, *weight.shape[:2])
-
-    def parts(attend: Tensor) -> Tensor:
-        def part(*place: int) -> Scalar:
-            return stored(dot(nodes[*place, ...], attend[place[-2], ...]))
-
-        return tensor(nodes.shape[:-1], part)
-
-    own, others = parts(attend_self), parts(attend_other)
-
-    def score(*place: int) -> Scalar:
-        *b, i, j = place
-        return stored(rectify(stored(own[*b, i] + others[*b, j])))
-
+    score = additive_score(nodes, attend_self, attend_other, rectify)
     return joined(score, nodes, adjacency, weigh, itself, behind_mask)
