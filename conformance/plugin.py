@@ -377,8 +377,8 @@ class _Run:
         if config.getoption("target") is None or any(_asks(config, argument) for argument in config.args):
             return
         terminalreporter.write_line(
-            f"the target {_given(config)} was not asked anything: outside a checkout of the suite, say: "
-            f"pytest --pyargs {__package__} --target={_given(config)}"
+            f"the target {options.target(config)} was not asked anything: outside a checkout of the suite, say: "
+            f"pytest --pyargs {__package__} --target={options.target(config)}"
         )
 
     def _judged(self) -> bool:
