@@ -69,7 +69,7 @@ def judge(values: Array, sums: Sequence[Sum], declared: Declared, format: str) -
         below = np.array([_error(0.0, each) for each in sums])  # zero is off towards zero
         findings.append(_signs(np.sign(errors * below), about))
     chance, finding = min(findings)
-    ratio = chance / math.log(IMPROBABLE)
+    ratio = max(chance / math.log(IMPROBABLE), 0.0) + 0.0  # a negative zero would be shown as such
     if ratio <= 1.0:
         return Verdict(Status.PASS, ratio)
     return Verdict(Status.FAIL, math.inf, f"{finding}; the probability of that is {_power_of_ten(chance)}")

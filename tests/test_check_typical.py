@@ -192,6 +192,12 @@ def test_squares_of_mean_one_are_rejected_as_rarely_as_claimed_however_heavy_the
             assert judge(row, [Sum([1.0], [1.0])] * 100, FLOAT32, "float32").status is Status.PASS
 
 
+def test_sums_that_are_exact_have_a_ratio_of_plain_zero() -> None:
+    verdict = judge(np.ones(3), [Sum([1.0], [1.0])] * 3, FLOAT32, "float32")
+    assert (verdict.status, math.copysign(1.0, verdict.ratio)) == (Status.PASS, 1.0)
+    assert verdict.ratio == 0.0
+
+
 # Other formats, and what is declared
 
 
