@@ -131,7 +131,8 @@ class Campaign:
 
     def _tell_last_words(self, seed: int, say: Callable[[str], object]) -> None:
         say("the round has failed, and the campaign ends with it; the last that it printed:")
-        for line in self._log(seed).read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_WORDS:]:
+        printed = self._log(seed).read_text(encoding="utf-8", errors="replace").splitlines()
+        for line in list(filter(str.strip, printed))[-_LAST_WORDS:]:
             say(f"  {line}")
 
     def _fresh_seed(self) -> int:
