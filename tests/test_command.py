@@ -97,7 +97,7 @@ def test_layers_are_listed_as_a_target_offers_them(capsys: pytest.CaptureFixture
 
 
 def test_an_unknown_layer_lists_the_known(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "unknown layer 'liner'; known: additive_attention, " in refused(capsys, "layers", "liner")
+    assert f"unknown layer 'liner'; known: {', '.join(spec.names())}" in refused(capsys, "layers", "liner")
 
 
 def test_the_module_is_a_command() -> None:

@@ -48,7 +48,8 @@ def mis_sized(call: Arguments, name: str, axis: int = 0, *, broadcast: bool = Fa
     """
     side = shape_of(call, name)[axis]
     for how, size in {"one too long": side + 1, "one too short": side - 1, "a single one": 1}.items():
-        if size not in (side, 1 if how == "one too short" else None) and not (broadcast and 1 in (side, size)):
+        known = how == "one too short" and size == 1  # as a single one
+        if size >= 0 and size != side and not known and not (broadcast and 1 in (side, size)):
             yield Refusal(f"{name} is {how} along axis {axis}", _reshaped(call, name, axis, size), call)
 
 
