@@ -46,7 +46,7 @@ def test_a_derivative_that_is_missing_is_unsupported_in_the_words_of_tensorflow(
         "conv2d",
         "float32",
         {"input": Values((1, 2, 2, 2)), "weight": Values((2, 1, 1, 1)), "bias": None},
-        {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 2, "padding_mode": "zeros"},
+        {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 2, "padding_mode": "zeros"},
         upstream=Upstream(("input",)),
     )
     verdict = examine(TENSORFLOW, convolution, "gradient")
