@@ -89,7 +89,7 @@ def cross_attention(input: Array, context: Array, weight_q: Array, weight_k: Arr
     layer = made(keras.layers.Attention, input, use_scale=True)
     query = custom_linear(input, weight_q, None)
     key, value = (custom_linear(context, weight, None) for weight in (weight_k, weight_v))
-    scale = keras.ops.cast(query.shape[-1] ** -0.5, query.dtype)
+    scale = keras.ops.convert_to_tensor(query.shape[-1] ** -0.5, query.dtype)
     inputs = [query, value, key]
     return applied(layer, [scale], inputs, shapes=[[tuple(x.shape) for x in inputs]])
 
@@ -116,6 +116,13 @@ def multi_head_attention(
         raise Unsupported("MultiHeadAttention has all biases or none")
     samples, length, width = query.shape
     keys = key.shape[1]
+    for name, x, shape in (
+        ("in_proj_weight", in_proj_weight, (3 * width, width)),
+        ("in_proj_bias", in_proj_bias, (3 * width,)),
+        ("key_padding_mask", key_padding_mask, (samples, keys)),
+    ):
+        if x is not None and tuple(x.shape) != shape:
+            raise ValueError(f"{name} of shape {tuple(x.shape)}, expected {shape}")
     masks = []
     if key_padding_mask is not None:
         masks.append(key_padding_mask[:, None, None, :])
