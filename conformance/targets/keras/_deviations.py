@@ -383,6 +383,24 @@ TORCH: tuple[Deviation, ...] = (
 )
 
 TENSORFLOW: tuple[Deviation, ...] = (
+    Deviation(
+        "multi_head_attention",
+        "on TensorFlow biases of as many heads of width 1 as there are queries or keys are added along these: "
+        "backend/tensorflow/numpy.py (add), which takes a column for the bias of channels that come first",
+        _on(
+            "tensorflow",
+            "import keras\n"
+            "column = keras.ops.convert_to_tensor([[0.0], [1.0]])\n"
+            "print(keras.ops.add(keras.ops.zeros((1, 2, 2, 1)), column).numpy().flatten().tolist())\n"
+            "# [0.0, 0.0, 1.0, 1.0]",
+        ),
+        lambda case: (
+            case.tensors["in_proj_bias"] is not None
+            and case.sides("query")[-1] == case.parameters["num_heads"] > 1
+            and case.parameters["num_heads"] in (case.sides("query")[1], case.sides("key")[1])
+        ),
+        f"{_SOURCE}/backend/tensorflow/numpy.py",
+    ),
     _below_masks("tensorflow"),
     _empty_pooling("tensorflow"),
     _shut_out("tensorflow", "NaN"),
