@@ -36,11 +36,55 @@ def _grouped(layer: str, input: Any, parameters: Any) -> Any:
     return input.reshape(samples, groups, -1)
 
 
-def _sees_no_key_without_weights(case: Case) -> bool:
-    """Whether masks of booleans leave a query without keys, and the weights are not asked for."""
-    arrays: Any = case.arrays()
-    if case.refusal or case.parameters["need_weights"]:
+def _shuts_out_all_keys(case: Case) -> bool:
+    """Whether a mask of numbers is minus infinity for all keys of a query."""
+    mask: Any = case.arrays()["attn_mask"]
+    return mask is not None and mask.dtype != bool and bool(np.isneginf(mask).all(axis=-1).any())
+
+
+def _shows_what_masks_hide(case: Case) -> bool:
+    """Whether keys behind a mask of booleans may have weight in float16 on PyTorch.
+
+    They do where their scores are not less than those of the keys before it by what the exponential makes zero, after
+    0.7 · 65500 is taken from them, or where a query has no other keys.
+    """
+    from conformance.targets.torch._deviations import scores_with_masks  # absent where Keras has another backend
+
+    masks: Any = [x for name, x in case.arrays().items() if "mask" in name and x is not None]
+    of_booleans = bool(masks) and all(mask.dtype == bool for mask in masks)
+    if case.format != "float16" or case.parameters.get("need_weights") or not of_booleans:
         return False
+    sizes, hidden = scores_with_masks(case)
+    behind = np.where(hidden, sizes, 0.0).max(axis=-1, initial=0.0)
+    before = np.where(hidden, 0.0, sizes).max(axis=-1, initial=0.0)
+    taken, silent = float(np.float16(0.7 * 65500.0)), -float(np.log(np.finfo("float32").smallest_subnormal))
+    return bool((hidden.all(axis=-1) | hidden.any(axis=-1) & (behind + before > taken - silent)).any())
+
+
+def _scores_below_masks(case: Case) -> bool:
+    """Whether keys are hidden by booleans, and the others of their query may score less than these then do."""
+    arrays: Any = case.arrays()
+    query, key, mask = arrays["query"], arrays["key"], arrays["attn_mask"]
+    if not (case.parameters["is_causal"] or (mask is not None and mask.dtype == bool)):
+        return False
+    lowest = float(np.finfo("float16").max) if case.format == "float16" else 0.7 * 3.38953e38
+    return not query.shape[-1] * abs(query).max(initial=0.0) * abs(key).max(initial=0.0) < lowest
+
+
+def _rounds_scale(case: Case) -> bool:
+    """Whether the scale of an attention in float64 is no number of float32."""
+    width = case.sides("query")[-1] // case.parameters.get("num_heads", 1)
+    scale = case.parameters.get("scale")
+    factor = width**-0.5 if scale is None else scale
+    return case.format == "float64" and float(np.float32(factor)) != factor
+
+
+def _sees_no_key(case: Case) -> bool:
+    """Whether masks of booleans leave a query without keys."""
+    arrays: Any = case.arrays()
+    if case.layer == "scaled_dot_product_attention":
+        allowed = arrays["attn_mask"]
+        return allowed is not None and allowed.dtype == bool and bool((~allowed).all(axis=-1).any())
     samples, length, _ = arrays["query"].shape
     ignored = np.zeros((samples, 1, length, arrays["key"].shape[1]), bool)
     padding, mask = arrays["key_padding_mask"], arrays["attn_mask"]
@@ -68,8 +112,44 @@ EVERYWHERE: tuple[Deviation, ...] = (
         "    print(float((found[0] if asked else found)[0, 0, 0]))\n"
         "# 0.0\n"
         "# 1.0",
-        _sees_no_key_without_weights,
+        lambda case: case.parameters["need_weights"] and _sees_no_key(case),
         f"{_SOURCE}/layers/attention/multi_head_attention.py",
+    ),
+    Deviation(
+        "multi_head_attention",
+        "a mask with a single query or key is repeated, where batches and heads alone are documented to be: "
+        "layers/attention/multi_head_attention.py (call)",
+        "import keras\n"
+        "two = keras.ops.ones((1, 2, 1))\n"
+        "layer = keras.layers.MultiHeadAttention(1, 1)\n"
+        "print(tuple(layer(two, two, attention_mask=keras.ops.ones((1, 1, 2), 'bool')).shape))\n"
+        "# (1, 2, 1)",
+        lambda case: case.slips("attn_mask is a single one"),
+        f"{_SOURCE}/layers/attention/multi_head_attention.py",
+        check="refusal",
+    ),
+    Deviation(
+        "scaled_dot_product_attention",
+        "a query that a mask of booleans leaves without keys weighs all alike, those behind the mask included: "
+        "backend/*/nn.py (dot_product_attention)",
+        "import keras\n"
+        "one = keras.ops.ones((1, 1, 1, 1))\n"
+        "print(float(keras.ops.dot_product_attention(one, one, one, mask=one == 0)[0, 0, 0, 0]))\n"
+        "# 1.0",
+        _sees_no_key,
+        f"{_SOURCE}/backend",
+        check="relation",
+    ),
+    Deviation(
+        "instance_norm",
+        "statistics of a single position are not refused: layers/normalization/group_normalization.py",
+        "import keras\n"
+        "layer = keras.layers.GroupNormalization(-1, axis=1)\n"
+        "print(float(layer(keras.ops.ones((1, 1, 1)))[0, 0, 0]))\n"
+        "# 0.0",
+        lambda case: case.slips("input statistics of one position"),
+        f"{_SOURCE}/layers/normalization/group_normalization.py",
+        check="refusal",
     ),
     *(
         Deviation(
@@ -128,8 +208,48 @@ def _empty_pooling(backend: str) -> Deviation:
     )
 
 
+def _shut_out(backend: str, found: str) -> Deviation:
+    return Deviation(
+        "scaled_dot_product_attention",
+        "a query that a mask of booleans leaves without keys weighs all alike, one that a mask of numbers does so "
+        f"gives {found}: backend/{backend}/nn.py (dot_product_attention)",
+        _on(
+            backend,
+            "import keras\n"
+            "one = keras.ops.ones((1, 1, 1, 1))\n"
+            "print(float(keras.ops.dot_product_attention(one, one, one, bias=-float('inf') * one)[0, 0, 0, 0]))\n"
+            f"# {'nan' if found == 'NaN' else '0.0'}",
+        ),
+        _shuts_out_all_keys,
+        f"{_SOURCE}/backend/{backend}/nn.py",
+    )
+
+
+def _below_masks(backend: str) -> Deviation:
+    return Deviation(
+        "scaled_dot_product_attention",
+        "a mask of booleans sets scores to −0.7 · 3.4e38: where those of the other keys are −inf, the keys behind it "
+        f"have all the weight: backend/{backend}/nn.py (dot_product_attention)",
+        _on(
+            backend,
+            "import keras\n"
+            "keys = keras.ops.convert_to_tensor([[[[-float('inf')]], [[1.0]]]])\n"
+            "values = keras.ops.convert_to_tensor([[[[2.0]], [[3.0]]]])\n"
+            "mask = keras.ops.convert_to_tensor([[[[True, False]]]])\n"
+            "found = keras.ops.dot_product_attention(values[:, :1], keys, values, mask=mask)\n"
+            "print(float(found[0, 0, 0, 0]))\n"
+            "# 3.0",
+        ),
+        _scores_below_masks,
+        f"{_SOURCE}/backend/{backend}/nn.py",
+        check="special",
+    )
+
+
 JAX: tuple[Deviation, ...] = (
+    _below_masks("jax"),
     _empty_pooling("jax"),
+    _shut_out("jax", "NaN"),
     Deviation(
         "embedding",
         "on JAX an index beyond the table gives NaN: layers/core/embedding.py (call)",
@@ -147,6 +267,86 @@ JAX: tuple[Deviation, ...] = (
 )
 
 TORCH: tuple[Deviation, ...] = (
+    _shut_out("torch", "zeros"),
+    *(
+        Deviation(
+            layer,
+            "on PyTorch a mask of booleans takes 0.7 · 65500 from scores in float16, which are computed in float32: "
+            "keys behind it have weight where they score higher than others by more, and a query without others weighs "
+            "them by their scores: backend/torch/nn.py (_get_large_negative)",
+            _on(
+                "torch",
+                "import keras\n"
+                "keys = keras.ops.convert_to_tensor([[[[300.0]], [[0.0]]]], 'float16')\n"
+                "query, values = keys[:, :1], keys / 300\n"
+                "# the second key alone is to be seen, whose value is 0\n"
+                "mask = keras.ops.convert_to_tensor([[[[False, True]]]])\n"
+                "print(keras.ops.dot_product_attention(query, keys, values, mask=mask).item())\n"
+                "# 1.0",
+            ),
+            _shows_what_masks_hide,
+            f"{_SOURCE}/backend/torch/nn.py",
+        )
+        for layer in ("scaled_dot_product_attention", "multi_head_attention")
+    ),
+    *(
+        Deviation(
+            layer,
+            "on PyTorch the derivatives of a query that a mask of booleans leaves without keys are those of weights of "
+            "1: what the mask adds to the scores swallows the logarithm of the sum of their exponentials: "
+            "backend/torch/nn.py (dot_product_attention)",
+            _on(
+                "torch",
+                "import keras\n"
+                "one, values = keras.ops.ones((1, 1, 1, 1)), keras.ops.ones((1, 2, 1, 1)).requires_grad_()\n"
+                "mask = keras.ops.zeros((1, 1, 1, 2), 'bool')\n"
+                "found = keras.ops.dot_product_attention(one, keras.ops.ones((1, 2, 1, 1)), values, mask=mask)\n"
+                "found.backward()\n"
+                "print(found.item(), values.grad.flatten().tolist())  # the mean, which depends on each by 1/2\n"
+                "# 1.0 [1.0, 1.0]",
+            ),
+            lambda case: case.upstream is not None and not case.parameters.get("need_weights") and _sees_no_key(case),
+            f"{_SOURCE}/backend/torch/nn.py",
+        )
+        for layer in ("scaled_dot_product_attention", "multi_head_attention")
+    ),
+    Deviation(
+        "scaled_dot_product_attention",
+        "on PyTorch values of another number than the keys are not refused: those beyond are not looked at, those that "
+        "lack are read behind the end, or are zeros: backend/torch/nn.py (dot_product_attention)",
+        _on(
+            "torch",
+            "import keras\n"
+            "one, three = keras.ops.ones((1, 1, 1, 1)), keras.ops.ones((1, 3, 1, 1))\n"
+            "print(keras.ops.dot_product_attention(one, one, three).item())\n"
+            "# 1.0",
+        ),
+        lambda case: case.slips("value is"),
+        f"{_SOURCE}/backend/torch/nn.py",
+        check="refusal",
+    ),
+    *(
+        Deviation(
+            layer,
+            "with p = 0 the result is the input itself, so that on PyTorch editing one edits the other: "
+            f"layers/regularization/{file} (call)",
+            _on(
+                "torch",
+                "import keras\n"
+                "x = keras.ops.ones((1, 1, 1, 1))\n"
+                f"keras.layers.{kind}(0.0)(x, training=True).add_(1)\n"
+                "print(x.item())\n"
+                "# 2.0",
+            ),
+            lambda case: case.parameters["p"] == 0.0,
+            f"{_SOURCE}/layers/regularization/{file}",
+            check="purity",
+        )
+        for layer, kind, file in (
+            ("dropout", "Dropout", "dropout.py"),
+            ("dropout2d", "SpatialDropout2D", "spatial_dropout.py"),
+        )
+    ),
     Deviation(
         "multi_head_attention",
         "on PyTorch keys of another batch than the queries are not refused: a single sample is repeated: "
@@ -182,7 +382,69 @@ TORCH: tuple[Deviation, ...] = (
     ),
 )
 
-TENSORFLOW: tuple[Deviation, ...] = (_empty_pooling("tensorflow"),)
+TENSORFLOW: tuple[Deviation, ...] = (
+    Deviation(
+        "multi_head_attention",
+        "on TensorFlow biases of as many heads of width 1 as there are queries or keys are added along these: "
+        "backend/tensorflow/numpy.py (add), which takes a column for the bias of channels that come first",
+        _on(
+            "tensorflow",
+            "import keras\n"
+            "column = keras.ops.convert_to_tensor([[0.0], [1.0]])\n"
+            "print(keras.ops.add(keras.ops.zeros((1, 2, 2, 1)), column).numpy().flatten().tolist())\n"
+            "# [0.0, 0.0, 1.0, 1.0]",
+        ),
+        lambda case: (
+            case.tensors["in_proj_bias"] is not None
+            and case.sides("query")[-1] == case.parameters["num_heads"] > 1
+            and case.parameters["num_heads"] in (case.sides("query")[1], case.sides("key")[1])
+        ),
+        f"{_SOURCE}/backend/tensorflow/numpy.py",
+    ),
+    _below_masks("tensorflow"),
+    _empty_pooling("tensorflow"),
+    _shut_out("tensorflow", "NaN"),
+    *(
+        Deviation(
+            layer,
+            "on TensorFlow the scale is rounded to float32, in float64 too: tf.cast makes a tensor of it first: "
+            f"{file} ({function})",
+            _on(
+                "tensorflow",
+                "import keras\n"
+                "keys = keras.ops.convert_to_tensor([[[[0.0]], [[1.0]]]], 'float64')\n"
+                "query, scale = keys[:, 1:], keras.ops.convert_to_tensor(0.3, 'float64')\n"
+                "found = keras.ops.dot_product_attention(query, keys, keys, scale=0.3)\n"
+                "exact = keras.ops.dot_product_attention(query * scale, keys, keys, scale=1.0)\n"
+                "print(f'{(found / exact - 1).numpy().item():.0e}')\n"
+                "# 5e-09",
+            ),
+            _rounds_scale,
+            f"{_SOURCE}/{file}",
+        )
+        for layer, file, function in (
+            ("scaled_dot_product_attention", "backend/tensorflow/nn.py", "_dot_product_attention_xla"),
+            ("multi_head_attention", "layers/attention/multi_head_attention.py", "_compute_attention"),
+        )
+    ),
+    Deviation(
+        "scaled_dot_product_attention",
+        "on TensorFlow one head of keys and values does not serve several of queries, as two or more do: "
+        "backend/tensorflow/nn.py (dot_product_attention)",
+        _on(
+            "tensorflow",
+            "import keras\n"
+            "one, two = keras.ops.ones((1, 1, 1, 1)), keras.ops.ones((1, 1, 2, 1))\n"
+            "try:\n"
+            "    keras.ops.dot_product_attention(two, one, one)\n"
+            "except Exception as error:\n"
+            "    print(type(error).__name__)\n"
+            "# InvalidArgumentError",
+        ),
+        lambda case: case.sides("key")[-3:-2] == (1,) != case.sides("query")[-3:-2],
+        f"{_SOURCE}/backend/tensorflow/nn.py",
+    ),
+)
 
 BY_BACKEND = {
     "jax": (*EVERYWHERE, *JAX),

@@ -35,6 +35,9 @@ def scaled_dot_product_attention(
         raise Unsupported(
             "keras.ops.dot_product_attention shares heads wherever their number divides that of the queries"
         )
+    _require_kernel(query)
+    if keras.backend.backend() == "jax" and key.shape[-1] != value.shape[-1]:
+        raise Unsupported("keras.ops.dot_product_attention on JAX takes values of the same width as keys")
 
     def joined(x: Array) -> Array:
         """(batch, length, heads, width)."""
@@ -51,6 +54,12 @@ def scaled_dot_product_attention(
         joined(query), joined(key), joined(value), scale=scale, is_causal=is_causal, **given
     )
     return keras.ops.reshape(keras.ops.swapaxes(found, 1, 2), (*query.shape[:-1], value.shape[-1]))
+
+
+def _require_kernel(query: Array) -> None:
+    """Raises ``Unsupported`` where keras.ops.dot_product_attention has no kernel."""
+    if keras.backend.backend() == "jax" and keras.backend.standardize_dtype(query.dtype) == "float16":
+        raise Unsupported("keras.ops.dot_product_attention on JAX takes no float16 on a CPU where it is compiled")
 
 
 def additive_attention(
@@ -89,7 +98,7 @@ def cross_attention(input: Array, context: Array, weight_q: Array, weight_k: Arr
     layer = made(keras.layers.Attention, input, use_scale=True)
     query = custom_linear(input, weight_q, None)
     key, value = (custom_linear(context, weight, None) for weight in (weight_k, weight_v))
-    scale = keras.ops.cast(query.shape[-1] ** -0.5, query.dtype)
+    scale = keras.ops.convert_to_tensor(query.shape[-1] ** -0.5, query.dtype)
     inputs = [query, value, key]
     return applied(layer, [scale], inputs, shapes=[[tuple(x.shape) for x in inputs]])
 
@@ -114,8 +123,17 @@ def multi_head_attention(
         raise Unsupported("MultiHeadAttention gives the weights of each head, not their mean")
     if (in_proj_bias is None) != (out_proj_bias is None):
         raise Unsupported("MultiHeadAttention has all biases or none")
+    if not need_weights:
+        _require_kernel(query)
     samples, length, width = query.shape
     keys = key.shape[1]
+    for name, x, shape in (
+        ("in_proj_weight", in_proj_weight, (3 * width, width)),
+        ("in_proj_bias", in_proj_bias, (3 * width,)),
+        ("key_padding_mask", key_padding_mask, (samples, keys)),
+    ):
+        if x is not None and tuple(x.shape) != shape:
+            raise ValueError(f"{name} of shape {tuple(x.shape)}, expected {shape}")
     masks = []
     if key_padding_mask is not None:
         masks.append(key_padding_mask[:, None, None, :])

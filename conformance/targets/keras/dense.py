@@ -44,7 +44,7 @@ def embedding(
     if padding_idx is not None or max_norm is not None:
         raise Unsupported("Embedding has neither padding_idx nor max_norm")
     layer = made(keras.layers.Embedding, weight, *weight.shape, embeddings_initializer="zeros")
-    return applied(layer, [weight], input), weight
+    return applied(layer, [weight], input), keras.ops.copy(weight)
 
 
 LAYERS: dict[str, Callable[..., Any]] = {

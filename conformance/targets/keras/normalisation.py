@@ -39,7 +39,8 @@ def batch_norm(
     filled = [keras.ops.zeros(channels, input.dtype) if x is None else x for x in kept]
     affine = [x for x in (weight, bias) if x is not None]
     output, moved = layer.stateless_call(affine, filled, input, training=training)
-    return (output, *(new for new, given in zip(moved, kept, strict=True) if given is not None))
+    # statistics that do not move are those that were given
+    return (output, *(keras.ops.copy(new) for new, given in zip(moved, kept, strict=True) if given is not None))
 
 
 def layer_norm(

@@ -27,7 +27,9 @@ def rnn(
     batch_first: bool = False,
     bidirectional: bool = False,
 ) -> tuple[Array, ...]:
-    """Stacked SimpleRNN."""
+    """Stacked SimpleRNN, whose activation may be any."""
+    if nonlinearity not in ("tanh", "relu"):
+        raise ValueError(f"nonlinearity is {nonlinearity!r}; it must be 'tanh' or 'relu'")
 
     def layer(units: int) -> keras.Layer:
         return _recurrent(keras.layers.SimpleRNN, input, units, bias, activation=nonlinearity)
@@ -93,6 +95,8 @@ def gru(
 
 def _summed(w_ih: Array, w_hh: Array, *biases: Array) -> list[Array]:
     """The biases of both products become one."""
+    if biases and biases[0].shape != biases[1].shape:
+        raise ValueError(f"b_ih of shape {biases[0].shape} and b_hh of shape {biases[1].shape} differ")
     return [keras.ops.transpose(w_ih), keras.ops.transpose(w_hh), *([biases[0] + biases[1]] if biases else [])]
 
 
