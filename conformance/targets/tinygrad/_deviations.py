@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from conformance.case import Case
 from conformance.target import Deviation
+from conformance.targets._parameters import sides_by_ratio
 
 _OP = "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/mixin/op.py"
+_SYMBOLIC = "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/uop/symbolic.py"
 _GRADIENT = "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/mixin/gradient.py"
 
 
@@ -25,6 +31,53 @@ def _begins_with_nan(case: Case) -> bool:
     strides = case.parameters["stride"] or case.parameters["kernel_size"]
     begins = (slice(-p % s, None, s) for p, s in zip(case.parameters["padding"], strides, strict=True))
     return bool(np.isnan(input[..., *begins]).any())
+
+
+def _subtracts_itself(case: Case) -> bool:
+    """Whether a number that is not finite is the only one of those whose maximum or mean is subtracted."""
+    sides = case.sides("input")
+    of_channel = math.prod(sides[2:])
+    numbers = {
+        "layer_norm": lambda: math.prod(case.parameters["normalized_shape"]),
+        "instance_norm": lambda: of_channel,
+        "group_norm": lambda: of_channel * sides[1] // case.parameters["num_groups"],
+        "batch_norm": lambda: of_channel * sides[0],
+    }.get(case.layer, lambda: sides[case.parameters["dim"]])
+    return case.refusal is None and numbers() == 1 and not case.is_finite("input")
+
+
+def _axes(case: Case) -> Iterator[tuple[int, int]]:
+    """The sizes of an image before and after its interpolation, along each axis."""
+    how = (case.parameters[name] for name in ("size", "scale_factor", "recompute_scale_factor"))
+    sides = case.sides("input")[-2:]
+    return zip(sides, sides_by_ratio(sides, *how, "of which no case is judged"), strict=True)
+
+
+def _rounds_places(case: Case) -> bool:
+    """Whether places that are computed in float32 lie in other pixels than those computed in float64."""
+    if case.format != "float64" or case.refusal is not None:
+        return False
+    half = 0.5 if case.layer == "upsample_nearest_exact" else 0.0
+
+    def pixels(size: int, output: int, kind: type[np.floating[Any]]) -> NDArray[np.int64]:
+        return (kind(size / output) * (np.arange(output).astype(kind) + kind(half))).astype(np.int64)
+
+    return any((pixels(*axis, np.float32) != pixels(*axis, np.float64)).any() for axis in _axes(case))
+
+
+def _rounds_weights(case: Case) -> bool:
+    """Whether the weights of pixels are no numbers of float32, in which they are computed: no multiples of 2^-k."""
+    if case.format != "float64" or case.refusal is not None:
+        return False
+    less = int(case.parameters["align_corners"])
+    steps = (Fraction(size - less, output - less).denominator for size, output in _axes(case) if output > less)
+    return any(step & (step - 1) for step in steps)
+
+
+def _aligns_one(case: Case) -> bool:
+    """Whether a side of one pixel is aligned at its corners."""
+    aligned = case.refusal is None and case.parameters["align_corners"]
+    return aligned and any(output == 1 for _, output in _axes(case))
 
 
 KNOWN: tuple[Deviation, ...] = (
@@ -137,6 +190,72 @@ KNOWN: tuple[Deviation, ...] = (
         lambda case: case.slips("output_padding"),
         _OP,
         check="refusal",
+    ),
+    Deviation(
+        "upsample_bilinear",
+        "weights are computed in float32, whatever the format: op.py (interpolate)",
+        "from tinygrad import Tensor, dtypes\n"
+        "x = Tensor([0.0, 1.0], dtype=dtypes.float64)\n"
+        "print(x.interpolate((5,), 'linear').tolist()[1])\n"
+        "# 0.10000000149011612",
+        _rounds_weights,
+        _OP,
+    ),
+    *(
+        Deviation(
+            layer,
+            "places are computed in float32, whatever the format: op.py (interpolate)",
+            "from tinygrad import Tensor, dtypes\n"
+            f"x = Tensor(list(range({size})), dtype=dtypes.float64)\n"
+            f"print(x.interpolate(({output},), {mode!r}).tolist()[{place}])  # the place is {exact}\n"
+            f"# {found}",
+            _rounds_places,
+            _OP,
+        )
+        for layer, mode, size, output, place, exact, found in (
+            ("upsample_nearest", "nearest", 26, 22, 11, "11 · 26 / 22 = 13", "12.0"),
+            ("upsample_nearest_exact", "nearest-exact", 6, 37, 18, "18.5 · 6 / 37 = 3", "2.0"),
+        )
+    ),
+    *(
+        Deviation(
+            layer,
+            "the maximum or mean of one number is the number itself, and x - x becomes 0 before x is known, "
+            "though it may be infinite or NaN: symbolic.py",
+            "from tinygrad import Tensor\nprint(Tensor([float('nan')]).softmax(0).tolist())\n# [1.0]",
+            concerns,
+            _SYMBOLIC,
+        )
+        for layer, concerns in (
+            ("scaled_dot_product_attention", lambda case: case.sides("key")[-2] == 1),
+            *dict.fromkeys(
+                ("softmax", "log_softmax", "layer_norm", "instance_norm", "group_norm", "batch_norm"),
+                _subtracts_itself,
+            ).items(),
+        )
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "a convolution of pixels among zeros, of which some meet the weights, whose infinities and NaN then spread: "
+        "op.py (conv_transpose2d)",
+        "from tinygrad import Tensor\n"
+        "weight = Tensor([[[[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, float('nan')]]]])\n"
+        "print(Tensor([[[[1.0]]]]).conv_transpose2d(weight).flatten().tolist())\n"
+        "# [1.0, 1.0, 1.0, nan, 1.0, 1.0, 1.0, nan]",
+        lambda case: not case.is_finite("weight"),
+        _OP,
+        check="special",
+    ),
+    Deviation(
+        "upsample_bilinear",
+        "with align_corners the only pixel of a side lies at 0 / 0: NaN: op.py (interpolate)",
+        "from tinygrad import Tensor\n"
+        "print(Tensor([1.0, 2.0]).interpolate((1,), 'linear', align_corners=True).tolist())\n"
+        "# [nan]",
+        lambda case: case.refusal is None
+        and case.parameters["align_corners"]
+        and any(output == 1 for _, output in _axes(case)),
+        _OP,
     ),
     Deviation(
         "upsample_bilinear",
