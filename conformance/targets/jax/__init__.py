@@ -74,6 +74,9 @@ _STEPWISE = frozenset({"linear", "custom_linear"})
 # normalised with them: so is the derivative stored twice, before the two are added.
 _NORMALISATIONS = frozenset({"batch_norm", "layer_norm", "group_norm", "instance_norm"})
 
+# Contributions to the derivative of a table are added to stored numbers: xla/hlo/transforms/expanders/
+# scatter_expander.cc.
+_SCATTERED = {"embedding": frozenset({"weight"})}
 
 _PRELUDE = """import jax
 import jax.numpy as jnp
@@ -106,7 +109,12 @@ class Jax(JaxArrays):
         return lambda *tensors, **parameters: compiled(function)(*tensors, key=jax.random.key(self._seed), **parameters)
 
     def declared(self, layer: str, format: str) -> Declared:
-        found = replace(super().declared(layer, format), flush=True, reason=_FLUSHES)
+        found = replace(
+            super().declared(layer, format),
+            flush=True,
+            scattered=_SCATTERED.get(layer, frozenset()),
+            reason=_FLUSHES,
+        )
         if layer in _NORMALISATIONS:
             return replace(found, algorithm="sloped", backward="sloped_apart")
         if format in ("float64", "float32"):

@@ -34,7 +34,7 @@ def _begins_with_nan(case: Case) -> bool:
 
 
 def _subtracts_itself(case: Case) -> bool:
-    """Whether a number that is not finite is the only one of those whose maximum or mean is subtracted."""
+    """Whether a maximum or mean of one number is subtracted, and the number or its weight is not finite."""
     sides = case.sides("input")
     of_channel = math.prod(sides[2:])
     numbers = {
@@ -43,7 +43,8 @@ def _subtracts_itself(case: Case) -> bool:
         "group_norm": lambda: of_channel * sides[1] // case.parameters["num_groups"],
         "batch_norm": lambda: of_channel * sides[0],
     }.get(case.layer, lambda: sides[case.parameters["dim"]])
-    return case.refusal is None and numbers() == 1 and not case.is_finite("input")
+    factors = [name for name in ("input", "weight") if case.tensors.get(name) is not None]
+    return case.refusal is None and numbers() == 1 and not all(map(case.is_finite, factors))
 
 
 def _axes(case: Case) -> Iterator[tuple[int, int]]:
@@ -72,6 +73,15 @@ def _rounds_weights(case: Case) -> bool:
     less = int(case.parameters["align_corners"])
     steps = (Fraction(size - less, output - less).denominator for size, output in _axes(case) if output > less)
     return any(step & (step - 1) for step in steps)
+
+
+def _overflows_undivided(case: Case) -> bool:
+    """Whether a difference of pixels times the numerator of a weight, which is less than 2 H', may overflow."""
+    if case.format != "float32" or case.refusal is not None:
+        return False
+    input: Any = case.arrays()["input"]
+    most = np.abs(input[np.isfinite(input)]).max(initial=0.0)
+    return any(2.0 * most * 2 * output > np.finfo(np.float32).max for _, output in _axes(case))
 
 
 def _aligns_one(case: Case) -> bool:
@@ -244,6 +254,15 @@ KNOWN: tuple[Deviation, ...] = (
         "# [1.0, 1.0, 1.0, nan, 1.0, 1.0, 1.0, nan]",
         lambda case: not case.is_finite("weight"),
         _OP,
+        check="special",
+    ),
+    Deviation(
+        "upsample_bilinear",
+        "a constant divisor is moved behind all factors: the numerator of a weight times a difference of pixels may "
+        "overflow before it is divided: symbolic.py",
+        "from tinygrad import Tensor\nprint(Tensor([0.0, 1.0, 3e38]).interpolate((9,), 'linear').tolist()[5])\n# inf",
+        _overflows_undivided,
+        _SYMBOLIC,
         check="special",
     ),
     Deviation(
