@@ -74,8 +74,7 @@ _STEPWISE = frozenset({"linear", "custom_linear"})
 # normalised with them: so is the derivative stored twice, before the two are added.
 _NORMALISATIONS = frozenset({"batch_norm", "layer_norm", "group_norm", "instance_norm"})
 
-# Contributions to the derivative of a table are added to stored numbers: xla/hlo/transforms/expanders/
-# scatter_expander.cc.
+# Contributions to the derivative of a table are added to stored numbers: xla/service/scatter_expander.cc.
 _SCATTERED = {"embedding": frozenset({"weight"})}
 
 _PRELUDE = """import jax

@@ -16,6 +16,7 @@ from conformance.targets._parameters import sides_by_ratio
 
 _OP = "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/mixin/op.py"
 _SYMBOLIC = "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/uop/symbolic.py"
+_NN = "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/nn/__init__.py"
 _GRADIENT = "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/mixin/gradient.py"
 
 
@@ -31,6 +32,17 @@ def _begins_with_nan(case: Case) -> bool:
     strides = case.parameters["stride"] or case.parameters["kernel_size"]
     begins = (slice(-p % s, None, s) for p, s in zip(case.parameters["padding"], strides, strict=True))
     return bool(np.isnan(input[..., *begins]).any())
+
+
+def _repeats(case: Case, *names: str) -> bool:
+    """Whether one of these tensors is refused that has one element along an axis, or meets one."""
+    for name in names:
+        if case.slips(f"{name} is a single one"):
+            return True
+        if case.slips(f"{name} is one too"):
+            axis = int((case.refusal or "").rpartition(" ")[2])
+            return case.sides(name)[axis] == (2 if case.slips(f"{name} is one too long") else 0)
+    return False
 
 
 def _subtracts_itself(case: Case) -> bool:
@@ -120,7 +132,7 @@ KNOWN: tuple[Deviation, ...] = (
         "print(layer(Tensor([1, -1])).flatten().tolist())\n"
         "# [0.0, 0.0]",
         lambda case: "looked up" in (case.refusal or ""),
-        "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/nn/__init__.py",
+        _NN,
         check="refusal",
     ),
     Deviation(
@@ -139,11 +151,11 @@ KNOWN: tuple[Deviation, ...] = (
     *(
         Deviation(
             layer,
-            "a bias of one element is repeated: op.py (linear, conv2d)",
+            "a bias of one element is repeated, and a single column or channel to the bias: op.py (linear, conv2d)",
             "from tinygrad import Tensor\n"
             "print(Tensor([[1.0]]).linear(Tensor([[1.0, 1.0]]), Tensor([1.0])).tolist())\n"
             "# [[2.0, 2.0]]",
-            lambda case: case.slips("bias is a single one", "bias_1 is a single one", "bias_2 is a single one"),
+            lambda case: _repeats(case, "bias", "bias_1", "bias_2"),
             _OP,
             check="refusal",
         )
@@ -152,17 +164,64 @@ KNOWN: tuple[Deviation, ...] = (
     *(
         Deviation(
             layer,
-            "a parameter of one element is repeated: nn/__init__.py",
+            "a parameter of one element is repeated, and a single channel to the parameter: nn/__init__.py",
             "from tinygrad import Tensor, nn\n"
             "layer = nn.LayerNorm(2)\n"
             "layer.weight = Tensor([1.0])\n"
             "print(layer(Tensor([[1.0, 1.0]])).tolist())\n"
             "# [[0.0, 0.0]]",
-            lambda case: case.slips("weight is a single one", "bias is a single one"),
-            "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/nn/__init__.py",
+            lambda case: _repeats(case, "weight", "bias"),
+            _NN,
             check="refusal",
         )
         for layer in ("layer_norm", "group_norm", "instance_norm")
+    ),
+    Deviation(
+        "batch_norm",
+        "a running statistic of one element is repeated, and a single channel to the statistic: nn/__init__.py",
+        "from tinygrad import Tensor, nn\n"
+        "layer = nn.BatchNorm(2)\n"
+        "layer.running_var = Tensor([1.0])\n"
+        "print(layer(Tensor.ones(1, 2)).shape)\n"
+        "# (1, 2)",
+        lambda case: _repeats(case, "running_mean", "running_var"),
+        _NN,
+        check="refusal",
+    ),
+    Deviation(
+        "batch_norm",
+        "in evaluation an input of one axis is not refused: nn/__init__.py (BatchNorm)",
+        "from tinygrad import Tensor, nn\nprint(nn.BatchNorm(1)(Tensor.ones(3)).shape)\n# (1, 3)",
+        lambda case: case.slips("input has too few dimensions"),
+        _NN,
+        check="refusal",
+    ),
+    Deviation(
+        "batch_norm",
+        "running statistics that no samples feed become NaN: nn/__init__.py (BatchNorm)",
+        "from tinygrad import Context, Tensor, nn\n"
+        "layer = nn.BatchNorm(2)\n"
+        "with Context(TRAINING=1):\n"
+        "    layer(Tensor.ones(0, 2))\n"
+        "print(layer.running_mean.tolist())\n"
+        "# [nan, nan]",
+        lambda case: case.parameters["training"] and 0 in case.sides("input"),
+        _NN,
+    ),
+    Deviation(
+        "lstm",
+        "states of one sample are repeated, or one sample to the states, and a single row of weights or biases: "
+        "nn/__init__.py (LSTMCell)",
+        "from tinygrad import Tensor, nn\n"
+        "state = Tensor.ones(1, 1)\n"
+        "print(nn.LSTMCell(1, 1)(Tensor.ones(2, 1), (state, state))[0].shape)\n"
+        "# (2, 1)",
+        lambda case: (
+            _repeats(case, "h_0", "c_0")
+            or case.slips(*(f"{name} has a single row" for name in ("W_ih", "W_hh", "b_ih", "b_hh")))
+        ),
+        _NN,
+        check="refusal",
     ),
     *(
         Deviation(
