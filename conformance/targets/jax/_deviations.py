@@ -162,6 +162,17 @@ KNOWN: tuple[Deviation, ...] = (
     ),
     Deviation(
         "avg_pool2d",
+        "a window that is larger than the padded image gives an empty result: pooling.py (avg_pool)",
+        "import jax\n"
+        "from flax import linen\n"
+        "print(linen.avg_pool(jax.numpy.ones((1, 1, 1, 1)), (1, 2)).shape)\n"
+        "# (1, 1, 0, 1)",
+        lambda case: case.slips("the window is larger than the padded input"),
+        "https://github.com/google/flax/blob/main/flax/linen/pooling.py",
+        check="refusal",
+    ),
+    Deviation(
+        "avg_pool2d",
         "padding may be more than half of the kernel: windows of padding alone are averaged: pooling.py (avg_pool)",
         "import jax\n"
         "from flax import linen\n"

@@ -66,6 +66,11 @@ def _axes(case: Case) -> Iterator[tuple[int, int]]:
     return zip(sides, sides_by_ratio(sides, *how, "of which no case is judged"), strict=True)
 
 
+def _keeps_a_side(case: Case) -> bool:
+    """Whether the derivative is asked for and a side of more than one pixel keeps its size."""
+    return case.upstream is not None and any(size == output > 1 for size, output in _axes(case))
+
+
 def _rounds_places(case: Case) -> bool:
     """Whether places that are computed in float32 lie in other pixels than those computed in float64."""
     if case.format != "float64" or case.refusal is not None:
@@ -259,6 +264,24 @@ KNOWN: tuple[Deviation, ...] = (
         lambda case: case.slips("output_padding"),
         _OP,
         check="refusal",
+    ),
+    *(
+        Deviation(
+            layer,
+            "along a side that keeps its size the derivative is taken from places that are no integers, and does not "
+            "compile: op.py (interpolate)",
+            "from tinygrad import Tensor\n"
+            "x = Tensor([1.0, 2.0])\n"
+            f"y = x.interpolate((2,), {mode!r})\n"
+            "try:\n"
+            "    print(y.gradient(x, gradient=Tensor([1.0, 1.0]))[0].tolist())\n"
+            "except RuntimeError as error:\n"
+            "    print(str(error)[:23])\n"
+            "# UOp verification failed",
+            _keeps_a_side,
+            _OP,
+        )
+        for layer, mode in (("upsample_nearest", "nearest"), ("upsample_nearest_exact", "nearest-exact"))
     ),
     Deviation(
         "upsample_bilinear",
