@@ -103,8 +103,11 @@ class Jax(JaxArrays):
 
     def layer(self, name: str) -> Callable[..., Any] | None:
         function = LAYERS.get(name)
-        if function is None or "key" not in inspect.signature(function).parameters:
-            return function and compiled(function)
+        if function is None:
+            return None
+        key = inspect.signature(function).parameters.get("key")
+        if key is None or key.kind is not key.KEYWORD_ONLY:  # the keys of attention are a tensor
+            return compiled(function)
         return lambda *tensors, **parameters: compiled(function)(*tensors, key=jax.random.key(self._seed), **parameters)
 
     def declared(self, layer: str, format: str) -> Declared:
