@@ -22,6 +22,18 @@ def _hides_all_keys(case: Case) -> bool:
     return mask is not None and mask.dtype == bool and not mask.any(axis=-1).all()
 
 
+def _ignores_all_keys(case: Case) -> bool:
+    """Whether masks of booleans, which are True for what is ignored, together leave a query without keys."""
+    arrays: Any = case.arrays()
+    ignored, mask = arrays["key_padding_mask"], arrays["attn_mask"]
+    found = np.zeros((1, 1, 1), bool)
+    if ignored is not None and ignored.dtype == bool:
+        found = found | ignored[:, None, :]
+    if mask is not None and mask.dtype == bool:
+        found = found | (mask.reshape(len(arrays["query"]), -1, mask.shape[-1]) if mask.ndim == 3 else mask)
+    return bool(found.all(axis=-1).any())
+
+
 _NORMALIZATION = "https://github.com/google/flax/blob/main/flax/linen/normalization.py"
 _STOCHASTIC = "https://github.com/google/flax/blob/main/flax/linen/stochastic.py"
 _LINEAR = "https://github.com/google/flax/blob/main/flax/linen/linear.py"
@@ -88,6 +100,22 @@ KNOWN: tuple[Deviation, ...] = (
         "https://github.com/jax-ml/jax/blob/main/jax/_src/lax/convolution.py",
         check="refusal",
     ),
+    *(
+        Deviation(
+            layer,
+            "a negative padding is not refused: it cuts off pixels, or adds some: linear.py (Conv, ConvTranspose)",
+            "import jax\n"
+            "from flax import linen\n"
+            "layer = linen.Conv(1, (1, 1), padding=((0, 0), (-1, -1)), use_bias=False)\n"
+            "kernel = {'params': {'kernel': jax.numpy.ones((1, 1, 1, 1))}}\n"
+            "print(layer.apply(kernel, jax.numpy.ones((1, 1, 4, 1))).shape)\n"
+            "# (1, 1, 2, 1)",
+            lambda case: case.slips("padding is negative"),
+            _LINEAR,
+            check="refusal",
+        )
+        for layer in ("conv2d", "conv_transpose2d")
+    ),
     Deviation(
         "batch_norm",
         "the shapes of running statistics are not looked at: a single one is repeated: normalization.py (BatchNorm)",
@@ -135,6 +163,19 @@ KNOWN: tuple[Deviation, ...] = (
         "# [[[[1.]]]]",
         _hides_all_keys,
         "https://github.com/jax-ml/jax/blob/main/jax/_src/nn/functions.py",
+        check="relation",
+    ),
+    Deviation(
+        "multi_head_attention",
+        "a query that masks leave without keys weighs all alike, those behind the mask included: attention.py "
+        "(dot_product_attention_weights)",
+        "import jax\n"
+        "from flax import linen\n"
+        "one = jax.numpy.ones((1, 1, 1, 1))\n"
+        "print(linen.dot_product_attention(one, one, one, mask=one == 0))\n"
+        "# [[[[1.]]]]",
+        _ignores_all_keys,
+        "https://github.com/google/flax/blob/main/flax/linen/attention.py",
         check="relation",
     ),
     Deviation(
