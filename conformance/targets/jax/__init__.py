@@ -68,6 +68,9 @@ _ROUNDED_ONCE = frozenset(
         "kaiming_normal",
     ]
 )
+# Of float64 too: jax/_src/nn/functions.py (_dot_product_attention_core).
+_SOFTMAX_IN_FLOAT32 = frozenset({"dot_product_attention", "scaled_dot_product_attention", "local_attention"})
+
 _STEPWISE = frozenset({"linear", "custom_linear"})
 
 # In half precision the input of a normalisation is converted to float32 twice, for its statistics and for what is
@@ -119,6 +122,8 @@ class Jax(JaxArrays):
         )
         if layer in _NORMALISATIONS:
             return replace(found, algorithm="sloped", backward="sloped_apart")
+        if format == "float64" and layer in _SOFTMAX_IN_FLOAT32:
+            return replace(found, compute="float32", reason="its softmax is always taken in float32")
         if format in ("float64", "float32"):
             return found
         if layer in _ROUNDED_ONCE:

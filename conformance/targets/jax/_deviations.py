@@ -142,6 +142,23 @@ KNOWN: tuple[Deviation, ...] = (
         lambda case: not case.parameters["count_include_pad"] and case.format != "float64" and case.refusal is None,
         "https://github.com/google/flax/blob/main/flax/linen/pooling.py",
     ),
+    *(
+        Deviation(
+            layer,
+            "in float16, compiled by jax.jit, the precision is asked for that a CPU does not have: the fallback sees "
+            "errors of tracing alone: nn/functions.py (_dot_product_attention_core)",
+            "import jax\n"
+            "one = jax.numpy.ones((1, 1, 1, 1), 'float16')\n"
+            "try:\n"
+            "    jax.jit(jax.nn.dot_product_attention)(one, one, one)\n"
+            "except ValueError as error:\n"
+            "    print(error)\n"
+            "# The precision 'F16_F16_F32' is not supported by dot_general on CPU",
+            lambda case: case.format == "float16" and case.refusal is None,
+            "https://github.com/jax-ml/jax/blob/main/jax/_src/nn/functions.py",
+        )
+        for layer in ("dot_product_attention", "scaled_dot_product_attention", "local_attention")
+    ),
     Deviation(
         "scaled_dot_product_attention",
         "a query that a mask of booleans leaves without keys weighs all alike, one that a mask of numbers does so is "
