@@ -68,12 +68,17 @@ _ROUNDED_ONCE = frozenset(
         "kaiming_normal",
     ]
 )
+# Of float64 too: jax/_src/nn/functions.py (_dot_product_attention_core).
+_SOFTMAX_IN_FLOAT32 = frozenset({"dot_product_attention", "scaled_dot_product_attention", "local_attention"})
+
 _STEPWISE = frozenset({"linear", "custom_linear"})
 
 # In half precision the input of a normalisation is converted to float32 twice, for its statistics and for what is
 # normalised with them: so is the derivative stored twice, before the two are added.
 _NORMALISATIONS = frozenset({"batch_norm", "layer_norm", "group_norm", "instance_norm"})
 
+# Contributions to the derivative of a table are added to stored numbers: xla/service/scatter_expander.cc.
+_SCATTERED = {"embedding": frozenset({"weight"})}
 
 _PRELUDE = """import jax
 import jax.numpy as jnp
@@ -101,14 +106,24 @@ class Jax(JaxArrays):
 
     def layer(self, name: str) -> Callable[..., Any] | None:
         function = LAYERS.get(name)
-        if function is None or "key" not in inspect.signature(function).parameters:
-            return function and compiled(function)
+        if function is None:
+            return None
+        key = inspect.signature(function).parameters.get("key")
+        if key is None or key.kind is not key.KEYWORD_ONLY:  # the keys of attention are a tensor
+            return compiled(function)
         return lambda *tensors, **parameters: compiled(function)(*tensors, key=jax.random.key(self._seed), **parameters)
 
     def declared(self, layer: str, format: str) -> Declared:
-        found = replace(super().declared(layer, format), flush=True, reason=_FLUSHES)
+        found = replace(
+            super().declared(layer, format),
+            flush=True,
+            scattered=_SCATTERED.get(layer, frozenset()),
+            reason=_FLUSHES,
+        )
         if layer in _NORMALISATIONS:
             return replace(found, algorithm="sloped", backward="sloped_apart")
+        if format == "float64" and layer in _SOFTMAX_IN_FLOAT32:
+            return replace(found, compute="float32", reason="its softmax is always taken in float32")
         if format in ("float64", "float32"):
             return found
         if layer in _ROUNDED_ONCE:

@@ -22,6 +22,18 @@ def _hides_all_keys(case: Case) -> bool:
     return mask is not None and mask.dtype == bool and not mask.any(axis=-1).all()
 
 
+def _ignores_all_keys(case: Case) -> bool:
+    """Whether masks of booleans, which are True for what is ignored, together leave a query without keys."""
+    arrays: Any = case.arrays()
+    ignored, mask = arrays["key_padding_mask"], arrays["attn_mask"]
+    found = np.zeros((1, 1, 1), bool)
+    if ignored is not None and ignored.dtype == bool:
+        found = found | ignored[:, None, :]
+    if mask is not None and mask.dtype == bool:
+        found = found | (mask.reshape(len(arrays["query"]), -1, mask.shape[-1]) if mask.ndim == 3 else mask)
+    return bool(found.all(axis=-1).any())
+
+
 _NORMALIZATION = "https://github.com/google/flax/blob/main/flax/linen/normalization.py"
 _STOCHASTIC = "https://github.com/google/flax/blob/main/flax/linen/stochastic.py"
 _LINEAR = "https://github.com/google/flax/blob/main/flax/linen/linear.py"
@@ -88,6 +100,22 @@ KNOWN: tuple[Deviation, ...] = (
         "https://github.com/jax-ml/jax/blob/main/jax/_src/lax/convolution.py",
         check="refusal",
     ),
+    *(
+        Deviation(
+            layer,
+            "a negative padding is not refused: it cuts off pixels, or adds some: linear.py (Conv, ConvTranspose)",
+            "import jax\n"
+            "from flax import linen\n"
+            "layer = linen.Conv(1, (1, 1), padding=((0, 0), (-1, -1)), use_bias=False)\n"
+            "kernel = {'params': {'kernel': jax.numpy.ones((1, 1, 1, 1))}}\n"
+            "print(layer.apply(kernel, jax.numpy.ones((1, 1, 4, 1))).shape)\n"
+            "# (1, 1, 2, 1)",
+            lambda case: case.slips("padding is negative"),
+            _LINEAR,
+            check="refusal",
+        )
+        for layer in ("conv2d", "conv_transpose2d")
+    ),
     Deviation(
         "batch_norm",
         "the shapes of running statistics are not looked at: a single one is repeated: normalization.py (BatchNorm)",
@@ -114,6 +142,23 @@ KNOWN: tuple[Deviation, ...] = (
         lambda case: not case.parameters["count_include_pad"] and case.format != "float64" and case.refusal is None,
         "https://github.com/google/flax/blob/main/flax/linen/pooling.py",
     ),
+    *(
+        Deviation(
+            layer,
+            "in float16, compiled by jax.jit, the precision is asked for that a CPU does not have: the fallback sees "
+            "errors of tracing alone: nn/functions.py (_dot_product_attention_core)",
+            "import jax\n"
+            "one = jax.numpy.ones((1, 1, 1, 1), 'float16')\n"
+            "try:\n"
+            "    jax.jit(jax.nn.dot_product_attention)(one, one, one)\n"
+            "except ValueError as error:\n"
+            "    print(error)\n"
+            "# The precision 'F16_F16_F32' is not supported by dot_general on CPU",
+            lambda case: case.format == "float16" and case.refusal is None,
+            "https://github.com/jax-ml/jax/blob/main/jax/_src/nn/functions.py",
+        )
+        for layer in ("dot_product_attention", "scaled_dot_product_attention", "local_attention")
+    ),
     Deviation(
         "scaled_dot_product_attention",
         "a query that a mask of booleans leaves without keys weighs all alike, one that a mask of numbers does so is "
@@ -138,6 +183,19 @@ KNOWN: tuple[Deviation, ...] = (
         check="relation",
     ),
     Deviation(
+        "multi_head_attention",
+        "a query that masks leave without keys weighs all alike, those behind the mask included: attention.py "
+        "(dot_product_attention_weights)",
+        "import jax\n"
+        "from flax import linen\n"
+        "one = jax.numpy.ones((1, 1, 1, 1))\n"
+        "print(linen.dot_product_attention(one, one, one, mask=one == 0))\n"
+        "# [[[[1.]]]]",
+        _ignores_all_keys,
+        "https://github.com/google/flax/blob/main/flax/linen/attention.py",
+        check="relation",
+    ),
+    Deviation(
         "upsample_bilinear",
         "a product with a matrix of weights, mostly zeros: an infinity or NaN makes all pixels of its rows and columns "
         "NaN: image/scale.py (_scale_and_translate)",
@@ -159,6 +217,17 @@ KNOWN: tuple[Deviation, ...] = (
             check="refusal",
         )
         for layer, method in (("upsample_bilinear", "linear"), ("upsample_nearest_exact", "nearest"))
+    ),
+    Deviation(
+        "avg_pool2d",
+        "a window that is larger than the padded image gives an empty result: pooling.py (avg_pool)",
+        "import jax\n"
+        "from flax import linen\n"
+        "print(linen.avg_pool(jax.numpy.ones((1, 1, 1, 1)), (1, 2)).shape)\n"
+        "# (1, 1, 0, 1)",
+        lambda case: case.slips("the window is larger than the padded input"),
+        "https://github.com/google/flax/blob/main/flax/linen/pooling.py",
+        check="refusal",
     ),
     Deviation(
         "avg_pool2d",

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from conformance.case import Case
 from conformance.target import Deviation
+from conformance.targets._parameters import sides_by_ratio
 
 _OP = "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/mixin/op.py"
+_SYMBOLIC = "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/uop/symbolic.py"
+_NN = "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/nn/__init__.py"
 _GRADIENT = "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/mixin/gradient.py"
 
 
@@ -25,6 +32,79 @@ def _begins_with_nan(case: Case) -> bool:
     strides = case.parameters["stride"] or case.parameters["kernel_size"]
     begins = (slice(-p % s, None, s) for p, s in zip(case.parameters["padding"], strides, strict=True))
     return bool(np.isnan(input[..., *begins]).any())
+
+
+def _repeats(case: Case, *names: str) -> bool:
+    """Whether one of these tensors is refused that has one element along an axis, or meets one."""
+    for name in names:
+        if case.slips(f"{name} is a single one"):
+            return True
+        if case.slips(f"{name} is one too"):
+            axis = int((case.refusal or "").rpartition(" ")[2])
+            return case.sides(name)[axis] == (2 if case.slips(f"{name} is one too long") else 0)
+    return False
+
+
+def _subtracts_itself(case: Case) -> bool:
+    """Whether a maximum or mean of one number is subtracted, and the number or its weight is not finite."""
+    sides = case.sides("input")
+    of_channel = math.prod(sides[2:])
+    numbers = {
+        "layer_norm": lambda: math.prod(case.parameters["normalized_shape"]),
+        "instance_norm": lambda: of_channel,
+        "group_norm": lambda: of_channel * sides[1] // case.parameters["num_groups"],
+        "batch_norm": lambda: of_channel * sides[0],
+    }.get(case.layer, lambda: sides[case.parameters["dim"]])
+    factors = [name for name in ("input", "weight") if case.tensors.get(name) is not None]
+    return case.refusal is None and numbers() == 1 and not all(map(case.is_finite, factors))
+
+
+def _axes(case: Case) -> Iterator[tuple[int, int]]:
+    """The sizes of an image before and after its interpolation, along each axis."""
+    how = (case.parameters[name] for name in ("size", "scale_factor", "recompute_scale_factor"))
+    sides = case.sides("input")[-2:]
+    return zip(sides, sides_by_ratio(sides, *how, "of which no case is judged"), strict=True)
+
+
+def _keeps_a_side(case: Case) -> bool:
+    """Whether the derivative is asked for and a side of more than one pixel keeps its size."""
+    return case.upstream is not None and any(size == output > 1 for size, output in _axes(case))
+
+
+def _rounds_places(case: Case) -> bool:
+    """Whether places that are computed in float32 lie in other pixels than those computed in float64."""
+    if case.format != "float64" or case.refusal is not None:
+        return False
+    half = 0.5 if case.layer == "upsample_nearest_exact" else 0.0
+
+    def pixels(size: int, output: int, kind: type[np.floating[Any]]) -> NDArray[np.int64]:
+        return (kind(size / output) * (np.arange(output).astype(kind) + kind(half))).astype(np.int64)
+
+    return any((pixels(*axis, np.float32) != pixels(*axis, np.float64)).any() for axis in _axes(case))
+
+
+def _rounds_weights(case: Case) -> bool:
+    """Whether the weights of pixels are no numbers of float32, in which they are computed: no multiples of 2^-k."""
+    if case.format != "float64" or case.refusal is not None:
+        return False
+    less = int(case.parameters["align_corners"])
+    steps = (Fraction(size - less, output - less).denominator for size, output in _axes(case) if output > less)
+    return any(step & (step - 1) for step in steps)
+
+
+def _overflows_undivided(case: Case) -> bool:
+    """Whether a difference of pixels times the numerator of a weight, which is less than 2 H', may overflow."""
+    if case.format != "float32" or case.refusal is not None:
+        return False
+    input: Any = case.arrays()["input"]
+    most = np.abs(input[np.isfinite(input)]).max(initial=0.0)
+    return any(2.0 * most * 2 * output > np.finfo(np.float32).max for _, output in _axes(case))
+
+
+def _aligns_one(case: Case) -> bool:
+    """Whether a side of one pixel is aligned at its corners."""
+    aligned = case.refusal is None and case.parameters["align_corners"]
+    return aligned and any(output == 1 for _, output in _axes(case))
 
 
 KNOWN: tuple[Deviation, ...] = (
@@ -57,7 +137,7 @@ KNOWN: tuple[Deviation, ...] = (
         "print(layer(Tensor([1, -1])).flatten().tolist())\n"
         "# [0.0, 0.0]",
         lambda case: "looked up" in (case.refusal or ""),
-        "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/nn/__init__.py",
+        _NN,
         check="refusal",
     ),
     Deviation(
@@ -76,11 +156,11 @@ KNOWN: tuple[Deviation, ...] = (
     *(
         Deviation(
             layer,
-            "a bias of one element is repeated: op.py (linear, conv2d)",
+            "a bias of one element is repeated, and a single column or channel to the bias: op.py (linear, conv2d)",
             "from tinygrad import Tensor\n"
             "print(Tensor([[1.0]]).linear(Tensor([[1.0, 1.0]]), Tensor([1.0])).tolist())\n"
             "# [[2.0, 2.0]]",
-            lambda case: case.slips("bias is a single one", "bias_1 is a single one", "bias_2 is a single one"),
+            lambda case: _repeats(case, "bias", "bias_1", "bias_2"),
             _OP,
             check="refusal",
         )
@@ -89,17 +169,64 @@ KNOWN: tuple[Deviation, ...] = (
     *(
         Deviation(
             layer,
-            "a parameter of one element is repeated: nn/__init__.py",
+            "a parameter of one element is repeated, and a single channel to the parameter: nn/__init__.py",
             "from tinygrad import Tensor, nn\n"
             "layer = nn.LayerNorm(2)\n"
             "layer.weight = Tensor([1.0])\n"
             "print(layer(Tensor([[1.0, 1.0]])).tolist())\n"
             "# [[0.0, 0.0]]",
-            lambda case: case.slips("weight is a single one", "bias is a single one"),
-            "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/nn/__init__.py",
+            lambda case: _repeats(case, "weight", "bias"),
+            _NN,
             check="refusal",
         )
         for layer in ("layer_norm", "group_norm", "instance_norm")
+    ),
+    Deviation(
+        "batch_norm",
+        "a running statistic of one element is repeated, and a single channel to the statistic: nn/__init__.py",
+        "from tinygrad import Tensor, nn\n"
+        "layer = nn.BatchNorm(2)\n"
+        "layer.running_var = Tensor([1.0])\n"
+        "print(layer(Tensor.ones(1, 2)).shape)\n"
+        "# (1, 2)",
+        lambda case: _repeats(case, "running_mean", "running_var"),
+        _NN,
+        check="refusal",
+    ),
+    Deviation(
+        "batch_norm",
+        "in evaluation an input of one axis is not refused: nn/__init__.py (BatchNorm)",
+        "from tinygrad import Tensor, nn\nprint(nn.BatchNorm(1)(Tensor.ones(3)).shape)\n# (1, 3)",
+        lambda case: case.slips("input has too few dimensions"),
+        _NN,
+        check="refusal",
+    ),
+    Deviation(
+        "batch_norm",
+        "running statistics that no samples feed become NaN: nn/__init__.py (BatchNorm)",
+        "from tinygrad import Context, Tensor, nn\n"
+        "layer = nn.BatchNorm(2)\n"
+        "with Context(TRAINING=1):\n"
+        "    layer(Tensor.ones(0, 2))\n"
+        "print(layer.running_mean.tolist())\n"
+        "# [nan, nan]",
+        lambda case: case.parameters["training"] and 0 in case.sides("input"),
+        _NN,
+    ),
+    Deviation(
+        "lstm",
+        "states of one sample are repeated, or one sample to the states, and a single row of weights or biases: "
+        "nn/__init__.py (LSTMCell)",
+        "from tinygrad import Tensor, nn\n"
+        "state = Tensor.ones(1, 1)\n"
+        "print(nn.LSTMCell(1, 1)(Tensor.ones(2, 1), (state, state))[0].shape)\n"
+        "# (2, 1)",
+        lambda case: (
+            _repeats(case, "h_0", "c_0")
+            or case.slips(*(f"{name} has a single row" for name in ("W_ih", "W_hh", "b_ih", "b_hh")))
+        ),
+        _NN,
+        check="refusal",
     ),
     *(
         Deviation(
@@ -137,6 +264,99 @@ KNOWN: tuple[Deviation, ...] = (
         lambda case: case.slips("output_padding"),
         _OP,
         check="refusal",
+    ),
+    *(
+        Deviation(
+            layer,
+            "along a side that keeps its size the derivative is taken from places that are no integers, and does not "
+            "compile: op.py (interpolate)",
+            "from tinygrad import Tensor\n"
+            "x = Tensor([1.0, 2.0])\n"
+            f"y = x.interpolate((2,), {mode!r})\n"
+            "try:\n"
+            "    print(y.gradient(x, gradient=Tensor([1.0, 1.0]))[0].tolist())\n"
+            "except RuntimeError as error:\n"
+            "    print(str(error)[:23])\n"
+            "# UOp verification failed",
+            _keeps_a_side,
+            _OP,
+        )
+        for layer, mode in (("upsample_nearest", "nearest"), ("upsample_nearest_exact", "nearest-exact"))
+    ),
+    Deviation(
+        "upsample_bilinear",
+        "weights are computed in float32, whatever the format: op.py (interpolate)",
+        "from tinygrad import Tensor, dtypes\n"
+        "x = Tensor([0.0, 1.0], dtype=dtypes.float64)\n"
+        "print(x.interpolate((5,), 'linear').tolist()[1])\n"
+        "# 0.10000000149011612",
+        _rounds_weights,
+        _OP,
+    ),
+    *(
+        Deviation(
+            layer,
+            "places are computed in float32, whatever the format: op.py (interpolate)",
+            "from tinygrad import Tensor, dtypes\n"
+            f"x = Tensor(list(range({size})), dtype=dtypes.float64)\n"
+            f"print(x.interpolate(({output},), {mode!r}).tolist()[{place}])  # the place is {exact}\n"
+            f"# {found}",
+            _rounds_places,
+            _OP,
+        )
+        for layer, mode, size, output, place, exact, found in (
+            ("upsample_nearest", "nearest", 26, 22, 11, "11 · 26 / 22 = 13", "12.0"),
+            ("upsample_nearest_exact", "nearest-exact", 6, 37, 18, "18.5 · 6 / 37 = 3", "2.0"),
+        )
+    ),
+    *(
+        Deviation(
+            layer,
+            "the maximum or mean of one number is the number itself, and x - x becomes 0 before x is known, "
+            "though it may be infinite or NaN: symbolic.py",
+            "from tinygrad import Tensor\nprint(Tensor([float('nan')]).softmax(0).tolist())\n# [1.0]",
+            concerns,
+            _SYMBOLIC,
+        )
+        for layer, concerns in (
+            ("scaled_dot_product_attention", lambda case: case.sides("key")[-2] == 1),
+            *dict.fromkeys(
+                ("softmax", "log_softmax", "layer_norm", "instance_norm", "group_norm", "batch_norm"),
+                _subtracts_itself,
+            ).items(),
+        )
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "a convolution of pixels among zeros, of which some meet the weights, whose infinities and NaN then spread: "
+        "op.py (conv_transpose2d)",
+        "from tinygrad import Tensor\n"
+        "weight = Tensor([[[[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, float('nan')]]]])\n"
+        "print(Tensor([[[[1.0]]]]).conv_transpose2d(weight).flatten().tolist())\n"
+        "# [1.0, 1.0, 1.0, nan, 1.0, 1.0, 1.0, nan]",
+        lambda case: not case.is_finite("weight"),
+        _OP,
+        check="special",
+    ),
+    Deviation(
+        "upsample_bilinear",
+        "a constant divisor is moved behind all factors: the numerator of a weight times a difference of pixels may "
+        "overflow before it is divided: symbolic.py",
+        "from tinygrad import Tensor\nprint(Tensor([0.0, 1.0, 3e38]).interpolate((9,), 'linear').tolist()[5])\n# inf",
+        _overflows_undivided,
+        _SYMBOLIC,
+        check="special",
+    ),
+    Deviation(
+        "upsample_bilinear",
+        "with align_corners the only pixel of a side lies at 0 / 0: NaN: op.py (interpolate)",
+        "from tinygrad import Tensor\n"
+        "print(Tensor([1.0, 2.0]).interpolate((1,), 'linear', align_corners=True).tolist())\n"
+        "# [nan]",
+        lambda case: case.refusal is None
+        and case.parameters["align_corners"]
+        and any(output == 1 for _, output in _axes(case)),
+        _OP,
     ),
     Deviation(
         "upsample_bilinear",
