@@ -85,6 +85,8 @@ def multi_head_attention(
     samples, length, width = query.shape
     keys = key.shape[1]
     masks = []
+    if key_padding_mask is not None and key_padding_mask.shape != (samples, keys):
+        raise ValueError(f"key_padding_mask of shape {key_padding_mask.shape}, expected {(samples, keys)}")
     if key_padding_mask is not None:
         masks.append(key_padding_mask[:, None, None, :])
     if attn_mask is not None:

@@ -49,21 +49,27 @@ def _subtracts_itself(case: Case) -> bool:
     """Whether a maximum or mean of one number is subtracted, and the number or its weight is not finite."""
     sides = case.sides("input")
     of_channel = math.prod(sides[2:])
-    numbers = {
-        "layer_norm": lambda: math.prod(case.parameters["normalized_shape"]),
-        "instance_norm": lambda: of_channel,
-        "group_norm": lambda: of_channel * sides[1] // case.parameters["num_groups"],
-        "batch_norm": lambda: of_channel * sides[0],
-    }.get(case.layer, lambda: sides[case.parameters["dim"]])
+    if case.refusal is not None:
+        return False
+    if case.layer == "layer_norm":
+        numbers = math.prod(case.parameters["normalized_shape"])
+    elif case.layer == "instance_norm":
+        numbers = of_channel
+    elif case.layer == "group_norm":
+        numbers = of_channel * sides[1] // case.parameters["num_groups"]
+    elif case.layer == "batch_norm":
+        numbers = of_channel * sides[0]
+    else:
+        numbers = math.prod(sides[case.parameters["dim"] :][:1])  # a single number may have no axes
     factors = [name for name in ("input", "weight") if case.tensors.get(name) is not None]
-    return case.refusal is None and numbers() == 1 and not all(map(case.is_finite, factors))
+    return numbers == 1 and not all(map(case.is_finite, factors))
 
 
 def _axes(case: Case) -> Iterator[tuple[int, int]]:
     """The sizes of an image before and after its interpolation, along each axis."""
-    how = (case.parameters[name] for name in ("size", "scale_factor", "recompute_scale_factor"))
+    size, factor, recomputed = (case.parameters[name] for name in ("size", "scale_factor", "recompute_scale_factor"))
     sides = case.sides("input")[-2:]
-    return zip(sides, sides_by_ratio(sides, *how, "of which no case is judged"), strict=True)
+    return zip(sides, sides_by_ratio(sides, size, factor, recomputed, "of which no case is judged"), strict=True)
 
 
 def _keeps_a_side(case: Case) -> bool:
@@ -77,8 +83,9 @@ def _rounds_places(case: Case) -> bool:
         return False
     half = 0.5 if case.layer == "upsample_nearest_exact" else 0.0
 
-    def pixels(size: int, output: int, kind: type[np.floating[Any]]) -> NDArray[np.int64]:
-        return (kind(size / output) * (np.arange(output).astype(kind) + kind(half))).astype(np.int64)
+    def pixels(size: int, output: int, kind: Any) -> NDArray[Any]:
+        found: NDArray[Any] = np.floor(kind(size / output) * (np.arange(output).astype(kind) + kind(half)))
+        return found
 
     return any((pixels(*axis, np.float32) != pixels(*axis, np.float64)).any() for axis in _axes(case))
 
