@@ -127,13 +127,13 @@ def multi_head_attention(
         _require_kernel(query)
     samples, length, width = query.shape
     keys = key.shape[1]
-    for name, x, shape in (
+    for name, x, expected in (
         ("in_proj_weight", in_proj_weight, (3 * width, width)),
         ("in_proj_bias", in_proj_bias, (3 * width,)),
         ("key_padding_mask", key_padding_mask, (samples, keys)),
     ):
-        if x is not None and tuple(x.shape) != shape:
-            raise ValueError(f"{name} of shape {tuple(x.shape)}, expected {shape}")
+        if x is not None and tuple(x.shape) != expected:
+            raise ValueError(f"{name} of shape {tuple(x.shape)}, expected {expected}")
     masks = []
     if key_padding_mask is not None:
         masks.append(key_padding_mask[:, None, None, :])
