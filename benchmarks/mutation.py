@@ -49,7 +49,7 @@ from conformance.case import Case
 from conformance.run import PROFILES, Tally, run
 from conformance.target import Declared
 from conformance.targets.torch import Torch
-from conformance.verdict import Status, Verdict
+from conformance.verdict import FAILING, Verdict
 
 # Seconds that one implementation may take with one seed: several times what an honest one takes.
 _LIMIT = 600.0
@@ -108,7 +108,7 @@ class _Rejected(KeyboardInterrupt):
 class _First(Tally):
     def add(self, case: Case, verdict: Verdict) -> None:
         super().add(case, verdict)
-        if verdict.status in (Status.FAIL, Status.CRASHED):
+        if verdict.status in FAILING:
             raise _Rejected(verdict.reason)
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from conformance import spec
 from conformance.case import Case
 from conformance.causes import item_name
+from conformance.kept import Kept
 from conformance.scope import Costs
 from conformance.target import said
 from conformance.verdict import Status
@@ -114,33 +114,23 @@ def costs(document: Document) -> Costs:
     return {(item["layer"], item["format"], item["check"]): sum(item["seconds"].values()) for item in items}
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """A case that a run has kept: it failed, or had the largest error of its item."""
-
-    item: str
-    check: str
-    case: Case
-    status: str
-    ratio: float
-
-
-def recorded(report: Mapping[str, Any], only_failed: bool = False) -> list[Recorded]:
+def recorded(report: Mapping[str, Any], only_failed: bool = False) -> list[Kept]:
     """The cases that a report holds, the failed ones first. Raises ``Unusable`` for one that this suite cannot read."""
-    found = [kept for item in report["items"] if (kept := _kept(item, item["failure"], "case", "ratio"))]
+    items, by = report["items"], report["suite"]["sources"]
+    found = [kept for item in items if (kept := _kept(item, item["failure"], "case", "ratio", by))]
     if not only_failed:
-        found += [kept for item in report["items"] if (kept := _kept(item, item, "worst_case", "worst_ratio"))]
+        found += [kept for item in items if (kept := _kept(item, item, "worst_case", "worst_ratio", by))]
     return found
 
 
-def _kept(item: Mapping[str, Any], at: Mapping[str, Any] | None, case: str, ratio: str) -> Recorded | None:
+def _kept(item: Mapping[str, Any], at: Mapping[str, Any] | None, case: str, ratio: str, made_by: str) -> Kept | None:
     if at is None or at[case] is None:
         return None
     try:
         found = Case.from_json(at[case])
     except (KeyError, TypeError) as error:
         raise Unusable(f"the case of {item_name(item)} is of another version of the suite: {said(error)}") from error
-    return Recorded(item_name(item), item["check"], found, at.get("status", Status.PASS), float(at[ratio]))
+    return Kept(item["check"], found, at.get("status", Status.PASS), float(at[ratio]), made_by)
 
 
 def _obstacles(report: Mapping[str, Any]) -> list[str]:
@@ -183,6 +173,11 @@ def _judged(item: Mapping[str, Any]) -> bool:
 def cases(items: Iterable[Mapping[str, Any]]) -> int:
     """How many cases there were."""
     return sum(sum(item["counts"].values()) for item in items)
+
+
+def count(items: Iterable[Mapping[str, Any]], status: str) -> int:
+    """How many of their cases had this status."""
+    return sum(item["counts"][status] for item in items)
 
 
 def standing(items: Iterable[Mapping[str, Any]]) -> Status | None:

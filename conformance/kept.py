@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance.case import Case, json_number
 from conformance.environment import sources
-from conformance.verdict import Status
+from conformance.verdict import FAILING, Status
 
 FORM = 1  # of the JSON; another one is not read
 
@@ -29,8 +29,13 @@ class Kept:
     made_by: str
 
     @property
+    def item(self) -> str:
+        """The name of its item."""
+        return "-".join((self.case.layer, self.case.format, self.check))
+
+    @property
     def failed(self) -> bool:
-        return self.status in (Status.FAIL, Status.CRASHED)
+        return self.status in FAILING
 
     @property
     def foreign(self) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.certificate import Document, cases, standing
-from conformance.verdict import Status
+from conformance.certificate import Document, cases, count, standing
+from conformance.verdict import FAILING, Status
 
 _MARKS: Mapping[Status | None, str] = {
     Status.FAIL: "fails",
@@ -48,7 +48,7 @@ def _section(title: str, lines: Iterator[str]) -> list[str]:
 
 def counted(items: Sequence[Item]) -> str:
     """How many cases there were, and what came of them."""
-    counts = {status: sum(item["counts"][status] for item in items) for status in Status}
+    counts = {status: count(items, status) for status in Status}
     number = cases(items)
     return f"{number} case{'' if number == 1 else 's'}: " + ", ".join(
         f"{count} {status.lower()}" for status, count in counts.items() if count
@@ -77,7 +77,7 @@ def _cell(items: Sequence[Item]) -> str:
     if status not in _MARKS:
         return "not judged"
     worst = max(float(item["worst_ratio"]) for item in items)
-    return _MARKS[status] if status in (Status.FAIL, Status.CRASHED) else f"{_MARKS[status]}, {worst:.2f}"
+    return _MARKS[status] if status in FAILING else f"{_MARKS[status]}, {worst:.2f}"
 
 
 def _deviations(report: Mapping[str, Any]) -> Iterator[str]:

@@ -15,7 +15,18 @@ from markupsafe import Markup
 
 from conformance import described, histogram
 from conformance.causes import item_name
-from conformance.certificate import CONFORMS, FAILS, NOTHING, Document, Unusable, cases, recorded, standing, with_times
+from conformance.certificate import (
+    CONFORMS,
+    FAILS,
+    NOTHING,
+    Document,
+    Unusable,
+    cases,
+    count,
+    recorded,
+    standing,
+    with_times,
+)
 from conformance.markdown import counted
 from conformance.report import arithmetic, ratio_text, worst
 from conformance.target import said
@@ -145,7 +156,7 @@ class Layer:
 
     @property
     def undecided(self) -> int:
-        return _count(self.items, Status.UNDECIDED)
+        return count(self.items, Status.UNDECIDED)
 
 
 def page(document: Document) -> str:
@@ -162,7 +173,7 @@ def page(document: Document) -> str:
             body=document["body"],
             report=report,
             seal=_SEALS[document["body"]["verdict"]],
-            counts={status: _count(report["items"], status) for status in _SIGNS},
+            counts={status: count(report["items"], status) for status in _SIGNS},
             cases=cases(report["items"]),
             entries=entries,
             layers=_layers(entries.values()),
@@ -196,14 +207,10 @@ def _unsupported(entries: Iterable[Entry]) -> dict[str, dict[str, int]]:
     """By reason, how many cases of which layer."""
     found: dict[str, dict[str, int]] = {}
     for entry in entries:
-        for reason, count in entry.unsupported.items():
+        for reason, number in entry.unsupported.items():
             layers = found.setdefault(reason, {})
-            layers[entry.item["layer"]] = layers.get(entry.item["layer"], 0) + count
+            layers[entry.item["layer"]] = layers.get(entry.item["layer"], 0) + number
     return found
-
-
-def _count(items: Iterable[Item], status: Status) -> int:
-    return sum(item["counts"][status] for item in items)
 
 
 def _figure(ratio: float | str) -> str:

@@ -6,30 +6,28 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from conformance import isolation
-from conformance.certificate import Recorded
 from conformance.checking import lenient
+from conformance.kept import Kept
 from conformance.run import examine, lacks
 from conformance.target import Target
-from conformance.verdict import Status, Verdict
-
-_BAD = (Status.FAIL, Status.CRASHED)
+from conformance.verdict import FAILING, Status, Verdict
 
 
 @dataclass(frozen=True)
 class Again:
     """A recorded case and the verdict on it now."""
 
-    recorded: Recorded
+    recorded: Kept
     verdict: Verdict
 
     @property
     def fails(self) -> bool:
-        return self.verdict.status in _BAD
+        return self.verdict.status in FAILING
 
     @property
     def changed(self) -> bool:
         """Whether it failed then and does not now, or the other way round."""
-        return self.fails != (self.recorded.status in _BAD)
+        return self.fails != self.recorded.failed
 
     def line(self) -> str:
         """In words, for a console."""
@@ -39,7 +37,7 @@ class Again:
         return f"{self.recorded.item}: {now} (then {then}){reason}"
 
 
-def replayed(target: Target, cases: Iterable[Recorded], timeout: float = isolation.TIMEOUT) -> Iterator[Again]:
+def replayed(target: Target, cases: Iterable[Kept], timeout: float = isolation.TIMEOUT) -> Iterator[Again]:
     """The verdicts on these cases, one by one.
 
     The calls of a target that may end the process are made in another one, which answers within ``timeout`` seconds.
@@ -48,7 +46,7 @@ def replayed(target: Target, cases: Iterable[Recorded], timeout: float = isolati
         yield Again(recorded, lacks(target, recorded.case) or _verdict(target, recorded, timeout))
 
 
-def _verdict(target: Target, recorded: Recorded, timeout: float) -> Verdict:
+def _verdict(target: Target, recorded: Kept, timeout: float) -> Verdict:
     if target.trusted:
         with lenient():
             return examine(target, recorded.case, recorded.check)

@@ -25,14 +25,13 @@ from conformance.drawing import drawn
 from conformance.kept import Kept
 from conformance.target import Deviation, Died, Target, said
 from conformance.traits import Coverage, count
-from conformance.verdict import Status, Verdict
+from conformance.verdict import FAILING, Status, Verdict
 
 # Examples per check and layer. The kernel profile asks them in the sizes that kernels meet, where a check has such.
 KERNEL = "kernel"
 PROFILES = {"quick": 12, "default": 100, "thorough": 1000, KERNEL: 100}
 
 _CONFORMING = (Status.PASS, Status.UNDECIDED)
-_FAILING = (Status.FAIL, Status.CRASHED)
 
 _OUR_FILES = Path(__file__).parent
 
@@ -152,7 +151,7 @@ def _examine(target: Target, case: Case, kind: str) -> tuple[Verdict, Deviation 
             if deviation.lethal and _is_met(deviation, case):
                 return Verdict(Status.KNOWN, math.inf, deviation.reason), deviation
         verdict = asked.examine(target, case)
-        if verdict.status in _FAILING:
+        if verdict.status in FAILING:
             for deviation in known:
                 if deviation.layer == case.layer and _is_met(deviation, case):
                     return Verdict(Status.KNOWN, verdict.ratio, deviation.reason), deviation
@@ -232,7 +231,7 @@ def _recall(target: Target, kind: str, cases: Sequence[Kept], tally: Tally) -> N
     """
     for kept in cases:
         verdict = _counted(tally, kept.case, partial(_examine_kept, target, kept, kind), tally.recall)
-        if verdict.status in _FAILING:
+        if verdict.status in FAILING:
             failure = Nonconforming(kind, kept.case, verdict)
             if kept.failed or verdict.lethal:
                 raise failure
@@ -286,7 +285,7 @@ def _ask(target: Target, layer: str, format: str, kind: str, examples: int, tall
                 raise tally.failure
             return
         verdict = _counted(tally, case, partial(_examine, target, case, kind), tally.add)
-        if verdict.status in _FAILING:
+        if verdict.status in FAILING:
             failure = Nonconforming(kind, case, verdict)
             tally.failure = tally.failure or failure
             raise failure

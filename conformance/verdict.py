@@ -24,6 +24,10 @@ class Status(StrEnum):
     CRASHED = "CRASHED"  # the target, beside its layer, or the suite raised, or its process died: nothing was judged
 
 
+# What a target does not conform with.
+FAILING = (Status.FAIL, Status.CRASHED)
+
+
 @dataclass(frozen=True)
 class Expected:
     """One output: its truth ``high + low`` (two binary64 parts) and permitted error, element by element.

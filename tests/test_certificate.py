@@ -194,6 +194,7 @@ def test_a_file_that_was_cut_off_changed_or_is_something_else_is_refused(tmp_pat
 
 
 REPORT = {
+    "suite": suite(),
     "layers": ["relu"],
     "formats": [],
     "offered_formats": [],

@@ -63,3 +63,13 @@ def by_unit(
         if state is not None and len(state) != units:
             raise ValueError(f"initial states of {len(state)} units, expected {units}")
     return [weights[begin : begin + each] for begin in range(0, len(weights), each)]
+
+
+def sum_of_biases(b_ih: Any, b_hh: Any) -> Any:
+    """The biases of both products of a recurrent unit as one, in a library that has one, and would repeat a short one.
+
+    Raises ``ValueError`` where their shapes differ.
+    """
+    if b_ih.shape != b_hh.shape:
+        raise ValueError(f"b_ih of shape {b_ih.shape} and b_hh of shape {b_hh.shape} differ")
+    return b_ih + b_hh

@@ -2,37 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
-from conformance.case import Case
 from conformance.target import Deviation
-
-
-def _shuts_out_all_keys(case: Case) -> bool:
-    """Whether a mask of numbers is minus infinity for all keys of a query."""
-    mask: Any = case.arrays()["attn_mask"]
-    return mask is not None and mask.dtype != bool and bool(np.isneginf(mask).all(axis=-1).any())
-
-
-def _hides_all_keys(case: Case) -> bool:
-    """Whether a mask of booleans leaves a query without keys."""
-    mask: Any = case.arrays()["attn_mask"]
-    return mask is not None and mask.dtype == bool and not mask.any(axis=-1).all()
-
-
-def _ignores_all_keys(case: Case) -> bool:
-    """Whether masks of booleans, which are True for what is ignored, together leave a query without keys."""
-    arrays: Any = case.arrays()
-    ignored, mask = arrays["key_padding_mask"], arrays["attn_mask"]
-    found = np.zeros((1, 1, 1), bool)
-    if ignored is not None and ignored.dtype == bool:
-        found = found | ignored[:, None, :]
-    if mask is not None and mask.dtype == bool:
-        found = found | (mask.reshape(len(arrays["query"]), -1, mask.shape[-1]) if mask.ndim == 3 else mask)
-    return bool(found.all(axis=-1).any())
-
+from conformance.targets._scores import hides_all_keys, shuts_out_all_keys
 
 _NORMALIZATION = "https://github.com/google/flax/blob/main/flax/linen/normalization.py"
 _STOCHASTIC = "https://github.com/google/flax/blob/main/flax/linen/stochastic.py"
@@ -167,7 +138,7 @@ KNOWN: tuple[Deviation, ...] = (
         "one = jax.numpy.ones((1, 1, 1, 1))\n"
         "print(jax.nn.dot_product_attention(one, one, one, bias=-jax.numpy.inf * one))\n"
         "# [[[[nan]]]]",
-        _shuts_out_all_keys,
+        shuts_out_all_keys,
         "https://github.com/jax-ml/jax/blob/main/jax/_src/nn/functions.py",
     ),
     Deviation(
@@ -178,7 +149,7 @@ KNOWN: tuple[Deviation, ...] = (
         "one = jax.numpy.ones((1, 1, 1, 1))\n"
         "print(jax.nn.dot_product_attention(one, one, one, mask=one == 0))\n"
         "# [[[[1.]]]]",
-        _hides_all_keys,
+        hides_all_keys,
         "https://github.com/jax-ml/jax/blob/main/jax/_src/nn/functions.py",
         check="relation",
     ),
@@ -191,7 +162,7 @@ KNOWN: tuple[Deviation, ...] = (
         "one = jax.numpy.ones((1, 1, 1, 1))\n"
         "print(linen.dot_product_attention(one, one, one, mask=one == 0))\n"
         "# [[[[1.]]]]",
-        _ignores_all_keys,
+        hides_all_keys,
         "https://github.com/google/flax/blob/main/flax/linen/attention.py",
         check="relation",
     ),

@@ -47,16 +47,6 @@ _FLUSHES = {
     "tensorflow": "the threads of kernels run with subnormals flushed to zero: core/platform/denormal.cc",
 }
 
-# On TensorFlow the derivatives of rows and copied pixels are added one by one to a stored number:
-# core/kernels/segment_reduction_ops_impl.h, core/kernels/image/resize_nearest_neighbor_op.cc.
-_SCATTERED = {"embedding": ("weight",), "upsample_nearest_exact": ("input",)}
-
-# So are those of a bias in bfloat16, which Keras adds with tf.nn.bias_add: core/kernels/bias_op.cc.
-_SCATTERED_BIASES = {
-    **dict.fromkeys(("linear", "custom_linear", "conv2d", "conv_transpose2d"), ("bias",)),
-    "residual": ("bias_1", "bias_2"),
-}
-
 _TRANSPOSED = "which operations of the derivatives of normalisations XLA rounds to half precision is not specified"
 
 
@@ -67,9 +57,8 @@ def declared(backend: str, arrays: Target, layer: str, format: str) -> Declared:
         found = arrays.declared(layer, format)
         return found if algorithm is None else replace(found, algorithm=algorithm, backward=None)
     found = replace(Target().declared(layer, format), algorithm=algorithm, flush=True, reason=_FLUSHES[backend])
-    if backend == "tensorflow":
-        scattered = {**_SCATTERED, **(_SCATTERED_BIASES if format == "bfloat16" else {})}
-        found = replace(found, scattered=frozenset(scattered.get(layer, ())))
+    if backend == "tensorflow" and layer != "upsample_nearest":  # whose pixels Keras repeats, as no kernel does
+        found = replace(found, scattered=arrays.declared(layer, format).scattered)
     if format in ("float64", "float32"):
         return found
     if layer in _ROUNDED_ONCE:

@@ -8,6 +8,7 @@ import numpy as np
 
 from conformance.case import Case
 from conformance.target import Deviation
+from conformance.targets._scores import hides_all_keys, scores_with_masks, shuts_out_all_keys
 
 _SOURCE = "https://github.com/keras-team/keras/blob/master/keras/src"
 
@@ -36,20 +37,12 @@ def _grouped(layer: str, input: Any, parameters: Any) -> Any:
     return input.reshape(samples, groups, -1)
 
 
-def _shuts_out_all_keys(case: Case) -> bool:
-    """Whether a mask of numbers is minus infinity for all keys of a query."""
-    mask: Any = case.arrays()["attn_mask"]
-    return mask is not None and mask.dtype != bool and bool(np.isneginf(mask).all(axis=-1).any())
-
-
 def _shows_what_masks_hide(case: Case) -> bool:
     """Whether keys behind a mask of booleans may have weight in float16 on PyTorch.
 
     They do where their scores are not less than those of the keys before it by what the exponential makes zero, after
     0.7 · 65500 is taken from them, or where a query has no other keys.
     """
-    from conformance.targets.torch._deviations import scores_with_masks  # absent where Keras has another backend
-
     masks: Any = [x for name, x in case.arrays().items() if "mask" in name and x is not None]
     of_booleans = bool(masks) and all(mask.dtype == bool for mask in masks)
     if case.format != "float16" or case.parameters.get("need_weights") or not of_booleans:
@@ -79,22 +72,6 @@ def _rounds_scale(case: Case) -> bool:
     return case.format == "float64" and float(np.float32(factor)) != factor
 
 
-def _sees_no_key(case: Case) -> bool:
-    """Whether masks of booleans leave a query without keys."""
-    arrays: Any = case.arrays()
-    if case.layer == "scaled_dot_product_attention":
-        allowed = arrays["attn_mask"]
-        return allowed is not None and allowed.dtype == bool and bool((~allowed).all(axis=-1).any())
-    samples, length, _ = arrays["query"].shape
-    ignored = np.zeros((samples, 1, length, arrays["key"].shape[1]), bool)
-    padding, mask = arrays["key_padding_mask"], arrays["attn_mask"]
-    if padding is not None:
-        ignored = ignored | (padding.astype(bool))[:, None, None, :]
-    if mask is not None:
-        ignored = ignored | (mask.astype(bool).reshape(samples, -1, *mask.shape[1:]) if mask.ndim == 3 else mask)
-    return bool(ignored.all(axis=-1).any())
-
-
 def _on(backend: str, program: str) -> str:
     return f"import os\nos.environ['KERAS_BACKEND'] = {backend!r}\n{program}"
 
@@ -112,7 +89,7 @@ EVERYWHERE: tuple[Deviation, ...] = (
         "    print(float((found[0] if asked else found)[0, 0, 0]))\n"
         "# 0.0\n"
         "# 1.0",
-        lambda case: case.parameters["need_weights"] and _sees_no_key(case),
+        lambda case: case.parameters["need_weights"] and hides_all_keys(case),
         f"{_SOURCE}/layers/attention/multi_head_attention.py",
     ),
     Deviation(
@@ -136,7 +113,7 @@ EVERYWHERE: tuple[Deviation, ...] = (
         "one = keras.ops.ones((1, 1, 1, 1))\n"
         "print(float(keras.ops.dot_product_attention(one, one, one, mask=one == 0)[0, 0, 0, 0]))\n"
         "# 1.0",
-        _sees_no_key,
+        hides_all_keys,
         f"{_SOURCE}/backend",
         check="relation",
     ),
@@ -220,7 +197,7 @@ def _shut_out(backend: str, found: str) -> Deviation:
             "print(float(keras.ops.dot_product_attention(one, one, one, bias=-float('inf') * one)[0, 0, 0, 0]))\n"
             f"# {'nan' if found == 'NaN' else '0.0'}",
         ),
-        _shuts_out_all_keys,
+        shuts_out_all_keys,
         f"{_SOURCE}/backend/{backend}/nn.py",
     )
 
@@ -305,7 +282,7 @@ TORCH: tuple[Deviation, ...] = (
                 "print(found.item(), values.grad.flatten().tolist())  # the mean, which depends on each by 1/2\n"
                 "# 1.0 [1.0, 1.0]",
             ),
-            lambda case: case.upstream is not None and not case.parameters.get("need_weights") and _sees_no_key(case),
+            lambda case: case.upstream is not None and not case.parameters.get("need_weights") and hides_all_keys(case),
             f"{_SOURCE}/backend/torch/nn.py",
         )
         for layer in ("scaled_dot_product_attention", "multi_head_attention")

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from conformance.target import Unsupported
-from conformance.targets._parameters import by_unit
+from conformance.targets._parameters import by_unit, sum_of_biases
 from conformance.targets.keras._calls import Array, applied, made
 from conformance.targets.keras._dialect import WRITING
 
@@ -95,9 +95,7 @@ def gru(
 
 def _summed(w_ih: Array, w_hh: Array, *biases: Array) -> list[Array]:
     """The biases of both products become one."""
-    if biases and biases[0].shape != biases[1].shape:
-        raise ValueError(f"b_ih of shape {biases[0].shape} and b_hh of shape {biases[1].shape} differ")
-    return [keras.ops.transpose(w_ih), keras.ops.transpose(w_hh), *([biases[0] + biases[1]] if biases else [])]
+    return [keras.ops.transpose(w_ih), keras.ops.transpose(w_hh), *([sum_of_biases(*biases)] if biases else [])]
 
 
 def _recurrent(kind: type[keras.Layer], input: Array, units: int, bias: bool, **options: Any) -> keras.Layer:

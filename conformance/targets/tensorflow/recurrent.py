@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from conformance.target import Unsupported
-from conformance.targets._parameters import by_unit
+from conformance.targets._parameters import by_unit, sum_of_biases
 from conformance.targets.tensorflow.layers import Array
 
 # From x (L, N, in), the initial states (N, size) and the weights of a unit: outputs (L, N, size) and the last states.
@@ -36,7 +36,7 @@ def lstm(
     def unit(x: Array, h: Array, c: Array, w_ih: Array, w_hh: Array, *biases: Array) -> tuple[Array, tuple[Array, ...]]:
         size = w_hh.shape[1]
         stacked = tf.concat([w_ih, w_hh], axis=1)
-        both = _sum(*biases) if biases else tf.zeros(4 * size, x.dtype)
+        both = sum_of_biases(*biases) if biases else tf.zeros(4 * size, x.dtype)
         peephole = tf.zeros(size, x.dtype)
         found = tf.raw_ops.BlockLSTMV2(
             seq_len_max=tf.constant(x.shape[0], tf.int64),
@@ -75,7 +75,7 @@ def gru(
     def unit(x: Array, h: Array, w_ih: Array, w_hh: Array, *biases: Array) -> tuple[Array, tuple[Array, ...]]:
         size = w_hh.shape[1]
         kernel = tf.transpose(tf.concat([w_ih, w_hh], axis=1))
-        both = _sum(*biases) if biases else tf.zeros(3 * size)
+        both = sum_of_biases(*biases) if biases else tf.zeros(3 * size)
         outputs = []
         for step in tf.unstack(x):
             found = tf.raw_ops.GRUBlockCell(
@@ -92,13 +92,6 @@ def gru(
 
     output, (h_n,) = _stacked(unit, 3, input, (h_0,), weights, num_layers, bias, batch_first, bidirectional)
     return output, h_n
-
-
-def _sum(b_ih: Array, b_hh: Array) -> Array:
-    """Of biases, of which none is repeated."""
-    if b_ih.shape != b_hh.shape:
-        raise ValueError(f"b_ih of shape {b_ih.shape} and b_hh of shape {b_hh.shape} differ")
-    return b_ih + b_hh
 
 
 def _stacked(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -11,71 +10,12 @@ from conformance.case import Case
 from conformance.layouts import CHANNELS_LAST, EXPANDED, PLAIN
 from conformance.target import Deviation
 from conformance.targets._onednn import jumps_over
+from conformance.targets._scores import largest, magnitudes, scores_of_heads, scores_with_masks
 
 
 def _sees_no_key_without_weights(case: Case) -> bool:
     """Whether masks leave a query of multi_head_attention without keys, and the weights are not asked for."""
-    return not case.parameters["need_weights"] and bool(_scores_of_heads(case)[1].all(axis=-1).any())
-
-
-@np.errstate(all="ignore")
-def _scores_of_heads(case: Case) -> tuple[Any, Any]:
-    """The scores of multi_head_attention without masks, (N, H, L, S), and where masks ignore them.
-
-    They are the sums of the absolute values of what the scores are the sum of: finite if no order of it overflows.
-    """
-    arrays, heads = _magnitudes(case), case.parameters["num_heads"]
-    weights, biases = np.split(arrays["in_proj_weight"], 3), arrays["in_proj_bias"]
-    projected = []
-    for part, name in enumerate(("query", "key")):
-        rows = arrays[name] @ weights[part].T
-        rows = rows if biases is None else rows + np.split(biases, 3)[part]
-        rows[~(rows < _largest(case.format))] = np.inf  # where they are stored
-        projected.append(rows.reshape(*rows.shape[:2], heads, -1).swapaxes(1, 2))
-    query, key = projected
-    scores = query @ key.swapaxes(-1, -2)
-    ignored = np.zeros(scores.shape, dtype=bool)
-    if arrays["key_padding_mask"] is not None:
-        ignored |= _ignores(arrays["key_padding_mask"])[:, None, None, :]
-    if arrays["attn_mask"] is not None:
-        mask = _ignores(arrays["attn_mask"])
-        ignored |= mask.reshape(scores.shape) if mask.ndim == 3 else mask
-    return scores, ignored
-
-
-def _largest(format: str) -> float:
-    return float(np.finfo("float32" if format == "bfloat16" else format).max)  # nearly that of bfloat16
-
-
-@np.errstate(all="ignore")
-def scores_with_masks(case: Case) -> tuple[Any, Any]:
-    """As ``_scores_of_heads`` of any fused attention, without its scale: (*, L, S)."""
-    if case.layer == "multi_head_attention":
-        return _scores_of_heads(case)
-    arrays = _magnitudes(case)
-    query, key = arrays["query"], arrays["key"]
-    if case.parameters.get("enable_gqa"):
-        key = np.repeat(key, query.shape[-3] // key.shape[-3], axis=-3)
-    scores = query @ key.swapaxes(-1, -2)
-    rows, columns = np.ogrid[: scores.shape[-2], : scores.shape[-1]]
-    mask = arrays.get("attn_mask")
-    if case.layer == "local_attention":
-        ignored = abs(rows - columns) > case.parameters["window"]
-    elif case.parameters["is_causal"]:
-        ignored = columns > rows
-    elif mask is None:
-        ignored = np.False_
-    else:
-        ignored = ~mask if mask.dtype == bool else np.isneginf(mask)
-    return scores, np.broadcast_to(ignored, scores.shape)
-
-
-def _magnitudes(case: Case) -> Any:
-    """The absolute values of the tensors, in the format in which torch computes; masks as they are."""
-    kind = np.float64 if case.format == "float64" else np.float32
-    arrays: Any = case.arrays()
-    numbers = (name for name, x in arrays.items() if x is not None and x.dtype.kind == "f" and "mask" not in name)
-    return arrays | {name: abs(arrays[name]).astype(kind) for name in numbers}
+    return not case.parameters["need_weights"] and bool(scores_of_heads(case)[1].all(axis=-1).any())
 
 
 def scores_are_blank(case: Case) -> bool:
@@ -92,9 +32,9 @@ def _stored_scores_overflow(case: Case) -> bool:
     """Whether a score of multi_head_attention may overflow the format, where it is stored, in a row with a mask."""
     if not case.parameters["need_weights"]:
         return False
-    scores, ignored = _scores_of_heads(case)
+    scores, ignored = scores_of_heads(case)
     scale = (case.sides("query")[-1] / case.parameters["num_heads"]) ** -0.5
-    overflows = ~(scores * scale < _largest(case.format))
+    overflows = ~(scores * scale < largest(case.format))
     return bool((overflows.any(axis=-1) & ignored.any(axis=-1)).any())
 
 
@@ -103,17 +43,13 @@ def _sums_of_values_overflow(case: Case) -> bool:
     """Whether the sum of a fused attention's values, where they are finite, may overflow."""
     if case.parameters.get("need_weights"):
         return False
-    arrays = _magnitudes(case)
+    arrays = magnitudes(case)
     value = arrays["value"]
     if case.layer == "multi_head_attention":
         bias = arrays["in_proj_bias"]
         value = value @ arrays["in_proj_weight"][-value.shape[-1] :].T + (0.0 if bias is None else np.split(bias, 3)[2])
     sums = np.where(np.isfinite(value), value, 0.0).sum(axis=-2)
     return bool(np.isinf(sums).any())
-
-
-def _ignores(mask: Any) -> Any:
-    return mask if mask.dtype == bool else np.isneginf(mask)
 
 
 def overlooked_factor(case: Case, *multiples: int) -> bool:

@@ -10,7 +10,8 @@ import numpy as np
 from conformance.case import Case
 from conformance.layouts import CHANNELS_LAST
 from conformance.target import Deviation
-from conformance.targets.torch._deviations import overlooked_factor, scores_are_blank, scores_with_masks
+from conformance.targets._scores import scores_with_masks
+from conformance.targets.torch._deviations import overlooked_factor, scores_are_blank
 from conformance.targets.torch._layouts import is_contiguous, is_flat, laid_out
 from conformance.targets.torch.dense import SPLIT_FROM, may_split
 from conformance.values import leaves
