@@ -48,6 +48,8 @@ class Mistake:
 
     def named(self) -> str:
         """What is wrong, in words."""
+        if self.compute:  # whatever the cause of an error is, this explains it where it is small enough
+            return f"an error no larger than where {self.sentence}"
         return f"the convention that {self.sentence}, which is not declared" if self.convention else self.sentence
 
 
