@@ -285,7 +285,7 @@ def test_torch_in_float64_stays_within_the_bound_of_the_truth(layer: str, data: 
                     assert abs((y - high) - low) <= bound + radius
 
 
-@pytest.mark.parametrize("algorithm", ["online", "unfused", "repeated"])
+@pytest.mark.parametrize("algorithm", ["online", "unfused", "repeated", "by_logarithm"])
 @often
 @given(call=CASES["scaled_dot_product_attention"])
 def test_another_order_of_operations_has_the_same_values(algorithm: str, call: Call) -> None:
@@ -305,6 +305,17 @@ def test_a_score_that_is_stored_is_rounded() -> None:
             for way in (None, "unfused")
         )
     assert fused < 0.01 < unfused
+
+
+def test_a_weight_made_from_its_logarithm_is_off_by_what_rounding_leaves_of_that() -> None:
+    """That of the second key's weight is -12, between 8 and 16, so that half a unit of it is 8 units of 1."""
+    tensors = {"query": np.array([[1.0]]), "key": np.array([[12.0], [0.0]]), "value": np.array([[0.0], [1.0]])}
+    with EnvelopeArithmetic(float32):
+        by_logarithm, documented = (
+            evaluate("scaled_dot_product_attention", tensors, {"scale": 1.0}, way)["output"][0, 0].bound
+            for way in ("by_logarithm", None)
+        )
+    assert 8 < (by_logarithm - documented) / (math.exp(-12) * float32.unit) < 16
 
 
 def elements(layer: str, tensors: Arrays, **parameters: Any) -> list[float]:

@@ -180,7 +180,7 @@ def attention_split_over_keys(*tensors: Any, **how: Any) -> Tensor:
     return _attention(*tensors, **how, attend=lambda *all: attended(*all, weighting))
 
 
-@honest(_LAYER, "Weights as powers of the scores less the logarithm of their sum.")
+@honest(_LAYER, "Weights as powers of the scores less the logarithm of their sum.", algorithm="by_logarithm")
 def attention_by_logarithm(*tensors: Any, **how: Any) -> Tensor:
     def weighting(scores: Tensor) -> Tensor:
         return torch.log_softmax(scores, -1).exp()

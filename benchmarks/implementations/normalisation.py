@@ -43,14 +43,19 @@ def corrected(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def welford(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """One element after the other: the mean moves to it by its share, the squares grow with it."""
+    """One element after the other: the mean moves to it by its share, the squares grow with it.
+
+    It is differentiated as the sums that it stands for, as kernels are, and not step by step.
+    """
     mean = torch.zeros_like(rows[..., 0])
     squares = torch.zeros_like(mean)
-    for count, x in enumerate(rows.unbind(-1), 1):
+    for count, x in enumerate(rows.detach().unbind(-1), 1):
         distance = x - mean
         mean = mean + distance / count
         squares = squares + distance * (x - mean)
-    return mean[..., None], squares[..., None] / max(rows.shape[-1], 1)
+    summed_mean, summed_variance = two_pass(rows)
+    variance = squares[..., None] / max(rows.shape[-1], 1)
+    return with_derivative_of(mean[..., None], summed_mean), with_derivative_of(variance, summed_variance)
 
 
 def blocked(rows: Tensor) -> tuple[Tensor, Tensor]:

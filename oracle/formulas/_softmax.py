@@ -15,6 +15,7 @@ from oracle.scalar import (
     dot,
     exp,
     largest,
+    log,
     minus_infinite,
     stored,
     total,
@@ -58,6 +59,13 @@ def softmax_row(scores: Row) -> Row:
     found = powers(scores)
     sum_of_powers = total(list(found.values()))
     return with_kept_derivative({j: power / sum_of_powers for j, power in found.items()}, scores)
+
+
+def row_by_logarithm(scores: Row) -> Row:
+    """exp(s − m − log Σ exp(s − m)), which rounds the logarithm of every weight."""
+    rest = shifted(scores)
+    log_of_sum = log(total([exp(s) for s in rest.values()]))
+    return with_kept_derivative({j: exp(s - log_of_sum) for j, s in rest.items()}, scores)
 
 
 def with_kept_derivative(weights: Row, scores: Row) -> Row:

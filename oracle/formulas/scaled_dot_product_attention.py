@@ -20,7 +20,7 @@ from oracle.formulas._attention import (
     weighted,
 )
 from oracle.formulas._shapes import require_rank
-from oracle.formulas._softmax import Row, powers, softmax_row
+from oracle.formulas._softmax import Row, powers, row_by_logarithm, softmax_row
 from oracle.scalar import Scalar, absolute, constant, sqrt, stored
 from oracle.tensor import Tensor, tensor
 
@@ -119,6 +119,7 @@ recomputed = partial(written, split=True, recomputed=True, repeated=True)
 online = partial(written, online=True, weigh=powers)
 unfused = partial(written, fused=False)
 repeated = partial(written, fused=False, repeated=True)
+by_logarithm = partial(written, weigh=row_by_logarithm)
 
 
 def _factor(scale: float | Fraction | None, query: Tensor) -> Scalar:
