@@ -423,9 +423,15 @@ class Outcomes(Arithmetic):
         return self.number(x.low, x.high, x.nan or not unharmed, x.idle)
 
     def through(self, x: Scalar, steps: Callable[[], Sequence[Scalar]]) -> Outcome:
-        if all(step.finite for step in steps()):
-            return cast("Outcome", x)
-        return self.number(-_INF, _INF, True) if x.finite else self.number(x.low, x.high, True, x.idle)
+        made = steps()
+        if not all(step.finite for step in made):
+            return self.number(-_INF, _INF, True) if x.finite else self.number(x.low, x.high, True, x.idle)
+        lost = sum(self._underflow(step) for step in made)
+        return self.number(x.low - lost, x.high + lost, x.nan) if lost else cast("Outcome", x)
+
+    def _underflow(self, step: Outcome) -> float:
+        """What rounding may take from a number that is too small for the format; zero loses nothing."""
+        return self._tiny(max(step.low, -step.high, 0.0), self.compute) if step.low < step.high or step.low else 0.0
 
 
 def _overflows(highs: Sequence[float], inexact: int, overflow: float) -> bool:

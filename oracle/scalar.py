@@ -286,7 +286,10 @@ def beside(x: Scalar, others: Callable[[], Sequence[Scalar]]) -> Scalar:
 
 
 def through(x: Scalar, steps: Callable[[], Sequence[Scalar]]) -> Scalar:
-    """``x``, which an implementation finds by way of numbers like these ``steps``: it is lost where one overflows."""
+    """``x``, which an implementation finds by way of numbers like these ``steps``.
+
+    It is lost where one overflows, and off by what rounding takes from those that are below the normal numbers.
+    """
     return _stack[-1].through(x, steps)
 
 

@@ -6,8 +6,9 @@
 mutmut itself starts a process for each mutant, which imports torch and collects the tests again. Here every test runs
 once without a mutant, which tells its time (the processor's, as all times here) and the functions that it calls; then
 each mutant is put to the tests that call its function, first the one that killed the mutant before it, then the
-quickest, until one fails, or takes far longer than it did. Tests slower than ``--slowest`` are left out, and named.
-What survives is printed, and what no test calls; ``--survivors=FILE`` keeps the list.
+quickest, until one fails, or takes far longer than it did. Tests slower than ``--slowest`` are left out, and named; of
+the others a mutant is put to as many as are over within ``--budget``. What survives is printed, and what no test calls;
+``--survivors=FILE`` keeps the list.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from itertools import accumulate
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeAlias
@@ -69,9 +71,10 @@ trampoline.wrap_in_trampoline = _in_place_of_its_function  # before the oracle i
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("mutants")
-    group.addoption("--mutants", default="*", help="only those whose name is like this pattern")
+    group.addoption("--mutants", default="*", help="only those whose name is like one of these, separated by commas")
     group.addoption("--survivors", type=Path, help="a file for the names of the mutants that survive")
     group.addoption("--slowest", type=float, default=5.0, help="seconds that a test may take to be asked (5)")
+    group.addoption("--budget", type=float, default=60.0, help="seconds that the tests of a mutant may take (60)")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -80,7 +83,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     write = session.config.get_terminal_writer().line
     write()
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    pattern, slowest = session.config.getoption("--mutants"), session.config.getoption("--slowest")
+    patterns, slowest, budget = map(session.config.getoption, ("--mutants", "--slowest", "--budget"))
     seconds: dict[pytest.Item, float] = {}
     callers: dict[int, list[pytest.Item]] = {}
     for item in session.items:
@@ -100,9 +103,11 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     survivors = []
     for module, mutants in _mutated():
         items = sorted(callers.get(id(mutants), ()), key=seconds.__getitem__)
+        taken = accumulate(seconds[item] for item in items)
+        items = [item for item, until in zip(items, taken, strict=True) if until <= budget]
         for own in mutants:
             name = f"{module}.{own}"
-            if own == "_mutmut_orig" or not fnmatch.fnmatch(name, pattern):
+            if own == "_mutmut_orig" or not any(fnmatch.fnmatch(name, pattern) for pattern in patterns.split(",")):
                 continue
             killer = next((i for i in items if not _passes(i, (mutants, own), _TIMES * seconds[i] + _SECONDS)), None)
             outcome = "killed" if killer else "survived" if items else "not called"

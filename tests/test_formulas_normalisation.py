@@ -172,6 +172,16 @@ def test_a_mean_by_recurrence_is_lost_where_a_difference_overflows(overflows: bo
     assert mean.anything == overflows
 
 
+def test_a_mean_by_recurrence_keeps_what_is_too_small_for_a_share_of_it() -> None:
+    row = np.array([float32.smallest, 0, 0, 0, 0], np.float32)
+    mean = np.float32(0.0)
+    for count, x in enumerate(row, 1):
+        mean += (x - mean) / np.float32(count)
+    assert mean == row[0]
+    with Outcomes(float32) as arithmetic:
+        assert float(mean) in welford_mean([arithmetic.lift(x) for x in row.tolist()])
+
+
 @pytest.mark.parametrize(
     ("layer", "writing"),
     [

@@ -147,7 +147,7 @@ def test_what_stands_beside_a_number_may_bring_nan_only_if_it_is_not_finite() ->
     assert 2.0 in beside([1.0, math.nan])
 
 
-def test_what_a_number_is_found_through_may_lose_it_only_by_overflow() -> None:
+def test_what_a_number_is_found_through_may_lose_it_by_overflow() -> None:
     def found(x: float, step: Scalar) -> Scalar:
         return ARITHMETIC.through(lift(x), lambda: [step])
 
@@ -155,6 +155,17 @@ def test_what_a_number_is_found_through_may_lose_it_only_by_overflow() -> None:
     assert repr(found(2.0, lift(LARGEST))) == "2.0"
     assert found(2.0, doubled).anything
     assert repr(found(math.inf, doubled)) == "inf or nan"
+
+
+def test_a_number_loses_half_the_least_one_by_every_step_below_the_normal_numbers() -> None:
+    def found(*steps: float) -> Scalar:
+        return ARITHMETIC.through(lift(0.0), lambda: [lift(step) for step in steps])
+
+    least = float32.smallest
+    assert repr(found(1.0, 4.0 * float32.smallest_normal, 0.0)) == "0.0"
+    assert (found(-least, 1.0, 3.0 * least).low, found(least).high) == (-least, least / 2)
+    around = ARITHMETIC.number(-1.0, 1.0)
+    assert ARITHMETIC.through(lift(0.0), lambda: [around]).high == least / 2
 
 
 def test_a_choice_is_a_copy() -> None:

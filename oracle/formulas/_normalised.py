@@ -44,9 +44,15 @@ def welford_mean(xs: Sequence[Scalar]) -> Scalar:
 
     Unrolled, x_k weighs (1/k) Π_(i>k) (i−1)/i = 1/n. Each weight is rounded as the recurrence
     rounds it; the sum is order-free. It stands for means of blocks too, joined as (a m_a + b m_b) / (a + b) (Chan,
-    Golub and LeVeque 1979). Written as m_(k−1) + (x_k − m_(k−1)) / k, differences may overflow.
+    Golub and LeVeque 1979). Written as m_(k−1) + (x_k − m_(k−1)) / k, differences may overflow, and their shares
+    underflow, of x_k = 0 too.
     """
-    return through(dot(xs, _welford_weights(len(xs))), lambda: [largest(xs) + largest([-x for x in xs])])
+
+    def steps() -> list[Scalar]:
+        difference = largest(xs) + largest([-x for x in xs])
+        return [difference, *[difference / len(xs)] * (len(xs) - 1)]
+
+    return through(dot(xs, _welford_weights(len(xs))), steps)
 
 
 @once
