@@ -1,4 +1,4 @@
-"""A pytest plugin for mutation testing: all mutants that mutmut made, one after the other, in one process.
+"""A pytest plugin for mutation testing: all mutants that mutmut made, one after the other, without a start for each.
 
     mutmut run NOTHING    # writes mutants/, a copy of the project in which each function knows its mutants
     cd mutants && python -m pytest -p tests.mutants --mutants="oracle.formulas.*" tests/test_formulas_*.py …
@@ -14,12 +14,13 @@ the others a mutant is put to as many as are over within ``--budget``. What surv
 from __future__ import annotations
 
 import fnmatch
+import os
 import resource
 import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from itertools import accumulate
@@ -102,25 +103,49 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     counts = dict.fromkeys(("killed", "survived", "not called"), 0)
     survivors = []
     for module, mutants in _mutated():
+        names = [own for own in mutants if own != "_mutmut_orig" and _like(f"{module}.{own}", patterns)]
         items = sorted(callers.get(id(mutants), ()), key=seconds.__getitem__)
         taken = accumulate(seconds[item] for item in items)
         items = [item for item, until in zip(items, taken, strict=True) if until <= budget]
-        for own in mutants:
-            name = f"{module}.{own}"
-            if own == "_mutmut_orig" or not any(fnmatch.fnmatch(name, pattern) for pattern in patterns.split(",")):
-                continue
-            killer = next((i for i in items if not _passes(i, (mutants, own), _TIMES * seconds[i] + _SECONDS)), None)
-            outcome = "killed" if killer else "survived" if items else "not called"
+        for own, killed in _killed(mutants, names, items, seconds):
+            outcome = "killed" if killed else "survived" if items else "not called"
             counts[outcome] += 1
-            if killer:
-                items.sort(key=lambda item: item is not killer)  # it goes first, the others keep their order
-            else:
-                survivors.append(name)
-                write(f"{outcome}: {name}")
+            if not killed:
+                survivors.append(f"{module}.{own}")
+                write(f"{outcome}: {module}.{own}")
     write(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
     if file := session.config.getoption("--survivors"):
         file.write_text("".join(f"{name}\n" for name in survivors))
     return True
+
+
+def _like(name: str, patterns: str) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns.split(","))
+
+
+def _killed(
+    mutants: Mutants, names: Sequence[str], items: list[pytest.Item], seconds: dict[pytest.Item, float]
+) -> Iterator[tuple[str, bool]]:
+    """Whether these mutants of a function are killed, found out in a process of their own, which may die of one."""
+    left = list(names)
+    while left:
+        reading, writing = os.pipe()
+        process = os.fork()
+        if not process:
+            for own in left:
+                killer = next(
+                    (i for i in items if not _passes(i, (mutants, own), _TIMES * seconds[i] + _SECONDS)), None
+                )
+                items.sort(key=lambda item: item is not killer)  # it goes first, the others keep their order
+                os.write(writing, b"1" if killer else b"0")
+            os._exit(0)
+        os.close(writing)
+        with open(reading, "rb") as answers:
+            found = [answer == ord("1") for answer in answers.read()]
+        os.waitpid(process, 0)
+        found += [True] * (len(found) < len(left))  # it died of the next
+        yield from zip(left, found, strict=False)
+        left = left[len(found) :]
 
 
 def _mutated() -> Iterator[tuple[str, Mutants]]:
