@@ -42,6 +42,13 @@ def gradient(base: Differentiable, program: Program) -> tuple[list[Scalar], list
         return [result.value for result in results], reverse.gradient(seeds, inputs)
 
 
+def test_what_is_made_of_numbers_belongs_to_their_arithmetic() -> None:
+    with Reverse(Fast()) as reverse:
+        x, y = reverse.lift(2.0), reverse.lift(3.0)
+        sums = [x + y, x + 1.0, 1.0 + x, x - y, x - 1.0, 1.0 - x, -x]
+        assert all(made.rules is reverse for made in [*sums, x * y, x * 2.0, 2.0 * x, x / y, x / 2.0, 2.0 / x])
+
+
 # Against the derivatives of rational functions, exactly
 
 
