@@ -20,7 +20,7 @@ COMPILED: tuple[Deviation, ...] = (
         Deviation(
             layer,
             "an image without a batch is not compiled for derivatives, where sizes are symbolic: inductor asks for the "
-            "truth of a comparison of them",
+            "truth of a comparison of them: ir.py (get_stride_order)",
             "import torch\n"
             f"layer = torch.compile(torch.nn.functional.{layer}, dynamic=True)\n"
             "weight = torch.ones(2, 2, 2, 3, requires_grad=True)\n"
@@ -32,6 +32,7 @@ COMPILED: tuple[Deviation, ...] = (
             f"# (1, 2, {sizes})\n"
             "# InductorError",
             lambda case: case.upstream is not None and len(case.sides("input")) == 3,
+            "https://github.com/pytorch/pytorch/issues/185510",
         )
         for layer, sizes in (("conv2d", "4, 4"), ("conv_transpose2d", "6, 8"))
     ),
@@ -44,8 +45,8 @@ COMPILED: tuple[Deviation, ...] = (
             "layer = torch.compile(torch.nn.functional.interpolate)\n"
             f"print(layer(torch.ones(1, 1, 2, 2), scale_factor=(0.25, 1.0), mode='{mode}').shape)\n"
             "# torch.Size([1, 1, 0, 2])",
-            lambda case: (case.slips("scale_factor leaves nothing") and not case.parameters["recompute_scale_factor"]),
-            _DECOMPOSITIONS,
+            lambda case: case.slips("scale_factor leaves nothing") and not case.parameters["recompute_scale_factor"],
+            "https://github.com/pytorch/pytorch/issues/197095",
             check="refusal",
         )
         for layer, mode in (
