@@ -55,4 +55,23 @@ COMPILED: tuple[Deviation, ...] = (
             ("upsample_bilinear", "bilinear"),
         )
     ),
+    Deviation(
+        "scaled_dot_product_attention",
+        "a mask of four dimensions gives results of four dimensions where the query has three: it is added to the "
+        "scores out of place, not in place as where nothing is compiled: attention.cpp "
+        "(_scaled_dot_product_attention_math)",
+        "import torch\n"
+        "attention = torch.nn.functional.scaled_dot_product_attention\n"
+        "x, mask = torch.ones(3, 1, 2), torch.ones(2, 3, 1, 1) > 0\n"
+        "for layer in (attention, torch.compile(attention)):\n"
+        "    try:\n"
+        "        print(tuple(layer(x, x, x, mask).shape))\n"
+        "    except RuntimeError as error:\n"
+        "        print(error)\n"
+        "# output with shape [3, 1, 1] doesn't match the broadcast shape [2, 3, 1, 1]\n"
+        "# (2, 3, 1, 2)",
+        lambda case: case.slips("attn_mask has more dimensions") and len(case.sides("query")) == 3,
+        "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/transformers/attention.cpp",
+        check="refusal",
+    ),
 )
