@@ -7,6 +7,12 @@ from typing import Any
 
 from conformance.target import Unsupported
 
+# The biases of layers that add them to every row or pixel: their derivatives are sums of as many terms.
+BIASES = {
+    **dict.fromkeys(("linear", "custom_linear", "conv2d", "conv_transpose2d"), ("bias",)),
+    "residual": ("bias_1", "bias_2"),
+}
+
 
 def require_size_or_factor(
     size: Sequence[int] | None, scale_factor: Sequence[float] | None, recompute_scale_factor: bool | None

@@ -8,9 +8,18 @@ import numpy as np
 
 from conformance.case import Case
 from conformance.target import Deviation
-from conformance.targets._scores import hides_all_keys, scores_with_masks, shuts_out_all_keys
+from conformance.targets._scores import (
+    hides_all_keys,
+    magnitudes,
+    scores_of_heads,
+    scores_with_masks,
+    shuts_out_all_keys,
+)
 
 _SOURCE = "https://github.com/keras-team/keras/blob/master/keras/src"
+
+# What oneDNN computes in TensorFlow.
+_OF_ONEDNN = ("float32", "bfloat16")
 
 
 def _cancels(case: Case) -> bool:
@@ -70,6 +79,22 @@ def _rounds_scale(case: Case) -> bool:
     scale = case.parameters.get("scale")
     factor = width**-0.5 if scale is None else scale
     return case.format == "float64" and float(np.float32(factor)) != factor
+
+
+@np.errstate(all="ignore")
+def _has_special_scores(case: Case) -> bool:
+    """Whether scores of additive_attention may be infinite or NaN: tanh is neither, but of NaN."""
+    arrays = magnitudes(case)
+    keys = arrays["input"] @ arrays["weight"].T
+    asked = 0.0 if arrays["query"] is None else arrays["query"] @ arrays["weight_query"].T
+    added = [x for x in (arrays["bias"], asked) if x is not None]
+    return not all(np.isfinite(x).all() for x in (keys, *added, arrays["v"].sum()))
+
+
+@np.errstate(all="ignore")
+def _has_special_weights(case: Case) -> bool:
+    """Whether multi_head_attention is asked for weights, of scores that may be infinite or NaN."""
+    return bool(case.parameters["need_weights"]) and not np.isfinite(scores_of_heads(case)[0]).all()
 
 
 def _on(backend: str, program: str) -> str:
@@ -381,6 +406,77 @@ TENSORFLOW: tuple[Deviation, ...] = (
     _below_masks("tensorflow"),
     _empty_pooling("tensorflow"),
     _shut_out("tensorflow", "NaN"),
+    *(
+        Deviation(
+            layer,
+            "on TensorFlow a score that is infinite or NaN makes NaN of its own weight alone, and zeros of the others "
+            "in float32 and bfloat16, where oneDNN computes the softmax: kernels/mkl/mkl_softmax_op.cc",
+            _on(
+                "tensorflow",
+                "import keras\n"
+                "print(keras.ops.softmax(keras.ops.convert_to_tensor([1.0, float('nan')])).numpy())\n"
+                "# [ 0. nan]",
+            ),
+            concerns,
+            "https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/kernels/mkl/mkl_softmax_op.cc",
+            check="special",
+        )
+        for layer, concerns in (
+            ("additive_attention", lambda case: case.format in _OF_ONEDNN and _has_special_scores(case)),
+            ("multi_head_attention", lambda case: case.format in _OF_ONEDNN and _has_special_weights(case)),
+        )
+    ),
+    Deviation(
+        "upsample_bilinear",
+        "on TensorFlow images in float64 are interpolated in float32: tf.image.resize gives float32, which is cast: "
+        "ops/image.py (_resize)",
+        _on(
+            "tensorflow",
+            "import keras\n"
+            "image = keras.ops.convert_to_tensor([[[0.1]]], 'float64')\n"
+            "print(keras.ops.image.resize(image, (1, 1)).numpy().item())\n"
+            "# 0.10000000149011612",
+        ),
+        lambda case: case.format == "float64" and case.refusal is None,
+        f"{_SOURCE}/ops/image.py",
+    ),
+    Deviation(
+        "upsample_bilinear",
+        "on TensorFlow infinities become the largest number in bfloat16 and float16: tf.image.resize gives float32, "
+        "for which the cast saturates: ops/image.py (_resize)",
+        _on(
+            "tensorflow",
+            "import keras\n"
+            "image = keras.ops.convert_to_tensor([[[float('inf')]]], 'float16')\n"
+            "print(keras.ops.image.resize(image, (1, 1)).numpy().item())\n"
+            "# 65504.0",
+        ),
+        lambda case: case.format in ("bfloat16", "float16") and not case.is_finite("input"),
+        f"{_SOURCE}/ops/image.py",
+        check="special",
+    ),
+    *(
+        Deviation(
+            layer,
+            "with p = 1 the result is made of zeros of its own, so that on TensorFlow there is no derivative, where "
+            "other backends have zeros: backend/tensorflow/random.py (dropout)",
+            _on(
+                "tensorflow",
+                "import keras\n"
+                "import tensorflow as tf\n"
+                "x = tf.ones((1, 1, 1, 1))\n"
+                "with tf.GradientTape() as tape:\n"
+                "    tape.watch(x)\n"
+                f"    dropped = keras.layers.{kind}(1.0)(x, training=True)\n"
+                "print(tape.gradient(dropped, x))\n"
+                "# None",
+            ),
+            lambda case: case.parameters["p"] == 1.0,
+            f"{_SOURCE}/backend/tensorflow/random.py",
+            check="relation",
+        )
+        for layer, kind in (("dropout", "Dropout"), ("dropout2d", "SpatialDropout2D"))
+    ),
     *(
         Deviation(
             layer,

@@ -8,9 +8,10 @@ from typing import Any
 
 import keras
 
+from conformance.case import Case
 from conformance.target import Declared, Target
 from conformance.targets.keras import activation, attention, dense, normalisation, random, recurrent, spatial
-from conformance.targets.keras._arithmetic import declared
+from conformance.targets.keras._arithmetic import declared, declared_for
 from conformance.targets.keras._backends import backend
 from conformance.targets.keras._deviations import BY_BACKEND
 from conformance.targets.keras._dialect import POLICIES
@@ -31,6 +32,7 @@ _OF_ARRAYS = ("array", "arranged", "vjp", "read", "assign", "memory", "overlaps"
 # Layers that are a kernel of the backend, which leaves the permitted error under Keras as it does by itself.
 _KERNELS = frozenset(
     {
+        "avg_pool2d",
         "conv2d",
         "conv_transpose2d",
         "layer_norm",
@@ -72,6 +74,9 @@ class Keras(Target):
 
     def declared(self, layer: str, format: str) -> Declared:
         return declared(self._name, self._arrays, layer, format)
+
+    def declared_for(self, case: Case) -> Declared:
+        return declared_for(self._name, super().declared_for(case), case)
 
     def seed(self, seed: int) -> None:
         self._seed = seed % _SEEDS

@@ -76,6 +76,9 @@ def conv_transpose2d(
     _require_one(stride, dilation, "Conv2DTranspose")
     if any(extra >= step for extra, step in zip(output_padding, stride, strict=True)):
         raise Unsupported("Conv2DTranspose takes no output_padding as large as the stride")
+    format = keras.backend.standardize_dtype(input.dtype)
+    if keras.backend.backend() == "tensorflow" and format in ("float64", "float16") and max(dilation) > 1:
+        raise Unsupported(f"Conv2DTranspose on TensorFlow takes no dilation_rate on a CPU in {format}")
 
     def convolved(x: Array) -> Array:
         layer = made(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from conformance.case import Case
 from conformance.target import Declared, Target, Unsupported, stepwise
+from conformance.targets._parameters import BIASES
 from conformance.targets.tensorflow import layers, normalisation, random, recurrent, spatial
 from conformance.targets.tensorflow._deviations import KNOWN
 from conformance.targets.tensorflow._dialect import POLICIES
@@ -45,12 +46,6 @@ _FLUSHES = "the threads of kernels run with subnormals flushed to zero: core/pla
 
 # The derivatives of copied pixels and rows are added one by one: core/kernels/image/resize_nearest_neighbor_op.cc.
 _SCATTERED = {"upsample_nearest": ("input",), "upsample_nearest_exact": ("input",), "embedding": ("weight",)}
-
-# So are those of a bias in bfloat16: core/kernels/bias_op.cc.
-_SCATTERED_BIASES = {
-    **dict.fromkeys(("linear", "custom_linear", "conv2d", "conv_transpose2d"), ("bias",)),
-    "residual": ("bias_1", "bias_2"),
-}
 
 
 class TensorFlow(Target):
@@ -103,7 +98,8 @@ class TensorFlow(Target):
         return lambda *tensors, **parameters: function(*tensors, seed=self._seed, **parameters)
 
     def declared(self, layer: str, format: str) -> Declared:
-        scattered = {**_SCATTERED, **(_SCATTERED_BIASES if format == "bfloat16" else {})}
+        # so are those of a bias in bfloat16: core/kernels/bias_op.cc
+        scattered = {**_SCATTERED, **(BIASES if format == "bfloat16" else {})}
         found = replace(
             super().declared(layer, format),
             flush=True,
