@@ -2,28 +2,73 @@
 
 from __future__ import annotations
 
+import math
+
+from conformance.case import Case
 from conformance.target import Deviation
 from conformance.targets._scores import hides_all_keys, shuts_out_all_keys
 
 _NORMALIZATION = "https://github.com/google/flax/blob/main/flax/linen/normalization.py"
 _STOCHASTIC = "https://github.com/google/flax/blob/main/flax/linen/stochastic.py"
 _LINEAR = "https://github.com/google/flax/blob/main/flax/linen/linear.py"
+_FUNCTIONS = "https://github.com/jax-ml/jax/blob/main/jax/_src/nn/functions.py"
+_XLA = "https://github.com/openxla/xla/blob/main/xla"
+
+_ATTENTION = ("dot_product_attention", "scaled_dot_product_attention", "local_attention")
+
+# The least number of products for which XLA hands a product of matrices to YNNPACK: measured, 63 · 63 · 1 are too few.
+_HANDED_ON = 4096
+
+
+def _repeats_the_sample(case: Case) -> bool:
+    """Whether a batch of one sample meets an initial state of two samples, or of none."""
+    samples = case.sides("input")[0 if case.parameters["batch_first"] else 1]
+    return samples == 1 and case.slips(*(f"h_0 is one too {how} along axis 1" for how in ("long", "short")))
+
+
+def _products(case: Case) -> tuple[int, int, int, int]:
+    """Of the scores, which are so many products of matrices: queries, keys, and what is added up."""
+    query, key = case.sides("query"), case.sides("key")
+    matrices = math.prod(key[:-2])
+    return matrices, math.prod(query[:-1]) // max(matrices, 1), key[-2], key[-1]
+
+
+def _multiplies_vectors(case: Case) -> bool:
+    """Whether the scores, in bfloat16, are one product of two vectors, or of a number and a vector."""
+    if case.format != "bfloat16" or case.refusal is not None:
+        return False
+    matrices, *sizes = _products(case)
+    return matrices == 1 and sizes.count(1) >= 2
+
+
+def _multiplies_large_columns(case: Case) -> bool:
+    """Whether nothing is added up in the scores, in bfloat16, or may be in their derivatives, and they are many.
+
+    A relation may ask for so many samples more, and for derivatives.
+    """
+    if case.format != "bfloat16" or case.refusal is not None or case.sides("key") != case.sides("value"):
+        return False
+    matrices, queries, keys, width = _products(case)
+    samples = 1 if case.relation is None else case.relation.number + 1
+    derives = case.upstream is not None or case.relation is not None
+    added_up = (width, queries, keys) if derives else (width,)
+    return 1 in added_up and samples * matrices * queries * keys * width >= _HANDED_ON
 
 
 KNOWN: tuple[Deviation, ...] = (
     *(
         Deviation(
             layer,
-            "the shape of the initial state is not looked at: to one of more samples, a batch of one sample is "
-            "repeated: recurrent.py (RNN)",
+            "the shape of the initial state is not looked at: to one of more samples, or none, a batch of one sample "
+            "is repeated: recurrent.py (RNN)",
             "import jax\n"
             "from flax import linen\n"
             f"layer = linen.RNN(linen.{cell}(1))\n"
-            "one = jax.numpy.ones((1, 1, 1))\n"
+            "one, states = jax.numpy.ones((1, 1, 1), 'float32'), jax.numpy.ones((2, 1), 'float32')\n"
             "variables = layer.init(jax.random.key(0), one)\n"
-            "print(layer.apply(variables, one, initial_carry=jax.numpy.ones((2, 1))).shape)\n"
+            "print(layer.apply(variables, one, initial_carry=states).shape)\n"
             "# (2, 1, 1)",
-            lambda case: case.slips("h_0 is one too long along axis 1"),
+            _repeats_the_sample,
             "https://github.com/google/flax/blob/main/flax/linen/recurrent.py",
             check="refusal",
         )
@@ -126,9 +171,56 @@ KNOWN: tuple[Deviation, ...] = (
             "    print(error)\n"
             "# The precision 'F16_F16_F32' is not supported by dot_general on CPU",
             lambda case: case.format == "float16" and case.refusal is None,
-            "https://github.com/jax-ml/jax/blob/main/jax/_src/nn/functions.py",
+            _FUNCTIONS,
         )
-        for layer in ("dot_product_attention", "scaled_dot_product_attention", "local_attention")
+        for layer in _ATTENTION
+    ),
+    *(
+        Deviation(
+            layer,
+            "in bfloat16, compiled by jax.jit, the product of two vectors, or of a number and a vector, is asked for "
+            "with a precision that XLA cannot emit: nn/functions.py (_dot_product_attention_core)",
+            "import jax\n"
+            "one = jax.numpy.ones((1, 1, 1, 1), 'bfloat16')\n"
+            "try:\n"
+            "    jax.jit(jax.nn.dot_product_attention)(one, one, one)\n"
+            "except jax.errors.JaxRuntimeError as error:\n"
+            "    print(error)\n"
+            "# INVALID_ARGUMENT: Algorithm not supported by the ElementalIrEmitter: ALG_DOT_BF16_BF16_F32",
+            _multiplies_vectors,
+            _FUNCTIONS,
+        )
+        for layer in _ATTENTION
+    ),
+    *(
+        Deviation(
+            layer,
+            "in bfloat16, compiled by jax.jit, a large product of a matrix of one column and one of one row aborts: "
+            "backends/cpu/ynn_emitter.cc (DefineBitcastOp)",
+            "import subprocess, sys\n"
+            "program = '''import jax\n"
+            "one = jax.numpy.ones((1, 64, 1, 1), 'bfloat16')\n"
+            "jax.jit(jax.nn.dot_product_attention)(one, one, one).block_until_ready()'''\n"
+            "ended = subprocess.run([sys.executable, '-c', program], capture_output=True)\n"
+            "print(ended.returncode < 0)  # by a signal\n"
+            "# True",
+            _multiplies_large_columns,
+            f"{_XLA}/backends/cpu/ynn_emitter.cc",
+            lethal=True,
+        )
+        for layer in _ATTENTION
+    ),
+    Deviation(
+        "local_attention",
+        "a query whose window holds no key weighs all alike: nn/functions.py (_apply_masks)",
+        "import jax\n"
+        "one = jax.numpy.ones((1, 2, 1, 1))\n"
+        "print(jax.nn.dot_product_attention(one, one[:, :1], one[:, :1], local_window_size=0)[:, 1])\n"
+        "# [[[1.]]]",
+        lambda case: (
+            case.refusal is None and case.sides("query")[-2] > case.sides("key")[-2] + case.parameters["window"]
+        ),
+        _FUNCTIONS,
     ),
     Deviation(
         "scaled_dot_product_attention",
@@ -139,7 +231,7 @@ KNOWN: tuple[Deviation, ...] = (
         "print(jax.nn.dot_product_attention(one, one, one, bias=-jax.numpy.inf * one))\n"
         "# [[[[nan]]]]",
         shuts_out_all_keys,
-        "https://github.com/jax-ml/jax/blob/main/jax/_src/nn/functions.py",
+        _FUNCTIONS,
     ),
     Deviation(
         "scaled_dot_product_attention",
@@ -150,7 +242,7 @@ KNOWN: tuple[Deviation, ...] = (
         "print(jax.nn.dot_product_attention(one, one, one, mask=one == 0))\n"
         "# [[[[1.]]]]",
         hides_all_keys,
-        "https://github.com/jax-ml/jax/blob/main/jax/_src/nn/functions.py",
+        _FUNCTIONS,
         check="relation",
     ),
     Deviation(
