@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from tinygrad import Device, Tensor, dtypes
-from tinygrad.helpers import DEV
+from tinygrad.helpers import DEV, PARALLEL
 
 from conformance.target import Declared, Target
 from conformance.targets.tinygrad import layers, normalisation, recurrent, spatial
@@ -61,13 +61,15 @@ class Tinygrad(Target):
     def __init__(self) -> None:
         if not os.environ.get("DEV"):  # which is how a user chooses
             DEV.value = "CPU" if shutil.which("clang") else "PYTHON"
+        PARALLEL.value = 0  # no processes that compile: after 16 programs each would start, and import, again
         self.description = f"tinygrad {version('tinygrad')}, device {Device.DEFAULT}"
         self._seed = 0
         self._is_lazy = False
 
     def array(self, values: NDArray[Any], format: str) -> Tensor:
         found = Tensor(values.copy())
-        return _realized(found.cast(getattr(dtypes, format)) if values.dtype == np.float64 else found)
+        found = found.cast(getattr(dtypes, format)) if values.dtype == np.float64 else found
+        return _realized([found])[0]
 
     def read(self, array: Any) -> tuple[NDArray[Any], str]:
         if not isinstance(array, Tensor):
@@ -89,12 +91,9 @@ class Tinygrad(Target):
             made = function(*leaves)
         finally:
             self._is_lazy = False
-        total: list[Any] = [None] * len(leaves)
-        for y, factor in zip(made, factors, strict=True):
-            if factor is not None:
-                found = y.gradient(*leaves, gradient=factor)
-                total = [x if old is None else old + x for old, x in zip(total, found, strict=True)]
-        return outputs, [None if x is None else _realized(x) for x in total]
+        counting = [(y, factor) for y, factor in zip(made, factors, strict=True) if factor is not None]
+        whole, upstream = (Tensor.cat(*(x.flatten() for x in each)) for each in zip(*counting, strict=True))
+        return outputs, _realized(whole.gradient(*leaves, gradient=upstream))
 
     def layer(self, name: str) -> Callable[..., Any] | None:
         function = LAYERS.get(name)
@@ -105,7 +104,7 @@ class Tinygrad(Target):
             Tensor.manual_seed(self._seed)
             found = function(*tensors, **parameters)
             outputs = found if isinstance(found, tuple) else (found,)
-            return outputs if self._is_lazy else tuple(map(_realized, outputs))
+            return outputs if self._is_lazy else _realized(outputs)
 
         return called
 
@@ -116,9 +115,11 @@ class Tinygrad(Target):
         self._seed = seed
 
 
-def _realized(tensor: Tensor) -> Tensor:
-    """The tensor computed; a constant, which is on no device, on the device in use."""
-    return (tensor.clone(device=Device.DEFAULT) if tensor.device is None else tensor).realize()
+def _realized(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The tensors computed, what they share once; constants, which are on no device, on the device in use."""
+    placed = tuple(x.clone(device=Device.DEFAULT) if x.device is None else x for x in tensors)
+    Tensor.realize(*placed)
+    return placed
 
 
 def target(variant: str) -> Target:
