@@ -12,6 +12,7 @@ import flax
 import jax
 import jaxlib
 
+from conformance.case import Case
 from conformance.target import Declared, Target, stepwise
 from conformance.targets._jax_arrays import JaxArrays, compiled
 from conformance.targets.jax import (
@@ -79,6 +80,8 @@ _NORMALISATIONS = frozenset({"batch_norm", "layer_norm", "group_norm", "instance
 
 # Contributions to the derivative of a table are added to stored numbers: xla/service/scatter_expander.cc.
 _SCATTERED = {"embedding": frozenset({"weight"})}
+# In half precision those to the derivative of a bias are too: 2048 and 4095 halves are 4080 in float16.
+_SCATTERED_BIASES = dict.fromkeys(_STEPWISE, frozenset({"bias"}))
 
 _PRELUDE = """import jax
 import jax.numpy as jnp
@@ -114,23 +117,26 @@ class Jax(JaxArrays):
         return lambda *tensors, **parameters: compiled(function)(*tensors, key=jax.random.key(self._seed), **parameters)
 
     def declared(self, layer: str, format: str) -> Declared:
-        found = replace(
-            super().declared(layer, format),
-            flush=True,
-            scattered=_SCATTERED.get(layer, frozenset()),
-            reason=_FLUSHES,
-        )
+        is_narrow = format not in ("float64", "float32")
+        scattered = {**_SCATTERED, **(_SCATTERED_BIASES if is_narrow else {})}.get(layer, frozenset())
+        found = replace(super().declared(layer, format), flush=True, scattered=scattered, reason=_FLUSHES)
         if layer in _NORMALISATIONS:
             return replace(found, algorithm="sloped", backward="sloped_apart")
         if format == "float64" and layer in _SOFTMAX_IN_FLOAT32:
             return replace(found, compute="float32", reason="its softmax is always taken in float32")
-        if format in ("float64", "float32"):
-            return found
-        if layer in _ROUNDED_ONCE:
+        if layer == "avg_pool2d":  # XLA writes a division by a constant so: simplifiers/algebraic_simplifier.cc
+            found = replace(found, algorithm="by_reciprocal")
+        if not is_narrow or layer in _ROUNDED_ONCE:
             return found
         if layer in _STEPWISE:
             return replace(found, algorithm="stepwise")
         return stepwise(found, format)  # any other layer is operations on stored numbers
+
+    def declared_for(self, case: Case) -> Declared:
+        found = self.declared(case.layer, case.format)
+        if case.layer == "batch_norm" and not case.parameters["training"] and case.format not in ("float64", "float32"):
+            return stepwise(replace(found, backward=None), case.format)  # its statistics are stored numbers too
+        return found
 
 
 def target(variant: str) -> Target:

@@ -55,6 +55,25 @@ def _multiplies_large_columns(case: Case) -> bool:
     return 1 in added_up and samples * matrices * queries * keys * width >= _HANDED_ON
 
 
+def _looks_grouped(case: Case) -> bool:
+    """Whether weights are derived and, along one axis, no padding is left and 2 pixels come of more by steps of 2.
+
+    Along the other there are more pixels after the layer than before.
+    """
+    if case.upstream is None or "weight" not in case.upstream.wanted:
+        return False
+    sides, kernel = case.sides("input")[-2:], case.sides("weight")[2:]
+    names = ("stride", "dilation", "padding", "output_padding")
+    axes = [*zip(sides, kernel, *(case.parameters[name] for name in names), strict=True)]
+    outputs = [(n - 1) * s + d * (k - 1) + 1 - 2 * p + extra for n, k, s, d, p, extra in axes]
+
+    def grouped(axis: int) -> bool:
+        n, k, *steps, p, extra = axes[axis]
+        return n > 2 == outputs[axis] and steps == [2, 1] and (p, extra) == (k - 1, 0)
+
+    return any(grouped(axis) and outputs[1 - axis] > sides[1 - axis] for axis in (0, 1))
+
+
 KNOWN: tuple[Deviation, ...] = (
     *(
         Deviation(
@@ -131,6 +150,39 @@ KNOWN: tuple[Deviation, ...] = (
             check="refusal",
         )
         for layer in ("conv2d", "conv_transpose2d")
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "a convolution of pixels among zeros, of which some meet the weights, whose infinities and NaN then spread: "
+        "linear.py (ConvTranspose)",
+        "import jax\n"
+        "from flax import linen\n"
+        "layer = linen.ConvTranspose(1, (1, 3), padding=((0, 0), (2, 2)), use_bias=False)\n"
+        "images, weight = jax.numpy.ones((1, 1, 1, 3), 'float32'), jax.numpy.ones((1, 3, 3, 1), 'float32')\n"
+        "weight = weight.at[0, 0, 0, 0].set(jax.numpy.nan)\n"
+        "print(layer.apply({'params': {'kernel': weight}}, images).ravel())\n"
+        "# [nan nan nan]",
+        lambda case: not case.is_finite("weight"),
+        _LINEAR,
+        check="special",
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "the derivative of weights does not compile, and aborts, where along an axis the convolution is taken for one "
+        "of groups because two sides are 2: algebraic_simplifier.cc (SwapConvOperands)",
+        "import subprocess, sys\n"
+        "program = '''import jax\n"
+        "from flax import linen\n"
+        "layer = linen.ConvTranspose(1, (1, 4), (1, 2), padding=((0, 1), (0, 0)), use_bias=False)\n"
+        "images, weight = jax.numpy.ones((1, 3, 3, 1)), jax.numpy.ones((1, 4, 1, 1))\n"
+        "f = lambda weight: layer.apply({'params': {'kernel': weight}}, images).sum()\n"
+        "jax.jit(jax.grad(f))(weight)'''\n"
+        "ended = subprocess.run([sys.executable, '-c', program], capture_output=True)\n"
+        "print(ended.returncode < 0)  # by a signal\n"
+        "# True",
+        _looks_grouped,
+        f"{_XLA}/hlo/transforms/simplifiers/algebraic_simplifier.cc",
+        lethal=True,
     ),
     Deviation(
         "batch_norm",

@@ -53,6 +53,8 @@ def conv_transpose2d(
     """nn.ConvTranspose, with the kernel of the convolution that it is the adjoint of."""
     if groups != 1:
         raise Unsupported("nn.ConvTranspose has no groups")
+    if not all(0 <= extra < max(steps) for extra, *steps in zip(output_padding, stride, dilation, strict=True)):
+        raise ValueError(f"output_padding {output_padding} must be less than stride or dilation, and not negative")
     reach = [d * (k - 1) - p for k, d, p in zip(weight.shape[2:], dilation, padding, strict=True)]
     module = nn.ConvTranspose(
         weight.shape[1],
