@@ -238,12 +238,12 @@ KNOWN: tuple[Deviation, ...] = (
     *(
         Deviation(
             layer,
-            "a negative padding is not refused: it cuts off pixels, or adds some; nor is a dilation of 0: op.py",
+            "a negative padding is not refused: it cuts off pixels or adds some; nor is a dilation of 0 or less: op.py",
             "from tinygrad import Tensor\n"
             "x, weight = Tensor.ones(1, 1, 1, 4), Tensor.ones(1, 1, 1, 2)\n"
-            "print(x.conv2d(weight, padding=(0, -1)).shape, x.conv2d(weight, dilation=(1, 0)).shape)\n"
-            "# (1, 1, 1, 1) (1, 1, 1, 4)",
-            lambda case: case.slips("padding is negative", "dilation is 0"),
+            "print(x.conv2d(weight, padding=(0, -1)).shape, [x.conv2d(weight, dilation=d).shape[3] for d in (0, -1)])\n"
+            "# (1, 1, 1, 1) [4, 5]",
+            lambda case: case.slips("padding is negative", "dilation is"),
             _OP,
             check="refusal",
         )
@@ -261,6 +261,30 @@ KNOWN: tuple[Deviation, ...] = (
             check="refusal",
         )
         for layer in ("max_pool2d", "avg_pool2d")
+    ),
+    *(
+        Deviation(
+            layer,
+            "windows of a kernel of 0, which hold no pixel, are not refused: op.py",
+            "from tinygrad import Tensor\n"
+            f"print(Tensor.ones(1, 1, 1, 1).{layer}((1, 0), stride=1).flatten().tolist())\n"
+            f"# [{nothing}, {nothing}]",
+            lambda case: case.slips("kernel_size is 0"),
+            _OP,
+            check="refusal",
+        )
+        for layer, nothing in (("max_pool2d", "-inf"), ("avg_pool2d", "nan"))
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "a stride of 0 or less is taken for 1: op.py (conv_transpose2d)",
+        "from tinygrad import Tensor\n"
+        "x, weight = Tensor.ones(1, 1, 1, 4), Tensor.ones(1, 1, 1, 2)\n"
+        "print(*(x.conv_transpose2d(weight, stride=(1, s)).shape for s in (0, -2)))\n"
+        "# (1, 1, 1, 5) (1, 1, 1, 5)",
+        lambda case: case.slips("stride is"),
+        _OP,
+        check="refusal",
     ),
     Deviation(
         "conv_transpose2d",
