@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance import Case, Deviation, Status, Unavailable, Values, check, examine, load, target_of
+from conformance import Case, Deviation, Status, Unavailable, Upstream, Values, check, examine, load, target_of
 
 try:
     JAX = load("jax")
@@ -26,6 +26,29 @@ def test_a_reproducer_prints_what_its_last_comment_says(deviation: Deviation) ->
     with contextlib.redirect_stdout(io.StringIO()) as output:
         exec(program, {})
     assert output.getvalue().strip() == said
+
+
+@pytest.mark.parametrize(("width", "status"), [(1, Status.KNOWN), (2, Status.PASS)])
+def test_large_products_that_end_the_process_are_not_put_to_it(width: int, status: Status) -> None:
+    tensors = {name: Values((64, width)) for name in ("query", "key", "value")}
+    assert examine(JAX, Case("dot_product_attention", "bfloat16", tensors)).status is status
+
+
+@pytest.mark.parametrize(("kernel", "status"), [(4, Status.KNOWN), (5, Status.PASS)])
+def test_derivatives_that_end_the_process_are_not_put_to_it(kernel: int, status: Status) -> None:
+    tensors = {"input": Values((1, 3, 3)), "weight": Values((1, 1, 2, kernel)), "bias": None}
+    parameters = {"stride": (1, 2), "padding": (0, kernel - 1), "output_padding": (0, 0), "dilation": (1, 1)}
+    upstream = Upstream(("weight",), "integers")
+    case = Case("conv_transpose2d", "float32", tensors, {**parameters, "groups": 1}, upstream=upstream)
+    assert examine(JAX, case, "gradient").status is status
+
+
+@pytest.mark.parametrize("extra", [-1, 2])
+def test_an_output_padding_that_is_negative_or_reaches_the_stride_is_refused(extra: int) -> None:
+    transposed = JAX.layer("conv_transpose2d")
+    assert transposed is not None
+    with pytest.raises(ValueError, match="output_padding"):
+        transposed(jnp.ones((1, 2, 2)), jnp.ones((1, 1, 2, 2)), stride=(2, 2), output_padding=(0, extra))
 
 
 def layer_norm(input: Any, weight: Any, bias: Any, *, normalized_shape: Sequence[int], eps: float) -> Any:

@@ -397,6 +397,23 @@ KNOWN: tuple[Deviation, ...] = (
         _OP,
         check="refusal",
     ),
+    *(
+        Deviation(
+            layer,
+            "a size of -1 gives an empty result: op.py (interpolate)",
+            "from tinygrad import Tensor\n"
+            f"print(Tensor.ones(1, 1, 1, 1).interpolate((-1, 1), {mode!r}).shape)\n"
+            "# (1, 1, 0, 1)",
+            lambda case: case.slips("size is negative") and -1 in case.parameters["size"],
+            _OP,
+            check="refusal",
+        )
+        for layer, mode in (
+            ("upsample_bilinear", "linear"),
+            ("upsample_nearest", "nearest"),
+            ("upsample_nearest_exact", "nearest-exact"),
+        )
+    ),
     Deviation(
         "scaled_dot_product_attention",
         "a mask of more dimensions than the scores gives a result of more dimensions: rand.py "
