@@ -198,6 +198,18 @@ KNOWN: tuple[Deviation, ...] = (
         check="refusal",
     ),
     Deviation(
+        "instance_norm",
+        "statistics of a single position are not refused: normalization.py (InstanceNorm)",
+        "import jax\n"
+        "from flax import linen\n"
+        "layer = linen.InstanceNorm(use_bias=False, use_scale=False)\n"
+        "print(layer.apply({}, jax.numpy.ones((1, 1, 1))))\n"
+        "# [[[0.]]]",
+        lambda case: case.slips("input statistics of one position"),
+        _NORMALIZATION,
+        check="refusal",
+    ),
+    Deviation(
         "avg_pool2d",
         "with count_include_pad=False the pixels are counted in jnp.ones of the default format, "
         "to which the average is promoted: pooling.py (avg_pool)",

@@ -189,6 +189,16 @@ KNOWN: tuple[Deviation, ...] = (
         for layer in ("layer_norm", "group_norm", "instance_norm")
     ),
     Deviation(
+        "instance_norm",
+        "statistics of a single position are not refused: nn/__init__.py (InstanceNorm)",
+        "from tinygrad import Tensor, nn\n"
+        "print(nn.InstanceNorm(1, affine=False)(Tensor.ones(1, 1, 1)).tolist())\n"
+        "# [[[0.0]]]",
+        lambda case: case.slips("input statistics of one position"),
+        _NN,
+        check="refusal",
+    ),
+    Deviation(
         "batch_norm",
         "a running statistic of one element is repeated, and a single channel to the statistic: nn/__init__.py",
         "from tinygrad import Tensor, nn\n"
