@@ -51,6 +51,17 @@ def test_an_output_padding_that_is_negative_or_reaches_the_stride_is_refused(ext
         transposed(jnp.ones((1, 2, 2)), jnp.ones((1, 1, 2, 2)), stride=(2, 2), output_padding=(0, extra))
 
 
+@pytest.mark.parametrize(("name", "shape"), [("attn_mask", (1, 4)), ("in_proj_bias", (10,))])
+def test_a_mask_or_bias_that_the_adapter_would_repeat_or_cut_is_refused(name: str, shape: tuple[int, ...]) -> None:
+    attention = JAX.layer("multi_head_attention")
+    assert attention is not None
+    shapes = {"in_proj_weight": (9, 3), "in_proj_bias": (9,), "out_proj_weight": (3, 3), "out_proj_bias": (3,)}
+    tensors = {part: jnp.ones(side) for part, side in shapes.items()} | {"attn_mask": jnp.zeros((2, 4), bool)}
+    tensors[name] = jnp.ones(shape, tensors[name].dtype)
+    with pytest.raises(ValueError, match=name):
+        attention(jnp.ones((1, 2, 3)), *[jnp.ones((1, 4, 3))] * 2, **tensors, num_heads=3, need_weights=False)
+
+
 def layer_norm(input: Any, weight: Any, bias: Any, *, normalized_shape: Sequence[int], eps: float) -> Any:
     """nn.LayerNorm with its default variance, E[x²] − E[x]²."""
     axes = tuple(range(-len(normalized_shape), 0))

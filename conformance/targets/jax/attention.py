@@ -83,6 +83,9 @@ def multi_head_attention(
     if (in_proj_bias is None) != (out_proj_bias is None):
         raise Unsupported("nn.MultiHeadDotProductAttention has all biases or none")
     samples, length, width = query.shape
+    for name, given in (("in_proj_weight", in_proj_weight), ("in_proj_bias", in_proj_bias)):
+        if given is not None and len(given) != 3 * width:
+            raise ValueError(f"{name} of {len(given)} rows, expected {3 * width}")
     keys = key.shape[1]
     masks = []
     if key_padding_mask is not None and key_padding_mask.shape != (samples, keys):
@@ -90,6 +93,9 @@ def multi_head_attention(
     if key_padding_mask is not None:
         masks.append(key_padding_mask[:, None, None, :])
     if attn_mask is not None:
+        fitting = [(length, keys), (samples * num_heads, length, keys)]
+        if attn_mask.shape not in fitting:
+            raise ValueError(f"attn_mask of shape {attn_mask.shape}, expected one of {fitting}")
         masks.append(attn_mask.reshape(samples, num_heads, length, keys) if attn_mask.ndim == 3 else attn_mask)
     if any(mask.dtype != bool for mask in masks):
         raise Unsupported("nn.MultiHeadDotProductAttention takes masks of booleans")
