@@ -1,6 +1,6 @@
 """A pytest plugin for mutation testing: all mutants that mutmut made, one after the other, without a start for each.
 
-    mutmut run NOTHING    # writes mutants/, a copy of the project in which each function knows its mutants
+    PYTEST_ADDOPTS="-k none" mutmut run NOTHING    # writes mutants/: the project, its functions with their mutants
     cd mutants && python -m pytest -p tests.mutants --mutants="oracle.formulas.*" tests/test_formulas_*.py …
 
 mutmut itself starts a process for each mutant, which imports torch and collects the tests again. Here every test runs
