@@ -217,7 +217,7 @@ class Reverse(Arithmetic):
         for node in reversed(order):
             if id(node) not in concerned:
                 continue
-            factors, slopes, whole = shares.pop(id(node), ([], [], []))
+            factors, slopes, whole = shares.pop(id(node))
             if type(node) is Reused or id(node) in one_by_one:
                 products = (self.base.dot([factor], [slope]) for factor, slope in zip(factors, slopes, strict=True))
                 parts = list(map(self.base.stored, products))

@@ -308,7 +308,7 @@ def test_an_arithmetic_says_what_it_is_and_gives_the_value_of_its_numbers() -> N
 
 
 def test_outside_every_arithmetic_there_is_none_in_force() -> None:
-    with pytest.raises(RuntimeError, match="no arithmetic is in force: evaluate formulas inside 'with arithmetic:'"):
+    with pytest.raises(RuntimeError, match=r"^no arithmetic is in force: evaluate formulas inside 'with arithmetic:'$"):
         scalar.current()
     with Fast() as outer:
         with Rounded(float32, float32) as inner:
@@ -407,9 +407,9 @@ def test_work_counts_the_terms_of_sums_and_eight_for_a_function() -> None:
     with Work() as work:
         x, y = work.lift(2.0), work.lift(0.5)
         results = {
-            3: lambda: work.total([x, y, y]),
-            2: lambda: work.dot([x, y], [y, y], x),
             1: lambda: work.largest([x]),
+            2: lambda: work.dot([x, y], [y, y], x),
+            3: lambda: work.total([x, y, y]),
         }
         assert work.spent == 0
         for cost, apply in results.items():

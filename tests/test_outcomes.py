@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from oracle.accuracy import UNITS
 from oracle.formats import bfloat16, float16, float32, float64
 from oracle.outcomes import Outcome, Outcomes
-from oracle.scalar import Scalar
+from oracle.scalar import Scalar, beside, through
 
 LARGEST = float32.largest
 SPECIAL = (math.nan, math.inf, -math.inf, 0.0, LARGEST, -LARGEST, float32.smallest, -float32.smallest_normal, 1.0, -3.5)
@@ -155,6 +155,12 @@ def test_what_a_number_is_found_through_may_lose_it_by_overflow() -> None:
     assert repr(found(2.0, lift(LARGEST))) == "2.0"
     assert found(2.0, doubled).anything
     assert repr(found(math.inf, doubled)) == "inf or nan"
+
+
+def test_formulas_say_what_stands_beside_a_number_and_what_it_is_found_through() -> None:
+    with ARITHMETIC:
+        assert math.nan in beside(lift(1.0), lambda: [lift(math.inf)])
+        assert through(lift(1.0), lambda: [lift(math.inf)]).anything
 
 
 def test_a_number_loses_half_the_least_one_by_every_step_below_the_normal_numbers() -> None:

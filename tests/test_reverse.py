@@ -25,10 +25,12 @@ from oracle.scalar import (
     absolute,
     current,
     descending,
+    differential,
     largest,
     rectified,
     stored,
     total,
+    with_derivative_of,
 )
 
 CALM = ("near one", "small integers", "quarters")  # ranges without overflow and underflow
@@ -40,6 +42,15 @@ def gradient(base: Differentiable, program: Program) -> tuple[list[Scalar], list
         inputs, results = program.run()
         seeds = [(result, base.lift(float(k))) for k, result in enumerate(results, 1)]
         return [result.value for result in results], reverse.gradient(seeds, inputs)
+
+
+def test_formulas_may_take_the_derivative_of_a_number_from_another() -> None:
+    with Reverse(Fast()) as reverse:
+        x, y = reverse.lift(2.0), reverse.lift(3.0)
+        alone = differential(x)
+        found = with_derivative_of(x * y, lambda: 5.0 * y)
+        assert (alone.value, found.value) == (0.0, 6.0)
+        assert reverse.gradient([(alone, 7.0), (found, 1.0)], [x, y]) == [7.0, 5.0]
 
 
 def test_what_is_made_of_numbers_belongs_to_their_arithmetic() -> None:
