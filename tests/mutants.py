@@ -172,7 +172,8 @@ def _run(item: pytest.Item, mutant: tuple[Mutants | None, str], limit: float) ->
     _mutant = mutant
     try:
         with _at_most(limit), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns once, which would be another outcome the second time
+            warnings.simplefilter("error")
+            warnings.simplefilter("ignore", UserWarning)  # of which torch gives each once, and none the second time
             item.session._setupstate.setup(item)
             item.runtest()
     finally:

@@ -166,3 +166,16 @@ def test_a_layer_or_an_order_of_operations_that_is_not_there_is_an_error() -> No
             evaluate("relux", {}, {})
         with pytest.raises(KeyError, match="backwards"):
             evaluate("relu", {"input": np.ones(1)}, {}, "backwards")
+
+
+def test_the_derivatives_of_a_layer_depend_on_its_parameters() -> None:
+    def towards(dim: int) -> list[float]:
+        with Fast():
+            found = gradients("softmax", {"input": np.zeros((2, 1))}, {"dim": dim}, ["input"], first_of_all)
+            return [float(slope) for slope in found["input"].elements()]
+
+    def first_of_all(output: int, shape: tuple[int, ...]) -> Any:
+        return np.array([[1.0], [0.0]])
+
+    assert towards(0) == [0.25, -0.25]  # each of two shares is 1/2
+    assert towards(1) == [0.0, 0.0]  # each is alone

@@ -168,7 +168,7 @@ def test_a_number_loses_half_the_least_one_by_every_step_below_the_normal_number
         return ARITHMETIC.through(lift(0.0), lambda: [lift(step) for step in steps])
 
     least = float32.smallest
-    assert repr(found(1.0, 4.0 * float32.smallest_normal, 0.0)) == "0.0"
+    assert repr(found(1.0, 4.0 * float32.smallest_normal, -4.0 * float32.smallest_normal, 0.0)) == "0.0"
     assert (found(-least, 1.0, 3.0 * least).low, found(least).high) == (-least, least / 2)
     around = ARITHMETIC.number(-1.0, 1.0)
     assert ARITHMETIC.through(lift(0.0), lambda: [around]).high == least / 2
