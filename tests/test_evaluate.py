@@ -179,3 +179,11 @@ def test_the_derivatives_of_a_layer_depend_on_its_parameters() -> None:
 
     assert towards(0) == [0.25, -0.25]  # each of two shares is 1/2
     assert towards(1) == [0.0, 0.0]  # each is alone
+
+
+def test_a_tensor_that_is_not_given_is_none() -> None:
+    def alone(x: Tensor, y: Tensor | None) -> Tensor:
+        assert y is None
+        return tensor((1,), lambda i: x[0] * 3.0)
+
+    assert slopes(alone, {"x": np.ones(1), "y": None}, wanted=["x"]) == {"x": [3.0]}
