@@ -431,7 +431,7 @@ class Outcomes(Arithmetic):
 
     def _underflow(self, step: Outcome) -> float:
         """What rounding may take from a number that is too small for the format; zero loses nothing."""
-        return self._tiny(max(step.low, -step.high, 0.0), self.compute) if step.low < step.high or step.low else 0.0
+        return self._tiny(max(step.low, -step.high, 0.0), self.compute) if step.low or step.high else 0.0
 
 
 def _overflows(highs: Sequence[float], inexact: int, overflow: float) -> bool:

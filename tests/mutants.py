@@ -29,9 +29,8 @@ from types import FrameType
 from typing import Any, TypeAlias
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 from mutmut.mutation import trampoline
-
-import tests.unshrunk  # noqa: F401  # a failure kills a mutant: it need not be made plain
 
 # A mutant may build what does not fit into memory.
 _MEMORY = 8 << 30
@@ -42,8 +41,8 @@ Mutants: TypeAlias = dict[str, Callable[..., Any]]
 
 # The mutant that is called in place of its function: the function's mutants, and the name of one of them.
 _mutant: tuple[Mutants | None, str] = (None, "")
-# The functions that a test has called, by their mutants.
-_called: dict[int, Mutants] = {}
+# The functions that a test has called: the identities of their mutants.
+_called: set[int] = set()
 
 
 def _in_place_of_its_function(
@@ -59,7 +58,7 @@ def _in_place_of_its_function(
                 return getattr(args[0], mutants[name].__name__)(*args[1:], **kwargs)
             if owner is mutants:
                 return mutants[name](*args, **kwargs)
-            _called[id(mutants)] = mutants
+            _called.add(id(mutants))
             return function(*args, **kwargs)
 
         return call
@@ -68,6 +67,17 @@ def _in_place_of_its_function(
 
 
 trampoline.wrap_in_trampoline = _in_place_of_its_function  # before the oracle is imported
+
+# A failure kills a mutant: it need not be made plain.
+settings.register_profile(
+    "unshrunk",
+    phases=[Phase.explicit, Phase.generate],
+    database=None,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("unshrunk")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -100,14 +110,15 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
             for name in _called:
                 callers.setdefault(name, []).append(item)
     write(f"{len(seconds)} tests, {sum(seconds.values()):.0f} s")
+    limits = {item: _TIMES * taken + _SECONDS for item, taken in seconds.items()}
     counts = dict.fromkeys(("killed", "survived", "not called"), 0)
     survivors = []
     for module, mutants in _mutated():
         names = [own for own in mutants if own != "_mutmut_orig" and _like(f"{module}.{own}", patterns)]
         items = sorted(callers.get(id(mutants), ()), key=seconds.__getitem__)
-        taken = accumulate(seconds[item] for item in items)
-        items = [item for item, until in zip(items, taken, strict=True) if until <= budget]
-        for own, killed in _killed(mutants, names, items, seconds):
+        until = accumulate(seconds[item] for item in items)
+        items = [item for item, sum_of_seconds in zip(items, until, strict=True) if sum_of_seconds <= budget]
+        for own, killed in _killed(mutants, names, items, limits):
             outcome = "killed" if killed else "survived" if items else "not called"
             counts[outcome] += 1
             if not killed:
@@ -124,7 +135,7 @@ def _like(name: str, patterns: str) -> bool:
 
 
 def _killed(
-    mutants: Mutants, names: Sequence[str], items: list[pytest.Item], seconds: dict[pytest.Item, float]
+    mutants: Mutants, names: Sequence[str], items: list[pytest.Item], limits: dict[pytest.Item, float]
 ) -> Iterator[tuple[str, bool]]:
     """Whether these mutants of a function are killed, found out in a process of their own, which may die of one."""
     left = list(names)
@@ -132,13 +143,13 @@ def _killed(
         reading, writing = os.pipe()
         process = os.fork()
         if not process:
-            for own in left:
-                killer = next(
-                    (i for i in items if not _passes(i, (mutants, own), _TIMES * seconds[i] + _SECONDS)), None
-                )
-                items.sort(key=lambda item: item is not killer)  # it goes first, the others keep their order
-                os.write(writing, b"1" if killer else b"0")
-            os._exit(0)
+            try:
+                for own in left:
+                    killer = next((i for i in items if not _passes(i, (mutants, own), limits[i])), None)
+                    items.sort(key=lambda item: item is not killer)  # it goes first, the others keep their order
+                    os.write(writing, b"1" if killer else b"0")
+            finally:  # nothing of pytest's goes on here
+                os._exit(0)
         os.close(writing)
         with open(reading, "rb") as answers:
             found = [answer == ord("1") for answer in answers.read()]
@@ -160,6 +171,8 @@ def _passes(item: pytest.Item, mutant: tuple[Mutants, str], limit: float) -> boo
     """Whether a test passes with a mutant, in time."""
     try:
         _run(item, mutant, limit)
+    except pytest.skip.Exception:  # no failure
+        return True
     except (Exception, pytest.fail.Exception, _Late):
         return False
     return True

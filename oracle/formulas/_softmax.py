@@ -61,11 +61,16 @@ def softmax_row(scores: Row) -> Row:
     return with_kept_derivative({j: power / sum_of_powers for j, power in found.items()}, scores)
 
 
-def row_by_logarithm(scores: Row) -> Row:
-    """exp(s − m − log Σ exp(s − m)), which rounds the logarithm of every weight."""
+def logarithms(scores: Row) -> Row:
+    """(s − m) − log Σ exp(s − m), the logarithms of the softmax."""
     rest = shifted(scores)
     log_of_sum = log(total([exp(s) for s in rest.values()]))
-    return with_kept_derivative({j: exp(s - log_of_sum) for j, s in rest.items()}, scores)
+    return {j: s - log_of_sum for j, s in rest.items()}
+
+
+def row_by_logarithm(scores: Row) -> Row:
+    """The softmax made from its logarithms, each of which is rounded."""
+    return with_kept_derivative({j: exp(y) for j, y in logarithms(scores).items()}, scores)
 
 
 def with_kept_derivative(weights: Row, scores: Row) -> Row:

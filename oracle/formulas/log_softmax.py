@@ -7,7 +7,7 @@ subtracted before the logarithm is: added to it, it would bury it (PyTorch issue
 from collections.abc import Callable
 from functools import cache
 
-from oracle.formulas._softmax import Row, online_sum, rowwise, shifted
+from oracle.formulas._softmax import Row, logarithms, online_sum, rowwise, shifted
 from oracle.scalar import Scalar, detached, exp, log, stored, total, with_derivative_of
 from oracle.tensor import Tensor
 
@@ -43,9 +43,7 @@ def _unchanged(x: Scalar) -> Scalar:
 
 
 def _row(scores: Row) -> Row:
-    rest = shifted(scores)
-    log_of_sum = log(total([exp(s) for s in rest.values()]))
-    return {j: stored(s - log_of_sum) for j, s in rest.items()}
+    return {j: stored(y) for j, y in logarithms(scores).items()}
 
 
 def _row_online(scores: Row) -> Row:
