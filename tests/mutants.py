@@ -181,7 +181,8 @@ def _passes(item: pytest.Item, mutant: tuple[Mutants, str], limit: float) -> boo
 def _run(item: pytest.Item, mutant: tuple[Mutants | None, str], limit: float) -> None:
     """Run a test with a mutant; raises what the test raises, and ``_Late`` after the limit in seconds."""
     global _mutant
-    item._initrequest()  # type: ignore[attr-defined]  # it has run before
+    if isinstance(item, pytest.Function):  # the others have no fixtures
+        item._initrequest()  # it has run before
     _mutant = mutant
     try:
         with _at_most(limit), warnings.catch_warnings():

@@ -22,7 +22,8 @@ def require_at_least(least: int, **parameters: Sequence[int]) -> None:
     """Raises ``ValueError`` where one of the numbers is smaller."""
     for name, values in parameters.items():
         if min(values) < least:
-            raise ValueError(f"{name} is {tuple(values)}; it must be at least {least}")
+            shown = values[0] if len(values) == 1 else tuple(values)
+            raise ValueError(f"{name} is {shown}; it must be at least {least}")
 
 
 def require_per_channel(channels: int, **tensors: Tensor | None) -> None:

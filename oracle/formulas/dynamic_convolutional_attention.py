@@ -40,8 +40,8 @@ def written(
     """
     require_rank("input", input, 2)
     require_rank("weight", weight, 3, 3)
-    require_at_least(1, weight=weight.shape)
     groups, taps, channels = weight.shape
+    require_at_least(1, groups=(groups,), taps=(taps,), channels=(channels,))
     require_shape("input", input, *input.shape[:-1], channels)
     if channels % groups:
         raise ValueError(f"weight has {groups} groups; their number must divide {channels} channels")

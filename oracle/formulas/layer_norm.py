@@ -56,7 +56,7 @@ def written(
 ) -> Tensor:
     """The same in any writing."""
     if not normalized_shape:
-        raise ValueError("normalized_shape is empty; it must have a dimension at least")
+        raise ValueError("normalized_shape is empty; it must name one dimension at least")
     axis = input.rank - len(normalized_shape)
     if axis < 0 or input.shape[axis:] != tuple(normalized_shape):
         raise ValueError(f"input of shape {input.shape} does not end in {tuple(normalized_shape)}")
