@@ -259,45 +259,6 @@ def test_small_integers_are_rounded_nowhere(layer: str, data: st.DataObject) -> 
     assert not any(permitted(layer, call, float32))
 
 
-@pytest.mark.parametrize(
-    ("layer", "algorithm"),
-    [
-        ("softmax", "vectorised"),
-        ("softmax", "online"),
-        ("softmax", "productwise"),
-        ("log_softmax", "vectorised"),
-        ("log_softmax", "online"),
-        ("log_softmax", "kept"),
-        ("sigmoid", "stepwise"),
-        ("tanh", "stepwise"),
-        ("tanh", "by_cosh"),
-        ("tanh", "by_sigmoid"),
-        ("residual", "layered"),
-        ("residual", "stepwise"),
-        ("residual", "stepwise_first"),
-        ("residual", "stepwise_second"),
-        ("residual", "in_parts"),
-        ("custom_linear", "in_parts"),
-    ],
-)
-@often
-@given(st.data())
-def test_another_order_of_operations_has_the_same_values_and_derivatives(
-    layer: str, algorithm: str, data: st.DataObject
-) -> None:
-    call = data.draw(CASES[layer])
-    factors = data.draw(arrays(4096)).astype(np.float64)
-
-    def elements(algorithm: str | None) -> list[Any]:
-        values = evaluate(layer, call.tensors, call.parameters, algorithm)["output"]
-        cotangent = factors[: math.prod(values.shape)].reshape(values.shape)
-        slopes = gradients(layer, call.tensors, call.parameters, ["input"], lambda *_: cotangent, algorithm)["input"]
-        return [*values.elements(), *slopes.elements()]
-
-    with Exact(256):
-        assert all(one.overlaps(other) for one, other in zip(elements(None), elements(algorithm), strict=True))
-
-
 def test_in_one_pass_the_error_of_exp_is_met_again_with_every_larger_score() -> None:
     units, rising = 40.0, np.linspace(0.0, 1.0, 65)
 

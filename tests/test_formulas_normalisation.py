@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from conformance import Case, Status, Upstream, Values, examine, load
 from oracle.envelope import EnvelopeArithmetic
-from oracle.evaluate import evaluate, gradients, lifted
+from oracle.evaluate import evaluate, lifted
 from oracle.exact import Exact
 from oracle.fast import Fast
 from oracle.formats import bfloat16, float32, float64
@@ -180,40 +180,6 @@ def test_a_mean_by_recurrence_keeps_what_is_too_small_for_a_share_of_it() -> Non
     assert mean == row[0]
     with Outcomes(float32) as arithmetic:
         assert float(mean) in welford_mean([arithmetic.lift(x) for x in row.tolist()])
-
-
-@pytest.mark.parametrize(
-    ("layer", "writing"),
-    [
-        ("batch_norm", "weighted"),
-        ("batch_norm", "rescaled"),
-        ("instance_norm", "weighted"),
-        ("layer_norm", "recurrent"),
-        ("group_norm", "recurrent_in_storage"),
-        ("group_norm", "folded_in_storage"),
-        ("group_norm", "collected_in_storage"),
-        ("group_norm", "collected_apart"),
-        ("group_norm", "normalised_first"),
-        *((layer, "by_reciprocal") for layer in ("batch_norm", "instance_norm", "group_norm", "layer_norm")),
-    ],
-)
-@often
-@given(st.data())
-def test_another_order_of_operations_has_the_same_values_and_derivatives(
-    layer: str, writing: str, data: st.DataObject
-) -> None:
-    tensors, parameters = data.draw(CASES[layer])
-
-    def elements(algorithm: str | None) -> list[Any]:
-        found = evaluate(layer, tensors, parameters, algorithm)
-        slopes = gradients(layer, tensors, parameters, ["input"], cotangent, algorithm)
-        return [element for x in (*found.values(), *slopes.values()) for element in x.elements()]
-
-    def cotangent(output: int, shape: tuple[int, ...]) -> np.ndarray[Any, Any] | None:
-        return None if output else np.random.default_rng(3).integers(-3, 4, shape).astype(np.float64)
-
-    with Exact(512):
-        assert all(one.overlaps(other) for one, other in zip(elements(None), elements(writing), strict=True))
 
 
 def test_statistics_in_the_storage_format_carry_its_roundings() -> None:

@@ -185,26 +185,6 @@ def test_derivatives_are_those_of_torch(layer: str, data: st.DataObject) -> None
         assert_within_the_bound_of_the_truth(theirs, ours(), bounds, exact)
 
 
-@pytest.mark.parametrize(
-    ("layer", "algorithm"),
-    [
-        *((layer, "in_parts") for layer in GATES),
-        ("lstm", "by_tanh"),
-        ("lstm", "by_sigmoid"),
-        ("gru", "by_tanh"),
-        ("rnn", "by_sigmoid"),
-    ],
-)
-@often
-@given(st.data())
-def test_another_order_of_operations_has_the_same_values(layer: str, algorithm: str, data: st.DataObject) -> None:
-    call = data.draw(calls(layer))
-    with Exact(256):
-        whole, parts = (evaluate(layer, *call, way).values() for way in (None, algorithm))
-        for one, other in zip(whole, parts, strict=True):
-            assert all(x.overlaps(y) for x, y in zip(one.elements(), other.elements(), strict=True))
-
-
 @often
 @given(st.data())
 def test_a_reset_gate_before_the_product_is_that_of_cho_et_al(data: st.DataObject) -> None:
