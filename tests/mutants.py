@@ -94,6 +94,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     write = session.config.get_terminal_writer().line
     write()
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    sys.unraisablehook = lambda _: None  # a test that is late may be in a finaliser
     patterns, slowest, budget = map(session.config.getoption, ("--mutants", "--slowest", "--budget"))
     seconds: dict[pytest.Item, float] = {}
     callers: dict[int, list[pytest.Item]] = {}

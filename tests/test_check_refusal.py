@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,19 +13,16 @@ import numpy as np
 import pytest
 
 from conformance import program
-from conformance.case import Arguments, Case
+from conformance.case import Case
 from conformance.checks import refusal
-from conformance.drawing import listed
 from conformance.isolation import Worker
 from conformance.run import examine, run
-from conformance.spec import names, spec
+from conformance.spec import names
 from conformance.target import Deviation, Target, Unsupported
 from conformance.targets import load
 from conformance.values import Literal, Values
 from conformance.verdict import Status
 from oracle import formulas
-from oracle.evaluate import evaluate
-from oracle.fast import Fast
 
 REFUSING = [layer for layer in names() if refusal.applies(layer)]
 # They take any tensor: there is nothing to refuse.
@@ -52,39 +47,6 @@ def test_the_same_calls_are_drawn_in_every_process() -> None:
         return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True).stdout
 
     assert drawn("1") == drawn("2")
-
-
-def evaluated(layer: str, arguments: Arguments) -> None:
-    case = Case(layer, "float64", arguments.tensors, arguments.parameters)
-    observe = spec(layer).observed
-    observed = observe(case, []) if observe else {}
-    with Fast():
-        for output in evaluate(layer, {**case.arrays(), **observed}, case.parameters).values():
-            output.elements()
-
-
-# What the formulas say of a wrong call, "#" for each number and "(…)" for each shape: read before it was written down.
-WORDS: dict[str, list[str]] = json.loads(Path(__file__).with_name("words_of_refusals.json").read_text("utf-8"))
-
-
-def without_numbers(words: str) -> str:
-    words = re.sub(r"-?\b\d+(\.\d+)?(e-?\d+)?\b|\binf\b", "#", words)
-    return re.sub(r"\((#(, #)*,?)?\)", "(…)", words)
-
-
-@pytest.mark.parametrize("layer", sorted(set(REFUSING) & set(formulas.names())))
-def test_the_formula_refuses_the_same_calls_and_says_why(layer: str) -> None:
-    refusals = spec(layer).refusals
-    assert refusals is not None
-    for call in listed(spec(layer).arguments, 10, f"{layer} refused by its formula"):
-        founds = list(refusals(call))
-        for valid in {repr(found.valid): found.valid for found in founds}.values():
-            evaluated(layer, valid)
-        for found in founds:
-            assert found.wrong != found.valid, found.sentence
-            with pytest.raises(ValueError, match=r".") as error:
-                evaluated(layer, found.wrong)
-            assert without_numbers(str(error.value)) in WORDS[layer], found.sentence
 
 
 class Made(Target):

@@ -387,7 +387,7 @@ def test_positions_are_encoded_as_vaswani_writes() -> None:
     ("parameters", "message"),
     [
         ({"is_causal": True, "attn_mask": np.array([True, True])}, "exclude each other"),
-        ({"is_causal": True, "causal_alignment": "right"}, "causal_alignment 'right'"),
+        ({"is_causal": True, "causal_alignment": "right"}, "causal_alignment is 'right'"),
         ({"fully_masked": "one"}, "fully_masked is 'one'"),
     ],
 )

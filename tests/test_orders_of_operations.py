@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator
-from functools import cache, partial
-from importlib import import_module
-from types import FunctionType
+from functools import cache
 from typing import Any
 
 import flint
 import pytest
+from orders import orders
 
 from conformance.case import Case
 from conformance.drawing import listed
@@ -22,17 +19,6 @@ from oracle.exact import Exact
 from oracle.tensor import Tensor
 
 CALLS = 10
-
-
-def orders(layer: str) -> Iterator[str]:
-    """The functions of a formula's file, by name, that take all that the formula takes."""
-    file = import_module(f"oracle.formulas.{layer}")
-    taken = set(inspect.signature(formulas.formula(layer)).parameters)
-    for name, found in vars(file).items():
-        own = isinstance(found, partial) or (isinstance(found, FunctionType) and found.__module__ == file.__name__)
-        other = own and name not in (layer, "written") and not name.startswith("_") and "mutmut" not in name
-        if other and taken <= set(inspect.signature(found).parameters):
-            yield name
 
 
 ORDERS = [(layer, order) for layer in formulas.names() for order in orders(layer)]

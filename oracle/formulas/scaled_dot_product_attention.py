@@ -131,7 +131,7 @@ def whole_mask(attn_mask: Tensor | None, is_causal: bool, causal_alignment: str,
     if is_causal and attn_mask is not None:
         raise ValueError("attn_mask and is_causal exclude each other")
     if causal_alignment not in ("top_left", "bottom_right"):
-        raise ValueError(f"causal_alignment {causal_alignment!r}: 'top_left' or 'bottom_right'")
+        raise ValueError(f"causal_alignment is {causal_alignment!r}; it must be 'top_left' or 'bottom_right'")
     *outer, length, keys = *query.shape[:-1], key.shape[-2]
     if attn_mask is not None and not _broadcasts(attn_mask.shape, (*outer, length, keys)):
         raise ValueError(f"attn_mask of shape {attn_mask.shape} does not broadcast to {(*outer, length, keys)}")

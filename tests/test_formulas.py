@@ -1,0 +1,172 @@
+"""What holds for every formula: its defaults, and what it says of calls that do not fit."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from orders import orders
+
+from conformance.case import Arguments, Case
+from conformance.checks import refusal
+from conformance.drawing import listed
+from conformance.spec import spec
+from conformance.target import CONVENTIONS
+from conformance.values import Values
+from oracle import formulas
+from oracle.evaluate import evaluate
+from oracle.fast import Fast
+from oracle.formulas import formula
+
+# What the formulas say of a call that does not fit, "#" for each number and "(…)" for each shape: read before it was
+# written down.
+WORDS: dict[str, list[str]] = json.loads(Path(__file__).with_name("words_of_refusals.json").read_text("utf-8"))
+
+RECURRENT = {"weights": (), "num_layers": 1, "bias": True, "batch_first": False, "bidirectional": False}
+OBSERVED = {layer for layer in formulas.names() if spec(layer).observed}
+
+
+def without_numbers(words: str) -> str:
+    words = re.sub(r"-?\b\d+(\.\d+)?(e-?\d+)?\b|\binf\b", "#", words)
+    return re.sub(r"\((#(, #)*,?)?\)", "(…)", words)
+
+
+def evaluated(layer: str, arguments: Arguments, **policies: Any) -> None:
+    case = Case(layer, "float64", arguments.tensors, arguments.parameters)
+    observe = spec(layer).observed
+    observed = observe(case, []) if observe else {}
+    with Fast():
+        for output in evaluate(layer, {**case.arrays(), **observed}, {**case.parameters, **policies}).values():
+            output.elements()
+
+
+@pytest.mark.parametrize("layer", [layer for layer in formulas.names() if refusal.applies(layer)])
+def test_the_calls_that_a_target_must_refuse_are_refused_in_known_words(layer: str) -> None:
+    refusals = spec(layer).refusals
+    assert refusals is not None
+    for call in listed(spec(layer).arguments, 10, f"{layer} refused by its formula"):
+        founds = list(refusals(call))
+        for valid in {repr(found.valid): found.valid for found in founds}.values():
+            evaluated(layer, valid)
+        for found in founds:
+            assert found.wrong != found.valid, found.sentence
+            with pytest.raises(ValueError, match=r".") as error:
+                evaluated(layer, found.wrong)
+            assert without_numbers(str(error.value)) in WORDS[layer], found.sentence
+
+
+def refused(layer: str, arguments: Arguments) -> str | None:
+    """In which words, or not at all."""
+    try:
+        evaluated(layer, arguments)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def misshapen(call: Arguments) -> Iterator[Arguments]:
+    """One of the tensors with an axis more, without its first axis, or longer by one along an axis."""
+    for name, recipe in call.tensors.items():
+        if isinstance(recipe, Values) and recipe.shape:
+            shape = recipe.shape
+            longer = [(*shape[:axis], side + 1, *shape[axis + 1 :]) for axis, side in enumerate(shape)]
+            for other in ((2, *shape), shape[1:], *longer):
+                yield Arguments({**call.tensors, name: replace(recipe, shape=other)}, call.parameters)
+
+
+@pytest.mark.parametrize("layer", sorted(set(formulas.names()) - OBSERVED))
+def test_a_tensor_of_another_shape_fits_as_well_or_is_refused_in_known_words(layer: str) -> None:
+    for call in listed(spec(layer).arguments, 4, f"{layer} with another shape"):
+        for other in misshapen(call):
+            said = refused(layer, other)
+            assert said is None or without_numbers(said) in WORDS[layer], other
+
+
+@pytest.mark.parametrize(
+    ("layer", "convention"),
+    [
+        (layer, name)
+        for layer in formulas.names()
+        for name in inspect.signature(formula(layer)).parameters.keys() & CONVENTIONS
+    ],
+)
+def test_a_convention_that_nobody_has_is_refused_and_the_known_ones_are_named(layer: str, convention: str) -> None:
+    (call,) = listed(spec(layer).arguments, 1, f"{layer} by another convention")
+    with pytest.raises(ValueError, match=rf"^{convention} is 'another'; it must be '\w+'(, '\w+')* or '\w+'$"):
+        evaluated(layer, call, **{convention: "another"})
+
+
+# What a formula takes for what is left out: torch's defaults where torch has the layer.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "avg_pool2d": {"padding": (0, 0), "ceil_mode": False, "count_include_pad": True},
+    "batch_norm": {"training": False, "momentum": 0.1, "eps": 1e-05, "num_batches_tracked": 0},
+    "conv2d": {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1, "padding_mode": "zeros"},
+    "conv_transpose2d": {
+        **{"stride": (1, 1), "padding": (0, 0), "output_padding": (0, 0)},
+        **{"groups": 1, "dilation": (1, 1)},
+    },
+    "dropout": {"p": 0.5, "behind_mask": "times_zero"},
+    "dropout2d": {"p": 0.5, "behind_mask": "times_zero"},
+    "dual_stream_attention": {"fully_masked": "zero", "behind_mask": "skipped"},
+    "dynamic_convolutional_attention": {"is_causal": False},
+    "dynamic_graph_attention": {"behind_mask": "skipped"},
+    "embedding": {"norm_type": 2.0},
+    "global_local_attention": {"behind_mask": "skipped"},
+    "graph_attention": {"behind_mask": "skipped"},
+    "group_norm": {"eps": 1e-05},
+    "gru": {**RECURRENT, "reset_after": True},
+    "instance_norm": {"use_input_stats": True, "momentum": 0.1, "eps": 1e-05},
+    "layer_norm": {"eps": 1e-05},
+    "linear_attention": {"is_causal": False, "eps": Fraction(1, 10**6)},
+    "local_attention": {"behind_mask": "skipped"},
+    "log_softmax": {"dim": -1},
+    "lstm": {**RECURRENT, "proj_size": 0},
+    "max_pool2d": {"padding": (0, 0), "dilation": (1, 1), "ceil_mode": False, "nan": "propagated"},
+    "memory_attention": {"hops": 1},
+    "multi_head_attention": {
+        **{"need_weights": True, "average_attn_weights": True},
+        **{"fully_masked": "nan", "behind_mask": "skipped"},
+    },
+    "multi_task_attention": {"eps": 1e-05},
+    "relational_graph_attention": {"behind_mask": "skipped"},
+    "relu": {"nan": "propagated"},
+    "rnn": {**RECURRENT, "nonlinearity": "tanh"},
+    "scaled_dot_product_attention": {
+        **{"is_causal": False, "enable_gqa": False},
+        **{"causal_alignment": "top_left", "fully_masked": "zero", "behind_mask": "skipped"},
+    },
+    "softmax": {"dim": -1},
+    "spatially_adaptive_attention": {"align_corners": False},
+    "upsample_bilinear": {"align_corners": False, "asymmetric": False},
+    "upsample_nearest": {"rounding": "floor"},
+}
+
+
+def defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """Of the parameters that may be left out, and are then not absent."""
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.default not in (inspect.Parameter.empty, None)}
+
+
+@pytest.mark.parametrize("layer", formulas.names())
+def test_the_defaults_of_a_formula_are_these(layer: str) -> None:
+    assert defaults(formula(layer)) == DEFAULTS.get(layer, {})
+
+
+@pytest.mark.parametrize("layer", sorted(DEFAULTS))
+def test_another_order_of_operations_has_the_defaults_of_the_documented_one(layer: str) -> None:
+    file = import_module(f"oracle.formulas.{layer}")
+    written = [file.written] if hasattr(file, "written") else []
+    for other in (*written, *(getattr(file, order) for order in orders(layer))):
+        found = defaults(other)
+        assert {name: found[name] for name in DEFAULTS[layer] if name in found} == {
+            name: value for name, value in DEFAULTS[layer].items() if name in found
+        }
