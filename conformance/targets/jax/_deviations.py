@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from conformance.case import Case
 from conformance.target import Deviation
 from conformance.targets._scores import hides_all_keys, shuts_out_all_keys
+from conformance.targets._xla import multiplies_large_columns, multiplies_vectors
 
 _NORMALIZATION = "https://github.com/google/flax/blob/main/flax/linen/normalization.py"
 _STOCHASTIC = "https://github.com/google/flax/blob/main/flax/linen/stochastic.py"
@@ -16,43 +15,11 @@ _XLA = "https://github.com/openxla/xla/blob/main/xla"
 
 _ATTENTION = ("dot_product_attention", "scaled_dot_product_attention", "local_attention")
 
-# The least number of products for which XLA hands a product of matrices to YNNPACK: measured, 63 · 63 · 1 are too few.
-_HANDED_ON = 4096
-
 
 def _repeats_the_sample(case: Case) -> bool:
     """Whether a batch of one sample meets an initial state of two samples, or of none."""
     samples = case.sides("input")[0 if case.parameters["batch_first"] else 1]
     return samples == 1 and case.slips(*(f"h_0 is one too {how} along axis 1" for how in ("long", "short")))
-
-
-def _products(case: Case) -> tuple[int, int, int, int]:
-    """Of the scores, which are so many products of matrices: queries, keys, and what is added up."""
-    query, key = case.sides("query"), case.sides("key")
-    matrices = math.prod(key[:-2])
-    return matrices, math.prod(query[:-1]) // max(matrices, 1), key[-2], key[-1]
-
-
-def _multiplies_vectors(case: Case) -> bool:
-    """Whether the scores, in bfloat16, are one product of two vectors, or of a number and a vector."""
-    if case.format != "bfloat16" or case.refusal is not None:
-        return False
-    matrices, *sizes = _products(case)
-    return matrices == 1 and sizes.count(1) >= 2
-
-
-def _multiplies_large_columns(case: Case) -> bool:
-    """Whether nothing is added up in the scores, in bfloat16, or may be in their derivatives, and they are many.
-
-    A relation may ask for so many samples more, and for derivatives.
-    """
-    if case.format != "bfloat16" or case.refusal is not None or case.sides("key") != case.sides("value"):
-        return False
-    matrices, queries, keys, width = _products(case)
-    samples = 1 if case.relation is None else case.relation.number + 1
-    derives = case.upstream is not None or case.relation is not None
-    added_up = (width, queries, keys) if derives else (width,)
-    return 1 in added_up and samples * matrices * queries * keys * width >= _HANDED_ON
 
 
 def _looks_grouped(case: Case) -> bool:
@@ -251,7 +218,7 @@ KNOWN: tuple[Deviation, ...] = (
             "except jax.errors.JaxRuntimeError as error:\n"
             "    print(error)\n"
             "# INVALID_ARGUMENT: Algorithm not supported by the ElementalIrEmitter: ALG_DOT_BF16_BF16_F32",
-            _multiplies_vectors,
+            multiplies_vectors,
             _FUNCTIONS,
         )
         for layer in _ATTENTION
@@ -268,7 +235,7 @@ KNOWN: tuple[Deviation, ...] = (
             "ended = subprocess.run([sys.executable, '-c', program], capture_output=True)\n"
             "print(ended.returncode < 0)  # by a signal\n"
             "# True",
-            _multiplies_large_columns,
+            multiplies_large_columns,
             f"{_XLA}/backends/cpu/ynn_emitter.cc",
             lethal=True,
         )

@@ -15,6 +15,7 @@ from conformance.targets._scores import (
     scores_with_masks,
     shuts_out_all_keys,
 )
+from conformance.targets._xla import multiplies_large_columns, multiplies_vectors
 
 _SOURCE = "https://github.com/keras-team/keras/blob/master/keras/src"
 
@@ -252,6 +253,84 @@ JAX: tuple[Deviation, ...] = (
     _below_masks("jax"),
     _empty_pooling("jax"),
     _shut_out("jax", "NaN"),
+    Deviation(
+        "gru",
+        "on JAX, in half precision, a layer without biases raises where the reset gate comes after the product: its "
+        "state turns into float32: layers/rnn/gru.py (call)",
+        _on(
+            "jax",
+            "import keras\n"
+            "layer = keras.layers.GRU(1, use_bias=False, recurrent_initializer='ones', dtype='float16')\n"
+            "try:\n"
+            "    layer(keras.ops.ones((1, 1, 1), 'float16'))\n"
+            "except TypeError as error:\n"
+            "    print('differ' in str(error))\n"
+            "# True",
+        ),
+        lambda case: (
+            case.format in ("bfloat16", "float16")
+            and case.refusal is None
+            and case.parameters["reset_after"]
+            and not case.parameters["bias"]
+        ),
+        f"{_SOURCE}/layers/rnn/gru.py",
+    ),
+    *(
+        Deviation(
+            layer,
+            "on JAX, in bfloat16, compiled, the product of two vectors, or of a number and a vector, is asked for with "
+            "a precision that XLA cannot emit: nn/functions.py of jax (_dot_product_attention_core)",
+            _on(
+                "jax",
+                "import jax, keras\n"
+                "one = keras.ops.ones((1, 1, 1, 1), 'bfloat16')\n"
+                "try:\n"
+                "    jax.jit(keras.ops.dot_product_attention)(one, one, one)\n"
+                "except jax.errors.JaxRuntimeError as error:\n"
+                "    print(error)\n"
+                "# INVALID_ARGUMENT: Algorithm not supported by the ElementalIrEmitter: ALG_DOT_BF16_BF16_F32",
+            ),
+            lambda case: not case.parameters.get("need_weights") and multiplies_vectors(case),
+            f"{_SOURCE}/backend/jax/nn.py",
+        )
+        for layer in ("scaled_dot_product_attention", "multi_head_attention")
+    ),
+    *(
+        Deviation(
+            layer,
+            "on JAX, in bfloat16, compiled, a large product of a matrix of one column and one of one row aborts: "
+            "backends/cpu/ynn_emitter.cc of XLA (DefineBitcastOp)",
+            _on(
+                "jax",
+                "import subprocess, sys\n"
+                "program = '''import jax, keras\n"
+                "one = keras.ops.ones((1, 64, 1, 1), 'bfloat16')\n"
+                "jax.jit(keras.ops.dot_product_attention)(one, one, one).block_until_ready()'''\n"
+                "ended = subprocess.run([sys.executable, '-c', program], capture_output=True)\n"
+                "print(ended.returncode < 0)  # by a signal\n"
+                "# True",
+            ),
+            lambda case: not case.parameters.get("need_weights") and multiplies_large_columns(case),
+            "https://github.com/openxla/xla/blob/main/xla/backends/cpu/ynn_emitter.cc",
+            lethal=True,
+        )
+        for layer in ("scaled_dot_product_attention", "multi_head_attention")
+    ),
+    Deviation(
+        "upsample_bilinear",
+        "on JAX a product with a matrix of weights, mostly zeros: an infinity or NaN makes all pixels of its rows and "
+        "columns NaN: backend/jax/image.py (resize)",
+        _on(
+            "jax",
+            "import keras\n"
+            "image = keras.ops.convert_to_tensor([[[float('nan')], [1.0]]])\n"
+            "print(keras.ops.image.resize(image, (1, 4)).ravel())\n"
+            "# [nan nan nan nan]",
+        ),
+        lambda case: not case.is_finite("input"),
+        f"{_SOURCE}/backend/jax/image.py",
+        check="special",
+    ),
     Deviation(
         "embedding",
         "on JAX an index beyond the table gives NaN: layers/core/embedding.py (call)",

@@ -1,0 +1,39 @@
+"""Which products of queries and keys in bfloat16 XLA does not compile on a CPU, or aborts at."""
+
+from __future__ import annotations
+
+import math
+
+from conformance.case import Case
+
+# The least number of products for which XLA hands a product of matrices to YNNPACK: measured, 63 · 63 · 1 are too few.
+_HANDED_ON = 4096
+
+
+def _products(case: Case) -> tuple[int, int, int, int]:
+    """Of the scores, which are so many products of matrices: queries, keys, and what is added up."""
+    query, key, heads = case.sides("query"), case.sides("key"), case.parameters.get("num_heads", 1)
+    samples = math.prod(key[:-2])
+    return samples * heads, math.prod(query[:-1]) // max(samples, 1), key[-2], key[-1] // heads
+
+
+def multiplies_vectors(case: Case) -> bool:
+    """Whether the scores, in bfloat16, are one product of two vectors, or of a number and a vector."""
+    if case.format != "bfloat16" or case.refusal is not None:
+        return False
+    matrices, *sizes = _products(case)
+    return matrices == 1 and sizes.count(1) >= 2
+
+
+def multiplies_large_columns(case: Case) -> bool:
+    """Whether nothing is added up in the scores, in bfloat16, or may be in their derivatives, and they are many.
+
+    A relation may ask for so many samples more, and for derivatives.
+    """
+    if case.format != "bfloat16" or case.refusal is not None or case.sides("key") != case.sides("value"):
+        return False
+    matrices, queries, keys, width = _products(case)
+    samples = 1 if case.relation is None else case.relation.number + 1
+    derives = case.upstream is not None or case.relation is not None
+    added_up = (width, queries, keys) if derives else (width,)
+    return 1 in added_up and samples * matrices * queries * keys * width >= _HANDED_ON
