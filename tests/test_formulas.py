@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -161,12 +160,25 @@ def test_the_defaults_of_a_formula_are_these(layer: str) -> None:
     assert defaults(formula(layer)) == DEFAULTS.get(layer, {})
 
 
-@pytest.mark.parametrize("layer", sorted(DEFAULTS))
-def test_another_order_of_operations_has_the_defaults_of_the_documented_one(layer: str) -> None:
-    file = import_module(f"oracle.formulas.{layer}")
-    written = [file.written] if hasattr(file, "written") else []
-    for other in (*written, *(getattr(file, order) for order in orders(layer))):
-        found = defaults(other)
-        assert {name: found[name] for name in DEFAULTS[layer] if name in found} == {
-            name: value for name, value in DEFAULTS[layer].items() if name in found
-        }
+def outcome(case: Case, order: str | None, parameters: dict[str, Any]) -> list[Any]:
+    """The elements of all outputs, or the words in which the call is refused."""
+    observe = spec(case.layer).observed
+    try:
+        with Fast():
+            tensors = {**case.arrays(), **(observe(case, []) if observe else {})}
+            found = evaluate(case.layer, tensors, parameters, order)
+            return [repr(element) for output in found.values() for element in output.elements()]
+    except ValueError as error:
+        return [str(error)]
+
+
+@pytest.mark.parametrize(
+    ("layer", "order"), [(layer, order) for layer in sorted(DEFAULTS) for order in (None, *orders(layer))]
+)
+def test_what_is_left_out_has_its_default(layer: str, order: str | None) -> None:
+    for call in listed(spec(layer).arguments, 6, f"{layer} with a default"):
+        case = Case(layer, "float64", call.tensors, call.parameters)
+        for name, default in DEFAULTS[layer].items():
+            rest = {other: value for other, value in call.parameters.items() if other != name}
+            if name not in call.tensors:
+                assert outcome(case, order, rest) == outcome(case, order, {**rest, name: default}), name

@@ -360,31 +360,70 @@ def test_where_rounding_hides_which_norm_is_larger_both_tables_conform() -> None
         assert kept.bound < 1e-6
 
 
+IMAGES = np.ones((2, 3, 4, 4))
+
+
 @pytest.mark.parametrize(
-    ("layer", "tensors", "parameters", "message"),
+    ("layer", "tensors", "parameters", "words"),
     [
         ("softmax", {"input": WEIGHT}, {"dim": 2}, "dim 2 of a tensor with 2 dimensions: from -2 to 1"),
-        ("log_softmax", {"input": WEIGHT}, {"dim": -3}, "dim -3 of a tensor with 2 dimensions"),
-        ("embedding", {"input": np.array([3]), "weight": WEIGHT}, {}, "index 3 is outside the table of 3 rows"),
-        ("embedding", {"input": np.array([-1]), "weight": WEIGHT}, {}, "index -1 is outside the table"),
-        ("embedding", {"input": np.array([0]), "weight": WEIGHT}, {"padding_idx": 3}, "padding_idx 3 is outside"),
-        ("embedding", {"input": np.array([0]), "weight": WEIGHT}, {"max_norm": 0.0}, "max_norm is 0.0"),
+        ("log_softmax", {"input": WEIGHT}, {"dim": -3}, "dim -3 of a tensor with 2 dimensions: from -2 to 1"),
+        ("embedding", {"input": np.array([3])}, {}, "index 3 is outside the table of 3 rows: from 0 to 2"),
+        ("embedding", {"input": np.array([-1])}, {}, "index -1 is outside the table of 3 rows: from 0 to 2"),
+        ("embedding", {}, {"padding_idx": 3}, "padding_idx 3 is outside the table of 3 rows: from -3 to 2"),
+        ("embedding", {}, {"max_norm": 0.0}, "max_norm is 0.0; it must be positive and finite"),
+        ("embedding", {}, {"max_norm": math.inf}, "max_norm is inf; it must be positive and finite"),
+        ("embedding", {}, {"max_norm": 1.0, "norm_type": 0.0}, "norm_type is 0.0; it must be positive"),
+        ("dropout", {"mask": WEIGHT}, {"p": 1.5}, "p is 1.5; a probability lies between 0 and 1"),
+        ("dropout", {"mask": WEIGHT[0]}, {}, "mask of shape (2,); it must be that of the input, (3, 2)"),
         (
-            "embedding",
-            {"input": np.array([0]), "weight": WEIGHT},
-            {"max_norm": 1.0, "norm_type": -1.0},
-            "norm_type is -1.0",
+            "dropout2d",
+            {"input": IMAGES, "mask": np.ones((3, 2))},
+            {},
+            "mask of shape (3, 2); it must be that of samples and channels, (2, 3)",
         ),
-        ("dropout", {"input": WEIGHT, "mask": WEIGHT}, {"p": 1.5}, "p is 1.5"),
-        ("dropout", {"input": WEIGHT, "mask": WEIGHT[0]}, {"p": 0.5}, r"mask of shape \(2,\)"),
-        ("dropout2d", {"input": np.ones((2, 3, 4)), "mask": np.ones((3, 2))}, {"p": 0.5}, r"mask of shape \(3, 2\)"),
+        (
+            "channel_attention",
+            {"input": IMAGES, "weight_reduce": np.ones((2, 3)), "weight_expand": np.ones((4, 2))},
+            {},
+            "weight_expand has 4 rows; it must have one for each channel",
+        ),
+        (
+            "conv_transpose2d",
+            {"input": IMAGES, "weight": np.ones((2, 1, 1, 1)), "bias": None},
+            {},
+            "the weight is for 2 channels, the input has 3: they must be equal and a multiple of the 1 groups",
+        ),
+        (
+            "batch_norm",
+            {"input": IMAGES, "running_mean": np.ones(3), "running_var": None},
+            {},
+            "evaluation needs running_mean and running_var",
+        ),
+        (
+            "instance_norm",
+            {"input": IMAGES, "running_mean": None, "running_var": np.ones(3)},
+            {"use_input_stats": False},
+            "without input statistics, running_mean and running_var must be given",
+        ),
+        (
+            "multi_head_attention",
+            {
+                **dict.fromkeys(("query", "key", "value"), np.ones((2, 3, 4))),
+                **{"in_proj_weight": np.ones((12, 4)), "in_proj_bias": None},
+                **{"out_proj_weight": np.ones((4, 4)), "out_proj_bias": None, "attn_mask": np.ones((2, 3, 3))},
+            },
+            {"num_heads": 2},
+            "attn_mask has the shape (2, 3, 3); it must be (3, 3) or (4, 3, 3)",
+        ),
     ],
 )
-def test_what_does_not_fit_is_refused(
-    layer: str, tensors: dict[str, Array], parameters: dict[str, Any], message: str
+def test_what_does_not_fit_is_refused_in_these_words(
+    layer: str, tensors: dict[str, Array | None], parameters: dict[str, Any], words: str
 ) -> None:
-    with Fast(), pytest.raises(ValueError, match=message):
-        evaluate(layer, tensors, parameters)
+    fitting = {"embedding": {"input": np.array([0]), "weight": WEIGHT}, "multi_head_attention": {}}
+    with Fast(), pytest.raises(ValueError, match=rf"^{re.escape(words)}$"):
+        evaluate(layer, {**fitting.get(layer, {"input": WEIGHT}), **tensors}, parameters)
 
 
 @pytest.mark.parametrize("exponent", [Fraction(1, 3), Fraction(5, 2), Fraction(-2, 3), 3])
