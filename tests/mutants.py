@@ -8,7 +8,7 @@ once without a mutant, which tells its time (the processor's, as all times here)
 each mutant is put to the tests that call its function, first the one that killed the mutant before it, then the
 quickest, until one fails, or takes far longer than it did. Tests slower than ``--slowest`` are left out, and named; of
 the others a mutant is put to as many as are over within ``--budget``. What survives is printed, and what no test calls;
-``--survivors=FILE`` keeps the list.
+``--survivors=FILE`` keeps the list, and ``--mutants=@FILE`` asks other tests of them.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ settings.load_profile("unshrunk")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("mutants")
-    group.addoption("--mutants", default="*", help="only those whose name is like one of these, separated by commas")
+    group.addoption("--mutants", default="*", help="only those whose name is like one of these; or @FILE, with names")
     group.addoption("--survivors", type=Path, help="a file for the names of the mutants that survive")
     group.addoption("--slowest", type=float, default=5.0, help="seconds that a test may take to be asked (5)")
     group.addoption("--budget", type=float, default=60.0, help="seconds that the tests of a mutant may take (60)")
@@ -96,6 +96,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     sys.unraisablehook = lambda _: None  # a test that is late may be in a finaliser
     patterns, slowest, budget = map(session.config.getoption, ("--mutants", "--slowest", "--budget"))
+    wanted = _wanted(patterns)
     seconds: dict[pytest.Item, float] = {}
     callers: dict[int, list[pytest.Item]] = {}
     for item in session.items:
@@ -115,7 +116,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     counts = dict.fromkeys(("killed", "survived", "not called"), 0)
     survivors = []
     for module, mutants in _mutated():
-        names = [own for own in mutants if own != "_mutmut_orig" and _like(f"{module}.{own}", patterns)]
+        names = [own for own in mutants if own != "_mutmut_orig" and wanted(f"{module}.{own}")]
         items = sorted(callers.get(id(mutants), ()), key=seconds.__getitem__)
         until = accumulate(seconds[item] for item in items)
         items = [item for item, sum_of_seconds in zip(items, until, strict=True) if sum_of_seconds <= budget]
@@ -131,8 +132,11 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     return True
 
 
-def _like(name: str, patterns: str) -> bool:
-    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns.split(","))
+def _wanted(patterns: str) -> Callable[[str], bool]:
+    """Whether a mutant is asked for by its name."""
+    if patterns.startswith("@"):
+        return set(Path(patterns[1:]).read_text().split()).__contains__
+    return lambda name: any(fnmatch.fnmatch(name, pattern) for pattern in patterns.split(","))
 
 
 def _killed(
