@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,20 @@ from orders import orders
 from conformance.case import Arguments, Case
 from conformance.checks import refusal
 from conformance.drawing import listed
-from conformance.spec import spec
+from conformance.spec import Refusal, spec
 from conformance.target import CONVENTIONS
 from conformance.values import Values
 from oracle import formulas
 from oracle.evaluate import evaluate
 from oracle.fast import Fast
 from oracle.formulas import formula
+from oracle.tensor import Tensor
 
-# What the formulas say of a call that does not fit, "#" for each number and "(…)" for each shape: read before it was
-# written down.
-WORDS: dict[str, list[str]] = json.loads(Path(__file__).with_name("words_of_refusals.json").read_text("utf-8"))
+# What the formulas say of a call that does not fit, by the tensor or parameter that is wrong, "#" for each number and
+# "(…)" for each shape: read before it was written down.
+WORDS: dict[str, dict[str, list[str]]] = json.loads(
+    Path(__file__).with_name("words_of_refusals.json").read_text("utf-8")
+)
 
 RECURRENT = {"weights": (), "num_layers": 1, "bias": True, "batch_first": False, "bidirectional": False}
 OBSERVED = {layer for layer in formulas.names() if spec(layer).observed}
@@ -38,13 +42,16 @@ def without_numbers(words: str) -> str:
     return re.sub(r"\((#(, #)*,?)?\)", "(…)", words)
 
 
-def evaluated(layer: str, arguments: Arguments, **policies: Any) -> None:
+def evaluated(layer: str, arguments: Arguments, order: str | None = None, **policies: Any) -> dict[str, Tensor]:
     case = Case(layer, "float64", arguments.tensors, arguments.parameters)
     observe = spec(layer).observed
     observed = observe(case, []) if observe else {}
     with Fast():
-        for output in evaluate(layer, {**case.arrays(), **observed}, {**case.parameters, **policies}).values():
+        tensors, parameters = {**case.arrays(), **observed}, {**case.parameters, **policies}
+        outputs = evaluate(layer, tensors, parameters, order)
+        for output in outputs.values():
             output.elements()
+    return outputs
 
 
 @pytest.mark.parametrize("layer", [layer for layer in formulas.names() if refusal.applies(layer)])
@@ -59,34 +66,41 @@ def test_the_calls_that_a_target_must_refuse_are_refused_in_known_words(layer: s
             assert found.wrong != found.valid, found.sentence
             with pytest.raises(ValueError, match=r".") as error:
                 evaluated(layer, found.wrong)
-            assert without_numbers(str(error.value)) in WORDS[layer], found.sentence
+            assert without_numbers(str(error.value)) in WORDS[layer][wrong(found)], found.sentence
 
 
-def refused(layer: str, arguments: Arguments) -> str | None:
+def wrong(found: Refusal) -> str:
+    """The tensor or parameter that a refusal is about, or what else its sentence begins with."""
+    return found.sentence.split()[0]
+
+
+def refused(layer: str, arguments: Arguments, order: str | None = None) -> str | None:
     """In which words, or not at all."""
     try:
-        evaluated(layer, arguments)
+        evaluated(layer, arguments, order)
     except ValueError as error:
         return str(error)
     return None
 
 
-def misshapen(call: Arguments) -> Iterator[Arguments]:
-    """One of the tensors with an axis more, without its first axis, or longer by one along an axis."""
+def misshapen(call: Arguments) -> Iterator[tuple[str, Arguments]]:
+    """One of the tensors, by its name, with an axis more, without its first axis, or longer by one along an axis."""
     for name, recipe in call.tensors.items():
         if isinstance(recipe, Values) and recipe.shape:
             shape = recipe.shape
             longer = [(*shape[:axis], side + 1, *shape[axis + 1 :]) for axis, side in enumerate(shape)]
             for other in ((2, *shape), shape[1:], *longer):
-                yield Arguments({**call.tensors, name: replace(recipe, shape=other)}, call.parameters)
+                yield name, Arguments({**call.tensors, name: replace(recipe, shape=other)}, call.parameters)
 
 
 @pytest.mark.parametrize("layer", sorted(set(formulas.names()) - OBSERVED))
 def test_a_tensor_of_another_shape_fits_as_well_or_is_refused_in_known_words(layer: str) -> None:
     for call in listed(spec(layer).arguments, 4, f"{layer} with another shape"):
-        for other in misshapen(call):
+        for name, other in misshapen(call):
             said = refused(layer, other)
-            assert said is None or without_numbers(said) in WORDS[layer], other
+            assert said is None or without_numbers(said) in WORDS[layer][name], other
+            if said is not None:
+                assert {refused(layer, other, order) for order in orders(layer)} <= {said}
 
 
 @pytest.mark.parametrize(
@@ -101,6 +115,36 @@ def test_a_convention_that_nobody_has_is_refused_and_the_known_ones_are_named(la
     (call,) = listed(spec(layer).arguments, 1, f"{layer} by another convention")
     with pytest.raises(ValueError, match=rf"^{convention} is 'another'; it must be '\w+'(, '\w+')* or '\w+'$"):
         evaluated(layer, call, **{convention: "another"})
+
+
+# The outputs of formulas that have more than one.
+OUTPUTS: dict[str, tuple[str, ...]] = {
+    "adaptive_attention": ("output", "weights"),
+    "additive_attention": ("output", "weights"),
+    "co_attention": ("output", "other_output"),
+    "dual_stream_attention": ("content", "query"),
+    "embedding": ("output", "weight"),
+    "feedback_attention": ("output", "weights"),
+    "gru": ("output", "h_n"),
+    "interactive_attention": ("output", "other_output"),
+    "lstm": ("output", "h_n", "c_n"),
+    "max_pool2d": ("output", "indices"),
+    "rnn": ("output", "h_n"),
+    "tree_attention": ("output", "links"),
+}
+# Those of some calls.
+OPTIONAL = {
+    "batch_norm": ("running_mean", "running_var"),
+    "instance_norm": ("running_mean", "running_var"),
+    "multi_head_attention": ("weights",),
+}
+
+
+@pytest.mark.parametrize("layer", formulas.names())
+def test_outputs_have_their_names(layer: str) -> None:
+    always = OUTPUTS.get(layer, ("output",))
+    for call in listed(spec(layer).arguments, 6, f"{layer} for its outputs"):
+        assert tuple(evaluated(layer, call)) in (always, always + OPTIONAL.get(layer, ()))
 
 
 # What a formula takes for what is left out: torch's defaults where torch has the layer.
@@ -160,6 +204,14 @@ def test_the_defaults_of_a_formula_are_these(layer: str) -> None:
     assert defaults(formula(layer)) == DEFAULTS.get(layer, {})
 
 
+def written(layer: str) -> list[str]:
+    """The function that the orders are made of, where it takes the same arguments."""
+    found = getattr(import_module(f"oracle.formulas.{layer}"), "written", None)
+    required = inspect.signature(found).parameters.values() if found else ()
+    needs = {parameter.name for parameter in required if parameter.default is parameter.empty}
+    return ["written"] if found and needs <= set(inspect.signature(formula(layer)).parameters) else []
+
+
 def outcome(case: Case, order: str | None, parameters: dict[str, Any]) -> list[Any]:
     """The elements of all outputs, or the words in which the call is refused."""
     observe = spec(case.layer).observed
@@ -173,10 +225,11 @@ def outcome(case: Case, order: str | None, parameters: dict[str, Any]) -> list[A
 
 
 @pytest.mark.parametrize(
-    ("layer", "order"), [(layer, order) for layer in sorted(DEFAULTS) for order in (None, *orders(layer))]
+    ("layer", "order"),
+    [(layer, order) for layer in sorted(DEFAULTS) for order in (None, *orders(layer), *written(layer))],
 )
 def test_what_is_left_out_has_its_default(layer: str, order: str | None) -> None:
-    for call in listed(spec(layer).arguments, 6, f"{layer} with a default"):
+    for call in listed(spec(layer).arguments, 12, f"{layer} with a default"):
         case = Case(layer, "float64", call.tensors, call.parameters)
         for name, default in DEFAULTS[layer].items():
             rest = {other: value for other, value in call.parameters.items() if other != name}

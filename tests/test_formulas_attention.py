@@ -480,3 +480,15 @@ def test_recomputed_weights_may_be_powers_of_2() -> None:
     assert (np.abs((weights - 1.0) * upstream) <= expected.bound).all()
     # six roundings of a score, in the numerator and below: two exponents, two of the shift, the sum, the difference
     assert (expected.bound <= 2.0**-24 * (16.0 + 2 * 6 * np.abs(scores)) * np.abs(upstream)).all()
+
+
+@pytest.mark.parametrize("best", [0, 1])
+def test_the_key_that_rounding_may_make_the_best_is_taken_by_hard_attention(best: int) -> None:
+    """The other scores 1, which is the nearest number of float32 to 1 + 2^-30."""
+    keys = [[1.0, 0.0], [1.0, 0.0]]
+    keys[best][1] = 2.0**-30
+    tensors = {"query": np.ones((1, 2)), "key": np.array(keys), "value": np.array([[0.0], [8.0]])}
+    with EnvelopeArithmetic(float32):
+        (found,) = evaluate("hard_attention", tensors, {})["output"].elements()
+    assert float(found) - found.bound <= 0.0
+    assert float(found) + found.bound >= 8.0

@@ -336,3 +336,9 @@ FITTING: dict[str, Arrays] = {
 def test_what_does_not_fit_is_refused(layer: str, tensors: Arrays, parameters: dict[str, Any], message: str) -> None:
     with Fast(), pytest.raises(ValueError, match=message):
         evaluate(layer, FITTING[layer] | tensors, {"bias": False} | parameters)
+
+
+def test_a_projection_is_smaller_than_the_state() -> None:
+    tensors = {"input": np.ones((1, 1, 1)), "weights": (np.ones((4, 1)), np.ones((4, 1)), np.ones((1, 1)))}
+    with Fast(), pytest.raises(ValueError, match=r"^proj_size 1 must be smaller than the hidden size 1$"):
+        evaluate("lstm", tensors, {"bias": False, "proj_size": 1})

@@ -1,6 +1,7 @@
 """Convolution, pooling and interpolation agree with torch, parameters far from their defaults."""
 
 import math
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -15,11 +16,12 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from oracle.envelope import EnvelopeArithmetic
-from oracle.evaluate import evaluate, lifted
+from oracle.evaluate import evaluate, gradients, lifted
 from oracle.exact import Exact
 from oracle.fast import Fast
 from oracle.formats import float32, float64
 from oracle.formulas import formula
+from oracle.formulas._interpolation import Axis
 from oracle.reverse import Reverse
 from oracle.sizes import interpolation
 
@@ -355,3 +357,90 @@ def test_arguments_that_do_not_fit_are_refused_with_the_reason(
     tensors = dict(zip(("input", "weight"), map(np.zeros, shapes), strict=False))
     with Fast(), pytest.raises(ValueError, match=reason):
         evaluate(layer, tensors, parameters)
+
+
+# By hand
+
+
+def fast(layer: str, tensors: Mapping[str, Any], output: str = "output", **parameters: Any) -> list[Any]:
+    with Fast():
+        return evaluate(layer, tensors, parameters)[output].elements()
+
+
+@pytest.mark.parametrize("layer", ["avg_pool2d", "max_pool2d"])
+def test_an_image_needs_no_channel(layer: str) -> None:
+    image = np.arange(16.0).reshape(4, 4)
+    how: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2)}
+    assert fast(layer, {"input": image}, **how) == fast(layer, {"input": image[None]}, **how)
+
+
+def test_a_window_beyond_the_padding_is_divided_by_what_lies_within() -> None:
+    """Windows begin at -1, 1 and 3 of the padded -1 to 4, so that the last has two places instead of three."""
+    how: dict[str, Any] = {"kernel_size": (3, 1), "stride": (2, 1), "padding": (1, 0), "ceil_mode": True}
+    found = fast("avg_pool2d", {"input": np.array([[1.0], [2.0], [3.0], [8.0]])}, **how, count_include_pad=True)
+    assert found == [1.0, 13 / 3, 4.0]
+
+
+@pytest.mark.parametrize(("nan", "largest"), [("propagated", ["nan", "nan"]), ("ignored", ["1.0", "nan"])])
+def test_a_nan_wins_or_is_ignored_beside_a_number(nan: str, largest: list[str]) -> None:
+    image = np.array([[math.nan, 1.0], [math.nan, math.nan]])
+    assert list(map(str, fast("max_pool2d", {"input": image}, kernel_size=(1, 2), stride=None, nan=nan))) == largest
+
+
+@pytest.mark.parametrize(("winner", "derivative"), [(0, [1.0, 0.0]), (1, [0.0, 1.0])])
+def test_the_derivative_of_equal_pixels_goes_to_the_winner(winner: int, derivative: list[float]) -> None:
+    tensors = {"input": np.ones((1, 2)), "winners": np.array([[winner]])}
+    how = {"kernel_size": (1, 2)}
+    with Fast():
+        found = gradients("max_pool2d", tensors, how, ["input"], lambda k, s: np.ones(s) if k == 0 else None)
+        assert found["input"].elements() == derivative
+
+
+def test_winners_of_another_shape_tell_nothing() -> None:
+    tensors = {"input": np.array([[1.0, 2.0]]), "winners": np.array([0])}
+    assert fast("max_pool2d", tensors, kernel_size=(1, 2)) == [2.0]
+
+
+DOUBLED = Axis(4, 8, 4, 8, 0.5, -0.5)
+
+
+def test_a_place_beyond_an_end_is_moved_to_it() -> None:
+    assert [DOUBLED.before_place(i) for i in range(8)] == [0, 0, 0, 1, 1, 2, 2, 3]
+    assert Axis(4, 9, 4, 8, 0.5, -0.5).before_place(8) == 3
+
+
+def test_the_pixels_that_may_be_taken_with_no_weight_are_those_at_the_place_or_the_end() -> None:
+    assert [DOUBLED.idle(i) for i in range(8)] == [[0, 1], [], [], [], [], [], [], [3]]
+    assert [Axis(2, 2, 1, 1).idle(i) for i in range(2)] == [[0], [1]]
+    assert Axis(1, 2, 1, 2, 0.5, -0.5).idle(0) == [0]
+
+
+@pytest.mark.parametrize(("layer", "side", "size"), [("upsample_nearest", 2, 6), ("upsample_nearest_exact", 4, 6)])
+@pytest.mark.parametrize(("order", "certain"), [(None, False), ("by_scale", True)])
+def test_a_place_that_is_divided_by_the_scale_may_be_certain(
+    layer: str, side: int, size: int, order: str | None, certain: bool
+) -> None:
+    """3 / 3 or 1.5 / 1.5 is the border 1; 3 (1 / 3) or 1.5 (2 / 3) may be below it."""
+    image = np.arange(float(side))[None, None]
+    with EnvelopeArithmetic(float32):
+        found = evaluate(layer, {"input": image}, {"size": (1, size)}, order)["output"].elements()
+    assert (max(x.bound for x in found) < 0.5) == certain
+
+
+@pytest.mark.parametrize(
+    ("shape", "parameters", "words"),
+    [
+        ((2, 0), {"size": (1, 1)}, "sides (2, 0) and (1, 1) must be positive"),
+        ((2, 2), {"size": (1, 0)}, "sides (2, 2) and (1, 0) must be positive"),
+        (
+            (2, 2),
+            {"size": (1, 1), "align_corners": True, "asymmetric": True},
+            "align_corners and asymmetric exclude each other",
+        ),
+    ],
+)
+def test_interpolation_refuses_what_has_no_place_in_these_words(
+    shape: tuple[int, int], parameters: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"^{re.escape(words)}$"):
+        fast("upsample_bilinear", {"input": np.ones(shape)}, **parameters)

@@ -35,10 +35,6 @@ def conv_transpose2d(
     (out_channels) or None; returns (*, out_channels, H', W'). Raises ``ValueError`` where a shape or a
     parameter does not fit.
     """
-    require_rank("input", input, 3)
-    require_rank("weight", weight, 4, 4)
-    require_at_least(1, stride=stride, dilation=dilation, groups=(groups,))
-    require_at_least(0, padding=padding)
     return _conv_transpose2d(
         _at_once,
         input,
@@ -86,6 +82,10 @@ def _conv_transpose2d(
     groups: int = 1,
     dilation: Pair = (1, 1),
 ) -> Tensor:
+    require_rank("input", input, 3)
+    require_rank("weight", weight, 4, 4)
+    require_at_least(1, stride=stride, dilation=dilation, groups=(groups,))
+    require_at_least(0, padding=padding)
     *batch, channels, height, width = input.shape
     if weight.shape[0] != channels or channels % groups:
         raise ValueError(
