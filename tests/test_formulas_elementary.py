@@ -407,6 +407,22 @@ IMAGES = np.ones((2, 3, 4, 4))
             "without input statistics, running_mean and running_var must be given",
         ),
         (
+            "conv2d",
+            {"input": IMAGES, "weight": np.ones((2, 3, 1, 1))},
+            {"groups": 0},
+            "groups is 0; it must be at least 1",
+        ),
+        ("rnn", {"input": IMAGES[0]}, {"num_layers": 0}, "num_layers is 0; it must be at least 1"),
+        *(
+            (
+                "dynamic_convolutional_attention",
+                {"input": WEIGHT, "weight": np.ones(shape)},
+                {},
+                f"{name} is 0; it must be at least 1",
+            )
+            for name, shape in (("groups", (0, 3, 2)), ("taps", (1, 0, 2)), ("channels", (1, 3, 0)))
+        ),
+        (
             "multi_head_attention",
             {
                 **dict.fromkeys(("query", "key", "value"), np.ones((2, 3, 4))),
@@ -649,3 +665,18 @@ def test_derivatives_towards_scattered_tensors_are_added_up_in_the_storage_forma
         pytest.raises(AssertionError, match="outcomes of float32, stored as float32 takes no deriv"),
     ):
         gradients("any", tensors, {}, ["x"], lambda *_: None, repeated)
+
+
+@pytest.mark.parametrize(("behind_mask", "is_nan"), [("skipped", False), ("times_zero", True)])
+def test_an_infinity_that_dropout_drops_is_skipped_or_multiplied_with_zero(behind_mask: str, is_nan: bool) -> None:
+    tensors = {"input": np.array([math.inf]), "mask": np.zeros(1)}
+    with Outcomes(float32, float32):
+        (found,) = evaluate("dropout", tensors, {"behind_mask": behind_mask})["output"].elements()
+    assert (0.0 in found, math.nan in found) == (not is_nan, is_nan)
+
+
+def test_a_row_of_nan_is_not_shortened() -> None:
+    tensors = {"input": np.array([0]), "weight": np.array([[math.nan, 8.0]])}
+    with Fast():
+        found = evaluate("embedding", tensors, {"max_norm": 1.0})["output"].elements()
+    assert str(found) == "[nan, 8.0]"

@@ -406,7 +406,7 @@ DOUBLED = Axis(4, 8, 4, 8, 0.5, -0.5)
 
 def test_a_place_beyond_an_end_is_moved_to_it() -> None:
     assert [DOUBLED.before_place(i) for i in range(8)] == [0, 0, 0, 1, 1, 2, 2, 3]
-    assert Axis(4, 9, 4, 8, 0.5, -0.5).before_place(8) == 3
+    assert Axis(4, 10, 4, 8, 0.5, -0.5).before_place(9) == 3
 
 
 def test_the_pixels_that_may_be_taken_with_no_weight_are_those_at_the_place_or_the_end() -> None:

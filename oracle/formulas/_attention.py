@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from oracle.formulas._shapes import require_rank, require_shape
+from oracle.formulas._shapes import require_least_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
 from oracle.scalar import (
     Scalar,
@@ -32,7 +32,7 @@ from oracle.tensor import Tensor, rounded, tensor
 def require_fitting(query: Tensor, key: Tensor, value: Tensor) -> None:
     """Raises ``ValueError`` unless they are a query (*, L, E), a key (*, S, E) and a value (*, S, Ev)."""
     for name, x in (("query", query), ("key", key), ("value", value)):
-        require_rank(name, x, 2)
+        require_least_rank(name, x, 2)
     *batch, _, width = query.shape
     keys = key.shape[-2]
     require_shape("key", key, *batch, keys, width)
@@ -202,11 +202,10 @@ def attended(
     key: Tensor,
     value: Tensor,
     score: Callable[..., Scalar],
-    masks: Callable[..., Sequence[Scalar | bool]] = _unmasked,
     weigh: Callable[[Row], Row] = softmax_row,
 ) -> Tensor:
     """Σ_j a_ij v_j for the weights a that ``weigh`` makes of the scores of query i, at places (*batch, i, j)."""
-    return weighted(softmax_rows((*query.shape[:-1], key.shape[-2]), score, masks, weigh=weigh), value)
+    return weighted(softmax_rows((*query.shape[:-1], key.shape[-2]), score, weigh=weigh), value)
 
 
 def pooled(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from oracle.formulas._attention import softmax_rows, weighted
-from oracle.formulas._shapes import require_rank, require_shape
+from oracle.formulas._shapes import require_least_rank, require_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
 from oracle.scalar import Scalar, constant, dot, largest, rectified, stored, with_derivative_of
 from oracle.tensor import Tensor, tensor
@@ -23,8 +23,8 @@ def leaky(x: Scalar) -> Scalar:
 
 def heads(input: Tensor, weight: Tensor) -> Tensor:
     """The projections of the nodes in every head: input (*, N, F) and weight (H, D, F) give (*, H, N, D)."""
-    require_rank("input", input, 2)
-    require_rank("weight", weight, 3, 3)
+    require_least_rank("input", input, 2)
+    require_rank("weight", weight, 3)
     *batch, nodes, features = input.shape
     count, width, _ = weight.shape
     require_shape("weight", weight, count, width, features)

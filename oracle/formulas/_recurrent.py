@@ -110,7 +110,7 @@ def recurrence(
     ``step`` maps a unit, the input of a step and the states before it to the states after it; ``initial`` are the
     states before the first step by name, None for zeros. A layer above the first takes the states h of the layer below.
     """
-    require_rank("input", input, 3, 3)
+    require_rank("input", input, 3)
     require_at_least(1, num_layers=(num_layers,))
     sequence = input.swapped(0, 1) if batch_first else input
     length, samples, width = sequence.shape

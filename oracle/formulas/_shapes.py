@@ -11,11 +11,16 @@ def require_shape(name: str, x: Tensor | None, *expected: int) -> None:
         raise ValueError(f"{name} has the shape {x.shape}; it must be {expected}")
 
 
-def require_rank(name: str, x: Tensor, least: int, most: int | None = None) -> None:
-    """Raises ``ValueError`` unless the tensor has so many dimensions: from ``least`` up, or to ``most``."""
-    if x.rank < least or (most is not None and x.rank > most):
-        needed = f"at least {least}" if most is None else f"{least}" if most == least else f"{least} to {most}"
-        raise ValueError(f"{name} has {x.rank} dimensions; it must have {needed}")
+def require_rank(name: str, x: Tensor, expected: int) -> None:
+    """Raises ``ValueError`` unless the tensor has so many dimensions."""
+    if x.rank != expected:
+        raise ValueError(f"{name} has {x.rank} dimensions; it must have {expected}")
+
+
+def require_least_rank(name: str, x: Tensor, least: int) -> None:
+    """Raises ``ValueError`` where the tensor has fewer dimensions."""
+    if x.rank < least:
+        raise ValueError(f"{name} has {x.rank} dimensions; it must have at least {least}")
 
 
 def require_at_least(least: int, **parameters: Sequence[int]) -> None:

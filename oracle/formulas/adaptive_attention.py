@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from oracle.formulas._attention import pooled
-from oracle.formulas._shapes import require_rank, require_shape
+from oracle.formulas._shapes import require_least_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
 from oracle.formulas.linear import linear
 from oracle.scalar import Scalar, dot, stored, tanh
@@ -50,7 +50,7 @@ def written(
     weigh: Callable[[Row], Row] = softmax_row,
 ) -> dict[str, Tensor]:
     """The same, where ``mix`` makes the result of β, s and Σ a x, and ``weigh`` weights of scores."""
-    require_rank("input", input, 2)
+    require_least_rank("input", input, 2)
     *batch, count, width = input.shape
     require_shape("sentinel", sentinel, *batch, width)
     require_shape("query", query, *batch, *query.shape[-1:])

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 
-from oracle.formulas._shapes import require_at_least, require_rank
+from oracle.formulas._shapes import require_at_least, require_least_rank
 from oracle.formulas._windows import Pair, covered
 from oracle.scalar import Scalar, constant, stored, total
 from oracle.sizes import pooling
@@ -63,7 +63,7 @@ def _averaged(
     if divisor_override == 0:
         raise ValueError("divisor_override must not be 0")
     stride = stride or kernel_size
-    require_rank("input", input, 2)
+    require_least_rank("input", input, 2)
     require_at_least(1, kernel_size=kernel_size, stride=stride)
     *batch, height, width = input.shape
     sides = height, width

@@ -30,7 +30,7 @@ from oracle.formulas._normalised import (
     at,
     moved,
 )
-from oracle.formulas._shapes import require_per_channel, require_rank
+from oracle.formulas._shapes import require_least_rank, require_per_channel
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, indices, tensor
 
@@ -81,7 +81,7 @@ def written(
     num_batches_tracked: int = 0,
 ) -> dict[str, Tensor]:
     """The same in any writing; its statistics are stored always."""
-    require_rank("input", input, 2)
+    require_least_rank("input", input, 2)
     samples, channels, *sides = input.shape
     require_per_channel(channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     places = list(indices(sides))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from oracle.formulas._normalised import mean_of
-from oracle.formulas._shapes import require_rank
+from oracle.formulas._shapes import require_least_rank
 from oracle.formulas.linear import linear
 from oracle.scalar import Scalar, rectified, sigmoid, stored
 from oracle.tensor import Tensor, key, tensor
@@ -32,7 +32,7 @@ def written(
     gate: Callable[[Scalar], Scalar] = sigmoid,
 ) -> Tensor:
     """The same with other functions."""
-    require_rank("input", input, 3)
+    require_least_rank("input", input, 3)
     pooled = tensor(input.shape[:-2], lambda *place: stored(pool(input[*place, ...])))
     reduced = linear(pooled, weight_reduce)
     hidden = tensor(reduced.shape, lambda *place: stored(rectify(reduced[key(place)])))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from oracle.formulas._attention import pooled
-from oracle.formulas._shapes import require_rank, require_shape
+from oracle.formulas._shapes import require_least_rank, require_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
 from oracle.formulas.linear import linear
 from oracle.scalar import Scalar, dot, stored, tanh
@@ -47,8 +47,8 @@ def written(
 ) -> dict[str, Tensor]:
     """The same, where ``squash`` makes affinities of products, and ``weigh`` weights of scores."""
     for name, x in (("input", input), ("other", other)):
-        require_rank(name, x, 2)
-    require_rank("weight_affinity", weight_affinity, 2, 2)
+        require_least_rank(name, x, 2)
+    require_rank("weight_affinity", weight_affinity, 2)
     *batch, count, width = input.shape
     require_shape("other", other, *batch, *other.shape[-2:])
     require_shape("weight_affinity", weight_affinity, other.shape[-1], width)

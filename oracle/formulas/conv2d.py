@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from oracle.formulas import _products
-from oracle.formulas._shapes import require_at_least, require_rank, require_shape
+from oracle.formulas._shapes import require_at_least, require_least_rank, require_rank, require_shape
 from oracle.formulas._windows import Pair, padded_taps
 from oracle.scalar import Scalar, constant, dot, stored
 from oracle.sizes import convolution, same_padding
@@ -70,8 +70,8 @@ def written(
     padding_mode: str = "zeros",
 ) -> Tensor:
     """The same, with any way to add up pixels times taps and the bias."""
-    require_rank("input", input, 3)
-    require_rank("weight", weight, 4, 4)
+    require_least_rank("input", input, 3)
+    require_rank("weight", weight, 4)
     require_at_least(1, stride=stride, dilation=dilation, groups=(groups,))
     *batch, channels, height, width = input.shape
     filters, depth, *kernel = weight.shape

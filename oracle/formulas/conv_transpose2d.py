@@ -8,7 +8,7 @@ from functools import cache, partial
 from itertools import product
 
 from oracle.formulas import _products
-from oracle.formulas._shapes import require_at_least, require_rank, require_shape
+from oracle.formulas._shapes import require_at_least, require_least_rank, require_rank, require_shape
 from oracle.formulas._windows import Pair
 from oracle.scalar import Scalar, accumulated, dot, stored
 from oracle.sizes import transposed_convolution
@@ -82,8 +82,8 @@ def _conv_transpose2d(
     groups: int = 1,
     dilation: Pair = (1, 1),
 ) -> Tensor:
-    require_rank("input", input, 3)
-    require_rank("weight", weight, 4, 4)
+    require_least_rank("input", input, 3)
+    require_rank("weight", weight, 4)
     require_at_least(1, stride=stride, dilation=dilation, groups=(groups,))
     require_at_least(0, padding=padding)
     *batch, channels, height, width = input.shape

@@ -35,7 +35,7 @@ def projected(
 ) -> Tensor:
     """The same, of what queries, keys and values are made of."""
     for name, weight in zip(("weight_q", "weight_k", "weight_v"), weights, strict=True):
-        require_rank(name, weight, 2, 2)
+        require_rank(name, weight, 2)
     query, key, value = (linear(x, weight.swapped(0, 1)) for x, weight in zip(sources, weights, strict=True))
     require_fitting(query, key, value)
     shape = (*query.shape[:-1], key.shape[-2])

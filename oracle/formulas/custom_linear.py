@@ -28,5 +28,5 @@ def in_parts(input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def _by_outputs(weight: Tensor) -> Tensor:
     """The weight as a linear layer has it."""
-    require_rank("weight", weight, 2, 2)
+    require_rank("weight", weight, 2)
     return weight.swapped(0, 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from oracle.formulas import dot_product_attention as products
-from oracle.formulas._shapes import require_rank, require_shape
+from oracle.formulas._shapes import require_least_rank, require_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
 from oracle.formulas.linear import linear
 from oracle.scalar import Scalar, dot, stored
@@ -40,9 +40,9 @@ def written(
     sign: float = 1.0,
 ) -> Tensor:
     """The same, where ``weigh`` makes weights of scores, and the scores of the channels have another sign."""
-    require_rank("input", input, 3)
+    require_least_rank("input", input, 3)
     *batch, depth, height, width = input.shape
-    require_rank("weight_query", weight_query, 2, 2)
+    require_rank("weight_query", weight_query, 2)
     require_shape("weight_query", weight_query, weight_query.shape[0], depth)
     require_shape("weight_key", weight_key, *weight_query.shape)
     require_shape("weight_value", weight_value, depth, depth)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from oracle.formulas._attention import inverse_root, scaled_score, softmax_rows, weighted
-from oracle.formulas._shapes import require_rank, require_shape
+from oracle.formulas._shapes import require_least_rank, require_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
 from oracle.formulas.linear import linear
 from oracle.tensor import Tensor, rounded
@@ -61,11 +61,11 @@ def written(
     itself: tuple[bool, bool] = (True, False),
 ) -> dict[str, Tensor]:
     """The same, where ``weigh`` makes weights of scores, and the two streams see their position ``itself``, or not."""
-    require_rank("content", content, 2)
+    require_least_rank("content", content, 2)
     *batch, length, _ = content.shape
     require_shape("query", query, *content.shape)
     for name, weight in (("weight_q", weight_q), ("weight_k", weight_k), ("weight_v", weight_v)):
-        require_rank(name, weight, 2, 2)
+        require_rank(name, weight, 2)
     require_shape("weight_k", weight_k, *weight_q.shape)
     require_shape("before", before, length, length)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from oracle.formulas._shapes import require_at_least, require_rank, require_shape
+from oracle.formulas._shapes import require_at_least, require_least_rank, require_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
 from oracle.formulas._windows import padded_taps
 from oracle.scalar import Scalar, constant, dot, stored
@@ -38,8 +38,8 @@ def written(
 
     So many of them lie ``before`` the position; those ``beyond`` the ends have a weight, or none.
     """
-    require_rank("input", input, 2)
-    require_rank("weight", weight, 3, 3)
+    require_least_rank("input", input, 2)
+    require_rank("weight", weight, 3)
     groups, taps, channels = weight.shape
     require_at_least(1, groups=(groups,), taps=(taps,), channels=(channels,))
     require_shape("input", input, *input.shape[:-1], channels)

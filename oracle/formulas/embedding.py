@@ -48,7 +48,7 @@ def embedding(
     may be infinity. Raises ``ValueError`` for an index or ``padding_idx`` outside the table and for a
     ``max_norm`` or ``norm_type`` that is not positive.
     """
-    require_rank("weight", weight, 2, 2)
+    require_rank("weight", weight, 2)
     rows, width = weight.shape
     used = frozenset(input.elements())
     for row in sorted(used):

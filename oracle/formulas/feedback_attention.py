@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from oracle.formulas._attention import Weights, dense, weighted
-from oracle.formulas._shapes import require_rank, require_shape
+from oracle.formulas._shapes import require_least_rank, require_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
 from oracle.formulas._windows import padded_taps
 from oracle.formulas.linear import linear
@@ -59,8 +59,8 @@ def written(
 ) -> dict[str, Tensor]:
     """The same, where ``fed`` makes of the weights of all queries before what is fed back, and ``weigh`` weights."""
     for name, x in (("query", query), ("key", key), ("value", value)):
-        require_rank(name, x, 2)
-    require_rank("kernel", kernel, 2, 2)
+        require_least_rank(name, x, 2)
+    require_rank("kernel", kernel, 2)
     *batch, count, _ = key.shape
     channels, side = kernel.shape
     if side % 2 == 0:

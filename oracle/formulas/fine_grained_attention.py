@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from oracle.formulas._shapes import require_rank, require_shape
+from oracle.formulas._shapes import require_least_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
 from oracle.formulas.linear import linear
 from oracle.scalar import Scalar, dot, stored, tanh
@@ -37,7 +37,7 @@ def written(
 ) -> Tensor:
     """The same, where ``weigh`` makes of the scores of a query the weights of the keys."""
     for name, x in (("query", query), ("key", key), ("value", value)):
-        require_rank(name, x, 2)
+        require_least_rank(name, x, 2)
     *batch, keys, _ = key.shape
     require_shape("query", query, *batch, *query.shape[-2:])
     require_shape("value", value, *batch, keys, value.shape[-1])

@@ -24,7 +24,7 @@ def global_attention(query: Tensor, key: Tensor, value: Tensor, weight: Tensor) 
 
 def written(attend: Callable[..., Tensor], query: Tensor, key: Tensor, value: Tensor, weight: Tensor) -> Tensor:
     """The same, with dot-product attention written as ``attend``."""
-    require_rank("weight", weight, 2, 2)
+    require_rank("weight", weight, 2)
     return attend(linear(query, weight.swapped(0, 1)), key, value)
 
 

@@ -26,7 +26,7 @@ from oracle.formulas._normalised import (
     Writing,
     at,
 )
-from oracle.formulas._shapes import require_at_least, require_per_channel, require_rank
+from oracle.formulas._shapes import require_at_least, require_least_rank, require_per_channel
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, tensor
 
@@ -57,7 +57,7 @@ def written(
     eps: float = 1e-5,
 ) -> Tensor:
     """The same in any writing."""
-    require_rank("input", input, 2)
+    require_least_rank("input", input, 2)
     require_at_least(1, num_groups=(num_groups,))
     samples, channels, *_ = input.shape
     require_per_channel(channels, weight=weight, bias=bias)

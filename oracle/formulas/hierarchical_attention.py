@@ -6,7 +6,7 @@ equations 5 to 10, without the encoders before each level.
 
 from __future__ import annotations
 
-from oracle.formulas._shapes import require_rank
+from oracle.formulas._shapes import require_least_rank
 from oracle.formulas.additive_attention import additive_attention
 from oracle.tensor import Tensor
 
@@ -25,6 +25,6 @@ def hierarchical_attention(
     input x (*, sentences, words, E), word_weight W (H, E), word_bias b (H) or None, word_context u (H), and those of
     the sentences, of which H may differ; returns (*, E). Raises ``ValueError`` where a shape does not fit.
     """
-    require_rank("input", input, 3)
+    require_least_rank("input", input, 3)
     sentences = additive_attention(input, input, word_weight, word_bias, word_context)["output"]
     return additive_attention(sentences, sentences, sentence_weight, sentence_bias, sentence_context)["output"]

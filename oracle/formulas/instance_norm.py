@@ -32,7 +32,7 @@ from oracle.formulas._normalised import (
     mean_of,
     moved,
 )
-from oracle.formulas._shapes import require_per_channel, require_rank
+from oracle.formulas._shapes import require_least_rank, require_per_channel
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, tensor
 
@@ -80,7 +80,7 @@ def written(
     eps: float = 1e-5,
 ) -> dict[str, Tensor]:
     """The same in any writing; its statistics are stored always."""
-    require_rank("input", input, 3)
+    require_least_rank("input", input, 3)
     samples, channels, *sides = input.shape
     require_per_channel(channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     count = math.prod(sides)

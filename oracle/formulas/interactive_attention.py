@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from oracle.formulas._attention import pooled
 from oracle.formulas._normalised import mean_of
-from oracle.formulas._shapes import require_rank, require_shape
+from oracle.formulas._shapes import require_least_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
 from oracle.formulas.linear import linear
 from oracle.scalar import Scalar, dot, stored, tanh
@@ -47,7 +47,7 @@ def written(
 ) -> dict[str, Tensor]:
     """The same with other functions."""
     for name, x in (("input", input), ("other", other)):
-        require_rank(name, x, 2)
+        require_least_rank(name, x, 2)
     *batch, _, width = input.shape
     require_shape("other", other, *batch, *other.shape[-2:])
     require_shape("weight_input", weight_input, width, other.shape[-1])

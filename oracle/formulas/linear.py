@@ -1,7 +1,7 @@
 """Linear layer. Source: the document, Linear Layer, Mathematics, lines 71-79."""
 
 from oracle.formulas import _products
-from oracle.formulas._shapes import require_rank, require_shape
+from oracle.formulas._shapes import require_least_rank, require_rank, require_shape
 from oracle.scalar import Scalar, dot, stored
 from oracle.tensor import Tensor, key, tensor
 
@@ -12,8 +12,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     input (*, in_features), weight (out_features, in_features), bias (out_features) or None; returns (*, out_features).
     Raises ``ValueError`` where a shape does not fit.
     """
-    require_rank("weight", weight, 2, 2)
-    require_rank("input", input, 1)
+    require_rank("weight", weight, 2)
+    require_least_rank("input", input, 1)
     outs, ins = weight.shape
     require_shape("input", input, *input.shape[:-1], ins)
     require_shape("bias", bias, outs)

@@ -7,7 +7,7 @@ equation 8.
 from collections.abc import Callable
 
 from oracle.formulas._attention import softmax_rows, weighted
-from oracle.formulas._shapes import require_rank, require_shape
+from oracle.formulas._shapes import require_least_rank, require_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
 from oracle.scalar import Scalar, dot
 from oracle.tensor import Tensor
@@ -24,8 +24,8 @@ def location_attention(query: Tensor, value: Tensor, weight: Tensor) -> Tensor:
 
 def written(weigh: Callable[[Row], Row], query: Tensor, value: Tensor, weight: Tensor) -> Tensor:
     """The same, where ``weigh`` makes of the scores of a query the weights of the places."""
-    require_rank("query", query, 2)
-    require_rank("weight", weight, 2, 2)
+    require_least_rank("query", query, 2)
+    require_rank("weight", weight, 2)
     places, width = weight.shape
     require_shape("query", query, *query.shape[:-1], width)
     count = value.shape[-2] if value.rank > 1 else 0

@@ -2,7 +2,7 @@
 
 import math
 
-from oracle.formulas._shapes import require_at_least, require_rank
+from oracle.formulas._shapes import require_at_least, require_least_rank
 from oracle.formulas._windows import Pair, covered
 from oracle.scalar import Scalar, constant, current, largest, stored, undefined
 from oracle.sizes import pooling
@@ -32,7 +32,7 @@ def max_pool2d(
     if nan not in ("propagated", "ignored"):
         raise ValueError(f"nan is {nan!r}; it must be 'propagated' or 'ignored'")
     stride = stride or kernel_size
-    require_rank("input", input, 2)
+    require_least_rank("input", input, 2)
     require_at_least(1, kernel_size=kernel_size, stride=stride, dilation=dilation)
     *batch, height, width = input.shape
     rows, columns = (

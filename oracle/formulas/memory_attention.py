@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from oracle.formulas._attention import attended, score
-from oracle.formulas._shapes import require_at_least, require_rank, require_shape
+from oracle.formulas._shapes import require_at_least, require_least_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
 from oracle.scalar import Scalar, stored
 from oracle.tensor import Tensor, key, tensor
@@ -36,7 +36,7 @@ def written(
 ) -> Tensor:
     """The same, where ``weigh`` makes weights of scores, and the query is ``kept`` beside what is read."""
     require_at_least(1, hops=(hops,))
-    require_rank("memory_in", memory_in, 2)
+    require_least_rank("memory_in", memory_in, 2)
     *batch, _, width = memory_in.shape
     require_shape("input", input, *batch, width)
     require_shape("memory_out", memory_out, *memory_in.shape)

@@ -94,8 +94,8 @@ def written(
     ``layer`` writes the packed projection; ``in_parts`` the derivatives towards the input of the last one are stored.
     """
     require_at_least(1, num_heads=(num_heads,))
-    require_rank("query", query, 3, 3)
-    require_rank("key", key, 3, 3)
+    require_rank("query", query, 3)
+    require_rank("key", key, 3)
     samples, length, width = query.shape
     keys = key.shape[1]
     for name, x in (("key", key), ("value", value)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from oracle.formulas._shapes import require_rank, require_shape
+from oracle.formulas._shapes import require_least_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
 from oracle.scalar import Scalar, dot, stored
 from oracle.tensor import Tensor, tensor
@@ -25,7 +25,7 @@ def multi_scale_attention(input: Tensor, scores: Tensor) -> Tensor:
 
 def written(weigh: Callable[[Row], Row], input: Tensor, scores: Tensor) -> Tensor:
     """The same, where ``weigh`` makes of the scores of a pixel the weights of the scales."""
-    require_rank("input", input, 4)
+    require_least_rank("input", input, 4)
     *batch, scales, channels, height, width = input.shape
     require_shape("scores", scores, *batch, scales, height, width)
 

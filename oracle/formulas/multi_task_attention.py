@@ -60,7 +60,7 @@ def written(
 ) -> Tensor:
     """The same with other functions."""
     for name, x, rank in (("input", input, 4), ("features", features, 5), ("weight_reduce", weight_reduce, 3)):
-        require_rank(name, x, rank, rank)
+        require_rank(name, x, rank)
     samples, channels, *sides = input.shape
     tasks, reduced, width = weight_reduce.shape
     require_shape("features", features, tasks, samples, width, *sides)

@@ -5,7 +5,7 @@ Source: the document, Attention Mechanism, line 1336; Vaswani et al. 2017, secti
 
 from fractions import Fraction
 
-from oracle.formulas._shapes import require_rank
+from oracle.formulas._shapes import require_least_rank
 from oracle.scalar import Scalar, constant, cos, exp, log, sin, stored, total
 from oracle.tensor import Tensor, tensor
 
@@ -16,7 +16,7 @@ def positional_encoding(input: Tensor) -> Tensor:
     input (*, length, d_model), embeddings of positions p; returns the shape of input. Raises ``ValueError``
     for an input of less than two dimensions.
     """
-    require_rank("input", input, 2)
+    require_least_rank("input", input, 2)
     *_, length, width = input.shape
 
     def frequency(i: int) -> Scalar:

@@ -11,7 +11,7 @@ from functools import partial
 
 from oracle.formulas._attention import softmax_rows, weighted
 from oracle.formulas._graph import additive_score, heads, leaky, side_by_side
-from oracle.formulas._shapes import require_rank, require_shape
+from oracle.formulas._shapes import require_least_rank, require_rank, require_shape
 from oracle.formulas._softmax import Row, softmax_row
 from oracle.scalar import Scalar
 from oracle.tensor import Tensor, tensor
@@ -51,8 +51,8 @@ def written(
     weigh: Callable[[Row], Row] = softmax_row,
 ) -> Tensor:
     """The same, with any rectifier and normalisation."""
-    require_rank("weight", weight, 4, 4)
-    require_rank("input", input, 2)
+    require_rank("weight", weight, 4)
+    require_least_rank("input", input, 2)
     relations, count, width, _ = weight.shape
     *batch, nodes, _ = input.shape
     require_shape("adjacency", adjacency, relations, nodes, nodes)

@@ -19,7 +19,7 @@ from oracle.formulas._attention import (
     softmax_rows,
     weighted,
 )
-from oracle.formulas._shapes import require_rank
+from oracle.formulas._shapes import require_least_rank
 from oracle.formulas._softmax import Row, powers, row_by_logarithm, softmax_row
 from oracle.scalar import Scalar, absolute, constant, sqrt, stored
 from oracle.tensor import Tensor, tensor
@@ -88,7 +88,7 @@ def written(
     ``weigh`` makes of the scores of a query the weights of the keys.
     """
     if enable_gqa:
-        require_rank("query", query, 3)
+        require_least_rank("query", query, 3)
         key, value = (_shared(x, query.shape[-3], repeated) for x in (key, value))
     require_fitting(query, key, value)
     mask = whole_mask(attn_mask, is_causal, causal_alignment, query, key)
@@ -148,7 +148,7 @@ def whole_mask(attn_mask: Tensor | None, is_causal: bool, causal_alignment: str,
 
 def _shared(x: Tensor, heads: int, repeated: bool) -> Tensor:
     """The tensor (*, G, S, E) with each head in place of as many as make ``heads``, or ``repeated`` for them."""
-    require_rank("key or value", x, 3)
+    require_least_rank("key or value", x, 3)
     *batch, groups, length, width = x.shape
     if heads % groups != 0:
         raise ValueError(f"{heads} query heads do not divide among {groups} heads of key and value")

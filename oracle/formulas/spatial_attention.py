@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from oracle.formulas._normalised import mean_of
-from oracle.formulas._shapes import require_rank, require_shape
+from oracle.formulas._shapes import require_least_rank, require_rank, require_shape
 from oracle.formulas.conv2d import conv2d
 from oracle.scalar import Scalar, largest, sigmoid, stored
 from oracle.tensor import Tensor, tensor
@@ -31,8 +31,8 @@ def written(
     gate: Callable[[Scalar], Scalar] = sigmoid,
 ) -> Tensor:
     """The same with other functions."""
-    require_rank("input", input, 3)
-    require_rank("weight", weight, 4, 4)
+    require_least_rank("input", input, 3)
+    require_rank("weight", weight, 4)
     side = weight.shape[-1]
     require_shape("weight", weight, 1, len(pools), side, side)
     if side % 2 == 0:

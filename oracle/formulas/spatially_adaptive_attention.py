@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from oracle.formulas._shapes import require_at_least, require_rank, require_shape
+from oracle.formulas._shapes import require_at_least, require_least_rank, require_shape
 from oracle.scalar import Scalar, absolute, constant, dot, largest, stored, through
 from oracle.tensor import Tensor, tensor
 
@@ -45,7 +45,7 @@ def written(
     moved: Callable[[Scalar, int], Scalar] = _anywhere,
 ) -> Tensor:
     """The same with other weights of a pixel at a distance, of places that may be ``moved`` into the image."""
-    require_rank("input", input, 3)
+    require_least_rank("input", input, 3)
     *batch, channels, height, width = input.shape
     require_shape("theta", theta, *batch, 2, 3)
     require_at_least(1, size=size)
