@@ -492,3 +492,22 @@ def test_the_key_that_rounding_may_make_the_best_is_taken_by_hard_attention(best
         (found,) = evaluate("hard_attention", tensors, {})["output"].elements()
     assert float(found) - found.bound <= 0.0
     assert float(found) + found.bound >= 8.0
+
+
+@pytest.mark.parametrize(("is_causal", "first"), [(False, (0 + 1 + 2) / 3), (True, (0 + 0 + 1) / 3)])
+def test_a_causal_convolution_ends_at_the_position(is_causal: bool, first: float) -> None:
+    """Three taps of equal weight, around the position or before it."""
+    tensors = {"input": np.array([[1.0], [2.0], [3.0]]), "weight": np.zeros((1, 3, 1))}
+    assert elements("dynamic_convolutional_attention", tensors, is_causal=is_causal)[0] == pytest.approx(first)
+
+
+def test_a_tap_two_places_before_feeds_back_the_weight_of_two_keys_before() -> None:
+    """The weights before are 1, 0, 0; the first of five taps finds the 1 from the third key, which scores tanh(1)."""
+    one, none, nothing = np.ones((1, 1)), np.zeros((3, 1)), np.zeros((1, 1))
+    tensors: Arrays = {
+        **{"query": none[:1], "key": none, "value": np.array([[0.0], [0.0], [1.0]])},
+        **{"initial": np.array([1.0, 0.0, 0.0]), "weight_query": nothing, "weight_key": nothing},
+        **{"kernel": np.array([[1.0, 0.0, 0.0, 0.0, 0.0]]), "weight_location": one, "bias": None, "v": np.ones(1)},
+    }
+    power = math.exp(math.tanh(1.0))
+    assert elements("feedback_attention", tensors) == pytest.approx([power / (2 + power)])
