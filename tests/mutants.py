@@ -14,6 +14,7 @@ the others a mutant is put to as many as are over within ``--budget``. What surv
 from __future__ import annotations
 
 import fnmatch
+import gc
 import os
 import resource
 import signal
@@ -22,7 +23,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import wraps
+from functools import _lru_cache_wrapper, wraps
 from itertools import accumulate
 from pathlib import Path
 from types import FrameType
@@ -150,7 +151,10 @@ def _killed(
         if not process:
             try:
                 for own in left:
-                    killer = next((i for i in items if not _passes(i, (mutants, own), limits[i])), None)
+                    killer = _killer((mutants, own), items, limits)
+                    if killer is None:  # what was found without the mutant may be remembered
+                        _forget()
+                        killer = _killer((mutants, own), items, limits)
                     items.sort(key=lambda item: item is not killer)  # it goes first, the others keep their order
                     os.write(writing, b"1" if killer else b"0")
             finally:  # nothing of pytest's goes on here
@@ -162,6 +166,20 @@ def _killed(
         found += [True] * (len(found) < len(left))  # it died of the next
         yield from zip(left, found, strict=False)
         left = left[len(found) :]
+
+
+def _killer(
+    mutant: tuple[Mutants, str], items: list[pytest.Item], limits: dict[pytest.Item, float]
+) -> pytest.Item | None:
+    """The first test that fails."""
+    return next((item for item in items if not _passes(item, mutant, limits[item])), None)
+
+
+def _forget() -> None:
+    """Empty all caches of functions."""
+    for thing in gc.get_objects():
+        if isinstance(thing, _lru_cache_wrapper):
+            thing.cache_clear()
 
 
 def _mutated() -> Iterator[tuple[str, Mutants]]:

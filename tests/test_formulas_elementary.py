@@ -680,3 +680,9 @@ def test_a_row_of_nan_is_not_shortened() -> None:
     with Fast():
         found = evaluate("embedding", tensors, {"max_norm": 1.0})["output"].elements()
     assert str(found) == "[nan, 8.0]"
+
+
+@pytest.mark.parametrize(("nan", "found"), [("propagated", "nan"), ("ignored", "0.0")])
+def test_relu_propagates_a_nan_or_takes_the_number(nan: str, found: str) -> None:
+    with Fast():
+        assert str(*evaluate("relu", {"input": np.array([math.nan])}, {"nan": nan})["output"].elements()) == found

@@ -22,6 +22,7 @@ from oracle.fast import Fast
 from oracle.formats import float32, float64
 from oracle.formulas import formula
 from oracle.formulas._interpolation import Axis
+from oracle.outcomes import Outcomes
 from oracle.reverse import Reverse
 from oracle.sizes import interpolation
 
@@ -444,3 +445,15 @@ def test_interpolation_refuses_what_has_no_place_in_these_words(
 ) -> None:
     with pytest.raises(ValueError, match=rf"^{re.escape(words)}$"):
         fast("upsample_bilinear", {"input": np.ones(shape)}, **parameters)
+
+
+def test_a_pixel_without_weight_beyond_an_end_may_be_multiplied_along_either_axis() -> None:
+    """Row 1 of 3 lies between both of 2; column 0 of 4 lies before the first of 2, where the second has no weight."""
+    image = np.array([[0.0, math.nan], [2.0, math.nan]])
+    with Outcomes(float32, float32):
+        output = evaluate("upsample_bilinear", {"input": image}, {"size": (3, 4)})["output"]
+        assert 1.0 in output[1, 0]
+        assert math.nan in output[1, 0]
+        turned = evaluate("upsample_bilinear", {"input": image.T}, {"size": (4, 3)})["output"]
+        assert 1.0 in turned[0, 1]
+        assert math.nan in turned[0, 1]

@@ -5,6 +5,7 @@ The only target that knows the oracle: it tests the suite, not a library.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -56,7 +57,7 @@ class Oracle(Target):
 
     def given(self, name: str, tensors: Sequence[Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
         """The tensors of a call by name, with the mask that a random layer draws."""
-        found = dict(zip(formula(name).__code__.co_varnames, tensors, strict=False))
+        found = dict(zip(inspect.signature(formula(name)).parameters, tensors, strict=False))
         if name in _MASKED:
             draws = np.random.RandomState(self._seed).random_sample(tensors[0].shape[: _MASKED[name]])
             found["mask"] = (draws >= parameters["p"]).astype(np.float64)
