@@ -1,6 +1,7 @@
 """Normalisation agrees with torch, parameters far from their defaults."""
 
 import importlib
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from oracle.exact import Exact
 from oracle.fast import Fast
 from oracle.formats import bfloat16, float32, float64
 from oracle.formulas import formula
-from oracle.formulas._normalised import welford_mean
+from oracle.formulas._normalised import as_folded_through, welford_mean
 from oracle.outcomes import Outcomes
 from oracle.tensor import Tensor
 
@@ -242,3 +243,16 @@ def test_a_kernel_for_any_strides_stores_the_mean_of_the_cotangents(format: str)
     upstream = Upstream(("input", "weight"), "quarters", 169, "stepped")
     case = Case("instance_norm", format, tensors, {"use_input_stats": True, "eps": 0.5}, upstream=upstream)
     assert examine(load("torch-cpu"), case, "gradient").status is Status.PASS
+
+
+def test_every_step_of_a_recurrence_but_the_first_may_lose_the_smallest_number() -> None:
+    with Outcomes(float32) as arithmetic:
+        mean = welford_mean([arithmetic.lift(x) for x in (float32.smallest_normal, 0.0)])
+    assert (mean.low, mean.high) == tuple(float32.smallest_normal / 2 + step * float32.smallest for step in (-1, 1))
+
+
+def test_a_weighted_difference_may_overflow_on_the_way() -> None:
+    with Outcomes(float32, float32) as arithmetic:
+        x, mean, inverse, weight = map(arithmetic.lift, (3e38, -3e38, 1e-38, 1.0))
+        assert math.inf in as_folded_through(x, mean, inverse, weight, None)
+        assert math.inf not in as_folded_through(x, mean, inverse, None, None)
