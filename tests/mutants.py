@@ -14,7 +14,6 @@ the others a mutant is put to as many as are over within ``--budget``. What surv
 from __future__ import annotations
 
 import fnmatch
-import gc
 import os
 import resource
 import signal
@@ -37,6 +36,8 @@ from mutmut.mutation import trampoline
 _MEMORY = 8 << 30
 # A test that takes this many times as long as it did, and this many seconds beside, does not end.
 _TIMES, _SECONDS = 5.0, 2.0
+
+_TESTS = Path(__file__).parent
 
 Mutants: TypeAlias = dict[str, Callable[..., Any]]
 
@@ -176,10 +177,12 @@ def _killer(
 
 
 def _forget() -> None:
-    """Empty all caches of functions."""
-    for thing in gc.get_objects():
-        if isinstance(thing, _lru_cache_wrapper):
-            thing.cache_clear()
+    """Empty the caches of the tests' functions."""
+    for module in list(sys.modules.values()):
+        if Path(getattr(module, "__file__", None) or "").parent == _TESTS:
+            for function in vars(module).values():
+                if isinstance(function, _lru_cache_wrapper):
+                    function.cache_clear()
 
 
 def _mutated() -> Iterator[tuple[str, Mutants]]:
