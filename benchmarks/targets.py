@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.coverage import marked
+from conformance.run import PROFILES
 
 _HEAD = (
     "| target | profile | layers | cases | pass | known | undecided | unsupported | fail | worst | seconds |",
@@ -35,7 +36,9 @@ def _row(report: Mapping[str, Any]) -> str:
     seconds = sum(sum(item["seconds"].values()) for item in items)
     verdicts = [counted(name) for name in ("PASS", "KNOWN", "UNDECIDED", "UNSUPPORTED")]
     about = f"{report['target']} ({report['description']})" if report["description"] else report["target"]
-    cells = [about, report["profile"], len({item["layer"] for item in items}), everything, *verdicts]
+    examples = report["examples"]
+    asked = report["profile"] if examples == PROFILES[report["profile"]] else f"{examples} examples"
+    cells = [about, asked, len({item["layer"] for item in items}), everything, *verdicts]
     return f"| {' | '.join(map(str, [*cells, counted('FAIL', 'CRASHED'), f'{worst:.2f}', round(seconds)]))} |"
 
 
