@@ -15,7 +15,7 @@ _OF_ONEDNN = ("float32", "bfloat16")
 
 
 def _has_no_images(case: Case) -> bool:
-    """Whether there are no images."""
+    """Whether oneDNN is given no images."""
     return case.format in _OF_ONEDNN and 0 in case.sides("input")
 
 
@@ -95,6 +95,20 @@ KNOWN: tuple[Deviation, ...] = (
             ("conv2d", _has_no_images, None),
             ("avg_pool2d", _has_no_images, "relation"),  # to which an average is a convolution with ones
         )
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "in float32 and bfloat16, where oneDNN computes it, the derivative towards no images, which is a convolution "
+        "of none, is given the shape of the cotangent: kernels/mkl/mkl_conv_ops.cc",
+        "import tensorflow as tf\n"
+        "images = tf.ones((0, 1, 1, 2))\n"
+        "with tf.GradientTape() as tape:\n"
+        "    tape.watch(images)\n"
+        "    found = tf.nn.conv2d_transpose(images, tf.ones((1, 4, 3, 2)), (0, 1, 4, 3), 1, 'VALID')\n"
+        "print(tape.gradient(found, images).shape)\n"
+        "# (0, 1, 4, 3)",
+        lambda case: case.upstream is not None and _has_no_images(case),
+        "https://github.com/tensorflow/tensorflow/issues/109175",
     ),
     Deviation(
         "conv2d",
