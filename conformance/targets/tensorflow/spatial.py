@@ -51,6 +51,8 @@ def conv_transpose2d(
     dilation: Pair = (1, 1),
 ) -> Array:
     """tf.nn.conv2d_transpose, which is told the shape of its output."""
+    if min(output_padding) < 0:
+        raise ValueError(f"output_padding {output_padding} is negative")
     if groups != 1:
         raise Unsupported("tf.nn.conv2d_transpose has no groups")
     if max(dilation) > 1:
