@@ -28,7 +28,7 @@ LAYERS: dict[str, Callable[..., Any]] = {
     **random.LAYERS,
 }
 ALGORITHMS = {**layers.ALGORITHMS, **spatial.ALGORITHMS, **normalisation.ALGORITHMS}
-BACKWARD = layers.BACKWARD
+BACKWARD = {**layers.BACKWARD, **spatial.BACKWARD}
 
 # What TensorFlow says of derivatives that it does not have on a CPU.
 _MISSING = ("No gradient defined", "gradient registry has no entry", "not supported on CPU", "do not yet support")

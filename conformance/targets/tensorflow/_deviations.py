@@ -29,6 +29,13 @@ def _is_refused_nothing(case: Case) -> bool:
     return case.format in _OF_ONEDNN and case.slips("the kernel is larger", "padding is negative")
 
 
+def _stretches_one_pixel(case: Case) -> bool:
+    """Whether corners are aligned and an axis of one pixel becomes one of more."""
+    outputs = map(int, case.parameters["size"] or case.parameters["scale_factor"])  # one pixel times the factor
+    sides = zip(case.sides("input")[-2:], outputs, strict=True)
+    return case.parameters["align_corners"] and any(side == 1 < output for side, output in sides)
+
+
 KNOWN: tuple[Deviation, ...] = (
     Deviation(
         "lstm",
@@ -137,6 +144,20 @@ KNOWN: tuple[Deviation, ...] = (
         lambda case: case.format not in _OF_ONEDNN and case.slips("the kernel is larger"),
         f"{_KERNELS}/conv_ops.cc",
         check="refusal",
+    ),
+    Deviation(
+        "upsample_bilinear",
+        "where corners are aligned, places along an axis of one pixel are those of an axis without: its derivative adds "
+        "fractions of cotangents, which are rounded: util/image_resizer_state.h (CalculateResizeScale)",
+        "import tensorflow as tf\n"
+        "pixel = tf.ones((1, 1, 1, 1))\n"
+        "with tf.GradientTape() as tape:\n"
+        "    tape.watch(pixel)\n"
+        "    found = tf.raw_ops.ResizeBilinear(images=pixel, size=(1, 3), align_corners=True)\n"
+        "print(tape.gradient(found, pixel, tf.reshape([3.0, 2.0, 1.0], (1, 1, 3, 1))).numpy().item())\n"
+        "# 5.999999523162842",
+        lambda case: case.upstream is not None and _stretches_one_pixel(case),
+        f"{_CORE}/util/image_resizer_state.h",
     ),
     *(
         Deviation(
