@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from conformance.case import Case
 from conformance.target import Deviation
 from conformance.targets._onednn import jumps_over
@@ -27,6 +29,11 @@ def _meets_no_column(case: Case) -> bool:
 def _is_refused_nothing(case: Case) -> bool:
     """Whether the call must be refused because there would be no pixels left."""
     return case.format in _OF_ONEDNN and case.slips("the kernel is larger", "padding is negative")
+
+
+def _counts_beyond_half_precision(case: Case) -> bool:
+    """Whether windows have more pixels than float16 can count by ones."""
+    return case.format == "float16" and math.prod(case.parameters["kernel_size"]) > 2**11
 
 
 def _stretches_one_pixel(case: Case) -> bool:
@@ -147,7 +154,7 @@ KNOWN: tuple[Deviation, ...] = (
     ),
     Deviation(
         "upsample_bilinear",
-        "where corners are aligned, places along an axis of one pixel are those of an axis without: its derivative adds "
+        "where corners are aligned, an axis of one pixel has the places of one where they are not: its derivative adds "
         "fractions of cotangents, which are rounded: util/image_resizer_state.h (CalculateResizeScale)",
         "import tensorflow as tf\n"
         "pixel = tf.ones((1, 1, 1, 1))\n"
@@ -158,6 +165,17 @@ KNOWN: tuple[Deviation, ...] = (
         "# 5.999999523162842",
         lambda case: case.upstream is not None and _stretches_one_pixel(case),
         f"{_CORE}/util/image_resizer_state.h",
+    ),
+    Deviation(
+        "avg_pool2d",
+        "in float16 the pixels of a window are counted in float16, where 2048 + 1 is 2048, by which larger windows are "
+        "divided too: kernels/pooling_ops_common.h (SpatialAvgPool)",
+        "import tensorflow as tf\n"
+        "images = tf.eye(1, 4096, dtype=tf.float16)[None, :, :, None]\n"
+        "print(4096 * tf.nn.avg_pool2d(images, (1, 4096), 1, 'VALID').numpy().item())\n"
+        "# 2.0",
+        lambda case: case.upstream is None and _counts_beyond_half_precision(case),
+        f"{_KERNELS}/pooling_ops_common.h",
     ),
     *(
         Deviation(
