@@ -69,6 +69,17 @@ def test_convolutions_backwards_add_what_is_stored(
     assert TENSORFLOW.declared_for(Case(layer, format, {}, {"padding": padding})).compute == compute
 
 
+def test_the_derivatives_of_log_softmax_are_made_of_what_it_returns() -> None:
+    scores, cotangent = (tf.constant(x, tf.float16) for x in ([1.0, 0.0, 0.0, -2.0], [3.0, 0.0, 1.0, 0.0]))
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        found = tf.nn.log_softmax(scores)
+    derived = tape.gradient(found, scores, cotangent).numpy().tolist()
+    assert derived == (cotangent - 4.0 * tf.exp(found)).numpy().tolist()
+    assert derived != (cotangent - 4.0 * tf.nn.softmax(scores)).numpy().tolist()
+    assert {TENSORFLOW.declared("log_softmax", format).backward for format in TENSORFLOW.formats} == {"kept"}
+
+
 def test_what_dropout_draws_depends_on_the_seed_alone() -> None:
     dropout = TENSORFLOW.layer("dropout")
     assert dropout is not None

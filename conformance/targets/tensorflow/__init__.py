@@ -28,6 +28,7 @@ LAYERS: dict[str, Callable[..., Any]] = {
     **random.LAYERS,
 }
 ALGORITHMS = {**layers.ALGORITHMS, **spatial.ALGORITHMS, **normalisation.ALGORITHMS}
+BACKWARD = {**layers.BACKWARD, **spatial.BACKWARD}
 
 # What TensorFlow says of derivatives that it does not have on a CPU.
 _MISSING = ("No gradient defined", "gradient registry has no entry", "not supported on CPU", "do not yet support")
@@ -104,7 +105,7 @@ class TensorFlow(Target):
             super().declared(layer, format),
             flush=True,
             algorithm=ALGORITHMS.get(layer),
-            backward="stepwise" if layer == "sigmoid" and format in ("bfloat16", "float16") else None,
+            backward="stepwise" if layer == "sigmoid" and format in ("bfloat16", "float16") else BACKWARD.get(layer),
             scattered=frozenset(scattered.get(layer, ())),
             reason=_FLUSHES,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from conformance.case import Case
 from conformance.target import Deviation
 from conformance.targets._onednn import jumps_over
@@ -15,7 +17,7 @@ _OF_ONEDNN = ("float32", "bfloat16")
 
 
 def _has_no_images(case: Case) -> bool:
-    """Whether there are no images."""
+    """Whether oneDNN is given no images."""
     return case.format in _OF_ONEDNN and 0 in case.sides("input")
 
 
@@ -27,6 +29,18 @@ def _meets_no_column(case: Case) -> bool:
 def _is_refused_nothing(case: Case) -> bool:
     """Whether the call must be refused because there would be no pixels left."""
     return case.format in _OF_ONEDNN and case.slips("the kernel is larger", "padding is negative")
+
+
+def _counts_beyond_half_precision(case: Case) -> bool:
+    """Whether windows have more pixels than float16 can count by ones."""
+    return case.format == "float16" and math.prod(case.parameters["kernel_size"]) > 2**11
+
+
+def _stretches_one_pixel(case: Case) -> bool:
+    """Whether corners are aligned and an axis of one pixel becomes one of more."""
+    outputs = map(int, case.parameters["size"] or case.parameters["scale_factor"])  # one pixel times the factor
+    sides = zip(case.sides("input")[-2:], outputs, strict=True)
+    return case.parameters["align_corners"] and any(side == 1 < output for side, output in sides)
 
 
 KNOWN: tuple[Deviation, ...] = (
@@ -97,6 +111,20 @@ KNOWN: tuple[Deviation, ...] = (
         )
     ),
     Deviation(
+        "conv_transpose2d",
+        "in float32 and bfloat16, where oneDNN computes it, the derivative towards no images, which is a convolution "
+        "of none, is given the shape of the cotangent: kernels/mkl/mkl_conv_ops.cc",
+        "import tensorflow as tf\n"
+        "images = tf.ones((0, 1, 1, 2))\n"
+        "with tf.GradientTape() as tape:\n"
+        "    tape.watch(images)\n"
+        "    found = tf.nn.conv2d_transpose(images, tf.ones((1, 4, 3, 2)), (0, 1, 4, 3), 1, 'VALID')\n"
+        "print(tape.gradient(found, images).shape)\n"
+        "# (0, 1, 4, 3)",
+        lambda case: case.upstream is not None and _has_no_images(case),
+        "https://github.com/tensorflow/tensorflow/issues/109175",
+    ),
+    Deviation(
         "conv2d",
         "in bfloat16 a dilated kernel of which no tap meets a pixel of a row, as where the stride skips them, ends the "
         "process: oneDNN",
@@ -123,6 +151,31 @@ KNOWN: tuple[Deviation, ...] = (
         lambda case: case.format not in _OF_ONEDNN and case.slips("the kernel is larger"),
         f"{_KERNELS}/conv_ops.cc",
         check="refusal",
+    ),
+    Deviation(
+        "upsample_bilinear",
+        "where corners are aligned, an axis of one pixel has the places of one where they are not: its derivative adds "
+        "fractions of cotangents, which are rounded: util/image_resizer_state.h (CalculateResizeScale)",
+        "import tensorflow as tf\n"
+        "pixel = tf.ones((1, 1, 1, 1))\n"
+        "with tf.GradientTape() as tape:\n"
+        "    tape.watch(pixel)\n"
+        "    found = tf.raw_ops.ResizeBilinear(images=pixel, size=(1, 3), align_corners=True)\n"
+        "print(tape.gradient(found, pixel, tf.reshape([3.0, 2.0, 1.0], (1, 1, 3, 1))).numpy().item())\n"
+        "# 5.999999523162842",
+        lambda case: case.upstream is not None and _stretches_one_pixel(case),
+        f"{_CORE}/util/image_resizer_state.h",
+    ),
+    Deviation(
+        "avg_pool2d",
+        "in float16 the pixels of a window are counted in float16, where 2048 + 1 is 2048, by which larger windows are "
+        "divided too: kernels/pooling_ops_common.h (SpatialAvgPool)",
+        "import tensorflow as tf\n"
+        "images = tf.eye(1, 4096, dtype=tf.float16)[None, :, :, None]\n"
+        "print(4096 * tf.nn.avg_pool2d(images, (1, 4096), 1, 'VALID').numpy().item())\n"
+        "# 2.0",
+        lambda case: case.upstream is None and _counts_beyond_half_precision(case),
+        f"{_KERNELS}/pooling_ops_common.h",
     ),
     *(
         Deviation(

@@ -88,3 +88,6 @@ LAYERS: dict[str, Callable[..., Any]] = {
 }
 
 ALGORITHMS = dict.fromkeys(("linear", "custom_linear", "residual"), "stepwise")
+
+# The derivatives of log_softmax are made of what it returns: python/ops/nn_grad.py (_LogSoftmaxGrad).
+BACKWARD = {"log_softmax": "kept"}

@@ -51,6 +51,8 @@ def conv_transpose2d(
     dilation: Pair = (1, 1),
 ) -> Array:
     """tf.nn.conv2d_transpose, which is told the shape of its output."""
+    if min(output_padding) < 0:
+        raise ValueError(f"output_padding {output_padding} is negative")
     if groups != 1:
         raise Unsupported("tf.nn.conv2d_transpose has no groups")
     if max(dilation) > 1:
@@ -209,3 +211,7 @@ def adds_in_storage(case: Case) -> bool:
 
 
 ALGORITHMS = {"conv2d": "stepwise", "conv_transpose2d": "stepwise", "upsample_bilinear": "lerped"}
+
+# Each of the four neighbours has its own share of a cotangent, and these are added one by one, where neighbours are the
+# same pixel too, as in the documented order: core/kernels/image/resize_bilinear_op.cc (ResizeBilinearGrad).
+BACKWARD = {"upsample_bilinear": "upsample_bilinear"}
