@@ -11,6 +11,7 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.case import Case
 from conformance.target import Declared, Target
 from conformance.targets.mlx import layers, normalisation, recurrent, spatial
 from conformance.targets.mlx._deviations import KNOWN
@@ -81,7 +82,15 @@ _ROUNDED_ONCE = frozenset(
 _ROUNDED_UNITS = dict.fromkeys(("exp", "log", "tanh", "sqrt", "sin", "cos"), 1.0 + 2.0**-6)
 
 
+# In half precision the derivative of their softmax is made of stored products, a stored sum of them and stored
+# differences, mlx/primitives.cpp (Softmax::vjp), and their scale is a stored number: mlx/fast.cpp.
+_SCALED = frozenset({"scaled_dot_product_attention", "local_attention", "multi_head_attention"})
+
 _OF_TANH = "in half precision the derivative of tanh, g / cosh², rounds otherwise than 1 − tanh²"
+
+
+def _stepwise(found: Declared, format: str) -> Declared:
+    return replace(found, compute=format, units=_ROUNDED_UNITS, reason="every operation rounds to the format")
 
 
 class Mlx(Target):
@@ -154,14 +163,12 @@ class Mlx(Target):
             return replace(found, compute="float32")
         if format in ("float64", "float32") or layer in _ROUNDED_ONCE:
             return found
-        undeclared = _OF_TANH if layer in recurrent.LAYERS else ""
-        return replace(
-            found,
-            compute=format,
-            undeclared=undeclared,
-            units=_ROUNDED_UNITS,
-            reason="every operation rounds to the format",
-        )
+        return _stepwise(replace(found, undeclared=_OF_TANH if layer in recurrent.LAYERS else ""), format)
+
+    def declared_for(self, case: Case) -> Declared:
+        found = super().declared_for(case)
+        derived = case.upstream is not None and case.layer in _SCALED and case.format not in ("float64", "float32")
+        return _stepwise(found, case.format) if derived else found
 
     def seed(self, seed: int) -> None:
         self._seed = seed

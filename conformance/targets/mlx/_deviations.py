@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.case import Case
+from conformance.layouts import EXPANDED, PLAIN
 from conformance.target import Deviation
-from conformance.targets._scores import shuts_out_all_keys
+from conformance.targets._scores import hides_all_keys, shuts_out_all_keys
 
 _FAST = "https://github.com/ml-explore/mlx/blob/main/mlx/fast.cpp"
 _OPS = "https://github.com/ml-explore/mlx/blob/main/mlx/ops.cpp"
 _NN = "https://github.com/ml-explore/mlx/blob/main/python/mlx/nn/layers"
+
+# Those that mx.addmm adds.
+_BIASES = ("bias", "bias_1", "bias_2", "out_proj_bias")
 
 
 def _in_a_process(program: str) -> str:
@@ -42,6 +46,13 @@ def _derives_of_nothing(case: Case) -> bool:
     return case.upstream is not None and input.size == 0
 
 
+def _sums_over_nothing(case: Case) -> bool:
+    """The same, or whether statistics are taken of one that does not lie plainly in memory."""
+    input: Any = case.arrays()["input"]
+    has_statistics = case.parameters["training"] and case.layout("input") != PLAIN
+    return _derives_of_nothing(case) or bool(has_statistics and input.size == 0)
+
+
 def _has_output_padding(case: Case) -> bool:
     """Whether the derivative towards an input is asked for whose output is padded."""
     return case.upstream is not None and "input" in case.upstream.wanted and any(case.parameters["output_padding"])
@@ -54,8 +65,45 @@ def _cuts_off_pixels(case: Case) -> bool:
     return any(padding > dilation * (taps - 1) for padding, dilation, taps in axes)
 
 
+def _is_adjoint_cut_off(case: Case) -> bool:
+    """The same of the transposed convolution that is the adjoint of the one in the case."""
+    return _is_related(case, "adjoint") and _cuts_off_pixels(case)
+
+
+def _is_related(case: Case, name: str) -> bool:
+    """Whether this relation is asked for."""
+    return case.relation is not None and case.relation.name == name
+
+
+def _overhangs_by_less_than_a_step(case: Case) -> bool:
+    """Whether the kernel is larger than the padded input, along no axis by a stride or more."""
+    weight, input = case.sides("weight")[-2:], case.sides("input")[-2:]
+    strides = case.parameters["stride"]  # the padding is 0, the dilation 1
+    fits = all(taps - side < stride for taps, side, stride in zip(weight, input, strides, strict=True))
+    return case.slips("the kernel is larger than the padded input") and fits
+
+
+def _has_gaps(case: Case) -> bool:
+    """Whether pixels do not lie side by side in any order of the axes, and no padding is added, which copies them."""
+    unpadded = not any(case.parameters["padding"]) or _is_related(case, "padding")
+    return unpadded and case.layout("input") in ("stepped", EXPANDED)
+
+
+def _adds_nothing_at_first(case: Case) -> bool:
+    """Whether there is neither a state nor a bias for the reset gate to meet at the first step."""
+    return case.tensors["h_0"] is None and not case.parameters["bias"]
+
+
+def _repeats_bias(case: Case) -> bool:
+    """Whether a bias does not fit that has one element, or meets one filter."""
+    filters = case.sides("weight")[0 if case.layer == "conv2d" else 1]
+    return case.slips("bias is a single one" if filters != 1 else "bias is")
+
+
 def _hides_beside_infinity(case: Case) -> bool:
-    """Whether scores beside those that a mask hides may be infinite or overflow."""
+    """Whether scores beside those that a mask, or the window, hides may be infinite or overflow."""
+    if case.layer == "local_attention":
+        return bool(max(case.sides(name)[-2] for name in ("query", "key")) > case.parameters["window"] + 1)
     masked = any(case.tensors.get(name) is not None for name in ("attn_mask", "key_padding_mask"))
     return masked or bool(case.parameters.get("is_causal"))
 
@@ -91,6 +139,17 @@ KNOWN: tuple[Deviation, ...] = (
         lambda case: case.format == "float64",
         "https://github.com/ml-explore/mlx/issues/3047",
     ),
+    Deviation(
+        "tanh",
+        "in float64 the sigmoid to which it is related is made of an exp of float32: simd/math.h",
+        "import mlx.core as mx\n"
+        "x = mx.array([1.0], mx.float64)\n"
+        "print(f'{(2 * mx.sigmoid(2 * x) - 1 - mx.tanh(x)).item():.0e}')\n"
+        "# -1e-08",
+        lambda case: case.format == "float64" and _is_related(case, "sigmoid"),
+        "https://github.com/ml-explore/mlx/issues/3047",
+        check="relation",
+    ),
     *(
         Deviation(
             layer,
@@ -120,15 +179,34 @@ KNOWN: tuple[Deviation, ...] = (
         _has_output_padding,
         "https://github.com/ml-explore/mlx/blob/main/mlx/primitives.cpp",
     ),
+    *(
+        Deviation(
+            layer,
+            f"{what} of more than the kernel reaches is refused, or gives another shape: ops.cpp (conv_general)",
+            "import mlx.core as mx\n"
+            "x, w = mx.ones((1, 3, 3, 1)), mx.ones((1, 1, 1, 1))\n"
+            "print(mx.conv_transpose2d(x, w, stride=2, padding=1).shape)  # 3 by 3\n"
+            "# (1, 1, 1, 1)",
+            concerns,
+            _OPS,
+            check=check,
+        )
+        for layer, what, concerns, check in (
+            ("conv_transpose2d", "a padding", _cuts_off_pixels, None),
+            ("conv2d", "in the adjoint, a transposed convolution, a padding", _is_adjoint_cut_off, "relation"),
+        )
+    ),
     Deviation(
-        "conv_transpose2d",
-        "a padding of more than the kernel reaches is refused, or gives another shape: ops.cpp (conv_general)",
+        "conv2d",
+        "a kernel larger than the padded input by less than a stride is not refused: the quotient that counts windows "
+        "is rounded towards zero, and numbers of other pixels are read: primitives.cpp (Convolution::conv_out_shape)",
         "import mlx.core as mx\n"
-        "x, w = mx.ones((1, 3, 3, 1)), mx.ones((1, 1, 1, 1))\n"
-        "print(mx.conv_transpose2d(x, w, stride=2, padding=1).shape)  # 3 by 3\n"
-        "# (1, 1, 1, 1)",
-        _cuts_off_pixels,
-        _OPS,
+        "x = mx.array([1.0, 2.0, 3.0, 4.0]).reshape(2, 1, 2, 1)\n"
+        "print(mx.conv2d(x, mx.ones((1, 1, 3, 1)), stride=2)[0].item())\n"
+        "# 6.0",
+        _overhangs_by_less_than_a_step,
+        "https://github.com/ml-explore/mlx/blob/main/mlx/primitives.cpp",
+        check="refusal",
     ),
     *(
         Deviation(
@@ -146,6 +224,49 @@ KNOWN: tuple[Deviation, ...] = (
             lethal=True,
         )
         for layer in ("upsample_nearest", "upsample_nearest_exact", "upsample_bilinear")
+    ),
+    Deviation(
+        "avg_pool2d",
+        "the derivative of overlapping or spaced windows of nothing raises: ops.cpp (scatter)",
+        "import mlx.core as mx\n"
+        "import mlx.nn as nn\n"
+        "def f(x): return [nn.AvgPool2d(1, 2)(x)]\n"
+        "try:\n"
+        "    mx.eval(mx.vjp(f, [mx.ones((0, 1, 1, 1))], [mx.ones((0, 1, 1, 1))])[1])\n"
+        "except ValueError as error:\n"
+        "    print(str(error)[:28])\n"
+        "# [scatter] Updates with shape",
+        _derives_of_nothing,
+        _OPS,
+    ),
+    Deviation(
+        "avg_pool2d",
+        "an array with gaps between its numbers is refused: flattened, it is a view with gaps, which as_strided takes "
+        "for contiguous: ops.cpp (as_strided)",
+        "import mlx.core as mx\n"
+        "import mlx.nn as nn\n"
+        "x = mx.ones((4, 1, 1, 1))[::2]\n"
+        "try:\n"
+        "    mx.eval(nn.AvgPool2d(1, 2)(x))\n"
+        "except RuntimeError as error:\n"
+        "    print(error)\n"
+        "# AsStrided must be used with row contiguous arrays only.",
+        _has_gaps,
+        _OPS,
+    ),
+    Deviation(
+        "batch_norm",
+        "sums over no samples leave out the axis of none, if the array is not contiguous: they read memory beside it, "
+        "or never end: reduce.cpp (get_reduction_plan)",
+        "import mlx.core as mx\n"
+        "def found():\n"
+        "    mx.eval(mx.ones(64))  # memory that is freed, and may be read next\n"
+        "    return mx.sum(mx.moveaxis(mx.zeros((0, 64, 2, 2)), 1, -1), axis=(0, 1, 2)).tolist()\n"
+        "print(all(found() == 64 * [0.0] for _ in range(100)))\n"
+        "# False",
+        _sums_over_nothing,
+        "https://github.com/ml-explore/mlx/blob/main/mlx/backend/common/reduce.cpp",
+        lethal=True,
     ),
     Deviation(
         "batch_norm",
@@ -202,18 +323,48 @@ KNOWN: tuple[Deviation, ...] = (
             ),
             Deviation(
                 layer,
-                "what a mask of booleans hides has the lowest score, not none: keys that it leaves but whose scores "
-                "are -inf weigh less: fast.cpp",
+                "a query that a mask of booleans leaves without keys weighs all alike, those behind the mask included: "
+                "fast.cpp",
                 "import mlx.core as mx\n"
-                "query, key = mx.ones((1, 1, 1, 1)), mx.array([-mx.inf, 0.0]).reshape(1, 1, 2, 1)\n"
-                "value, mask = mx.array([1.0, 2.0]).reshape(1, 1, 2, 1), mx.array([[True, False]])\n"
-                "print(mx.fast.scaled_dot_product_attention(query, key, value, scale=1.0, mask=mask).item())\n"
-                "# 2.0",
-                _hides_beside_infinity,
+                "one = mx.ones((1, 1, 1, 1))\n"
+                "print(mx.fast.scaled_dot_product_attention(one, one, one, scale=1.0, mask=one == 0).item())\n"
+                "# 1.0",
+                hides_all_keys,
                 _FAST,
-                check="special",
+                check="relation",
             ),
         )
+    ),
+    *(
+        Deviation(
+            layer,
+            "what a mask of booleans hides has the lowest score, not none: keys that it leaves but whose scores "
+            "are -inf weigh less: fast.cpp",
+            "import mlx.core as mx\n"
+            "query, key = mx.ones((1, 1, 1, 1)), mx.array([-mx.inf, 0.0]).reshape(1, 1, 2, 1)\n"
+            "value, mask = mx.array([1.0, 2.0]).reshape(1, 1, 2, 1), mx.array([[True, False]])\n"
+            "print(mx.fast.scaled_dot_product_attention(query, key, value, scale=1.0, mask=mask).item())\n"
+            "# 2.0",
+            _hides_beside_infinity,
+            _FAST,
+            check="special",
+        )
+        for layer in ("scaled_dot_product_attention", "local_attention", "multi_head_attention")
+    ),
+    Deviation(
+        "gru",
+        "where there is neither a state nor a bias, the first step has no use for the reset gate, and a NaN of it is "
+        "lost: layers/recurrent.py",
+        "import mlx.core as mx\n"
+        "import mlx.nn as nn\n"
+        "layer = nn.GRU(1, 1, bias=False)\n"
+        "layer.Wx = mx.array([[mx.nan], [0.0], [0.0]])\n"
+        "x = mx.ones((1, 1))\n"
+        "print(layer(x).item(), layer(x, mx.zeros(1)).item())\n"
+        "# 0.0 nan",
+        _adds_nothing_at_first,
+        f"{_NN}/recurrent.py",
+        check="special",
     ),
     Deviation(
         "embedding",
@@ -239,11 +390,11 @@ KNOWN: tuple[Deviation, ...] = (
             "import mlx.core as mx\n"
             "print(mx.addmm(mx.ones(1), mx.ones((1, 1)), mx.ones((1, 2))).tolist())\n"
             "# [[2.0, 2.0]]",
-            lambda case: case.slips("bias is a single one", "bias_1 is a single one", "bias_2 is a single one"),
+            lambda case: case.slips(*(f"{name} is a single one" for name in _BIASES)),
             _OPS,
             check="refusal",
         )
-        for layer in ("linear", "custom_linear", "residual")
+        for layer in ("linear", "custom_linear", "residual", "multi_head_attention")
     ),
     *(
         Deviation(
@@ -294,14 +445,14 @@ KNOWN: tuple[Deviation, ...] = (
     *(
         Deviation(
             layer,
-            "a bias of one element is repeated: layers/convolution.py",
+            "a bias of one element is repeated, or one filter by a bias of more or none: layers/convolution.py",
             "import mlx.core as mx\n"
             "import mlx.nn as nn\n"
             "layer = nn.Conv2d(1, 2, 1)\n"
             "layer.bias = mx.ones(1)\n"
             "print(layer(mx.ones((1, 1, 1, 1))).shape)\n"
             "# (1, 1, 1, 2)",
-            lambda case: case.slips("bias is a single one"),
+            _repeats_bias,
             f"{_NN}/convolution.py",
             check="refusal",
         )

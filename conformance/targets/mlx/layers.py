@@ -125,6 +125,8 @@ def _attended(query: Array, key: Array, value: Array, mask: Array | str | None, 
         raise Unsupported("mx.fast.scaled_dot_product_attention takes tensors of four dimensions")
     if isinstance(mask, mx.array) and mask.ndim > query.ndim:
         raise ValueError(f"a mask of {mask.ndim} dimensions for a query of {query.ndim}")
+    if not query.ndim == key.ndim == value.ndim:
+        raise ValueError(f"query, key and value of {query.ndim}, {key.ndim} and {value.ndim} dimensions")
 
     def whole(x: Array) -> Array:
         return x.reshape(*[1] * (4 - x.ndim), *x.shape)
@@ -273,4 +275,9 @@ LAYERS: dict[str, Callable[..., Any]] = {
 # The derivative of softmax is operations on stored numbers: mlx/primitives.cpp (Softmax::vjp).
 BACKWARD = {"dot_product_attention": "stepwise"}
 
-ALGORITHMS = {"sigmoid": "stepwise", "tanh": "by_cosh", "scaled_dot_product_attention": "repeated"}
+ALGORITHMS = {
+    "sigmoid": "stepwise",
+    "tanh": "by_cosh",
+    "residual": "layered",
+    "scaled_dot_product_attention": "repeated",
+}
