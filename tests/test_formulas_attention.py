@@ -511,3 +511,14 @@ def test_a_tap_two_places_before_feeds_back_the_weight_of_two_keys_before() -> N
     }
     power = math.exp(math.tanh(1.0))
     assert elements("feedback_attention", tensors) == pytest.approx([power / (2 + power)])
+
+
+def test_dual_attention_weighs_channels_by_their_products() -> None:
+    """Of one pixel with the channels 1 and 2, whose products are 1, 2 and 4."""
+    none, nothing = np.zeros((1, 2)), np.zeros(1)
+    tensors: Arrays = {
+        **{"input": np.array([1.0, 2.0]).reshape(2, 1, 1), "weight_query": none, "weight_key": none},
+        **{"weight_value": np.zeros((2, 2)), "alpha": nothing, "beta": np.ones(1)},
+    }
+    shares = [1 / (1 + math.exp(-1.0)), 1 / (1 + math.exp(-2.0))]  # of the second channel
+    assert elements("dual_attention", tensors) == pytest.approx([2 + 1 + shares[0], 4 + 1 + shares[1]])
