@@ -125,6 +125,18 @@ KNOWN: tuple[Deviation, ...] = (
         "https://github.com/tensorflow/tensorflow/issues/109175",
     ),
     Deviation(
+        "conv_transpose2d",
+        "in float32 and bfloat16, where oneDNN computes it, weights for another number of channels than no images have "
+        "are not refused: kernels/mkl/mkl_conv_grad_input_ops.cc",
+        "import tensorflow as tf\n"
+        "# weights for two channels\n"
+        "print(tf.nn.conv2d_transpose(tf.ones((0, 1, 1, 3)), tf.ones((1, 4, 1, 2)), (0, 1, 4, 1), 1, 'VALID').shape)\n"
+        "# (0, 1, 4, 1)",
+        lambda case: case.slips("input is") and _has_no_images(case),
+        f"{_KERNELS}/mkl/mkl_conv_grad_input_ops.cc",
+        check="refusal",
+    ),
+    Deviation(
         "conv2d",
         "in bfloat16 a dilated kernel of which no tap meets a pixel of a row, as where the stride skips them, ends the "
         "process: oneDNN",
