@@ -247,7 +247,7 @@ class Outcomes(Arithmetic):
         if _holds_real(a) and _holds_infinity(b):
             ends.append(0.0)
         low, high = _hull(ends)
-        if low == high and self._is_quotient(low, a, b):
+        if low == high and self._is_quotient(low, a, b) and not self._flushes(low):
             return self.number(low, low, nan)
         return self._function(low, high, 1.0, nan)
 

@@ -205,6 +205,14 @@ def test_that_binary64_overflows_is_not_taken_for_certain() -> None:
     assert 0.0 not in found
 
 
+@pytest.mark.parametrize("flush", [False, True])
+def test_flushing_permits_zero_for_a_quotient_that_is_subnormal(flush: bool) -> None:
+    with Outcomes(float32, flush=flush) as arithmetic:
+        quotient = arithmetic.lift(float32.smallest_normal) / arithmetic.exactly(2.0)
+    assert float32.smallest_normal / 2 in quotient
+    assert (0.0 in quotient) == flush
+
+
 def test_flushing_permits_zero_for_every_subnormal_partial_sum() -> None:
     least = float32.smallest_normal
     with Outcomes(float32, flush=True) as flushing:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from oracle.formulas._interpolation import Axis, axes
-from oracle.scalar import Scalar, beside, dot, stored
+from oracle.scalar import Scalar, beside, dot, stored, total
 from oracle.tensor import Tensor, rounded, tensor
 
 
@@ -72,6 +72,18 @@ def lerped(input: Tensor, **how: Any) -> Tensor:
     """The same numbers, v + α (w - v) between neighbours v and w, along rows and then along columns."""
     vertical, horizontal = _axes(input, **how)
     return rounded(_along(vertical, _along(horizontal, input, True).swapped(-2, -1), True).swapped(-2, -1))
+
+
+def apart(input: Tensor, **how: Any) -> Tensor:
+    """The same numbers as Σ_kl (1 - |r - k|) ((1 - |c - l|) x_kl), so that a derivative is multiplied twice."""
+    vertical, horizontal = _axes(input, **how)
+    row, column = cache(vertical.linear), cache(horizontal.linear)
+
+    def y(*index: int) -> Scalar:
+        *n, i, j = index
+        return stored(total([v * (w * input[*n, r, c]) for r, v in row(i) for c, w in column(j)]))
+
+    return tensor((*input.shape[:-2], vertical.output, horizontal.output), y)
 
 
 def _axes(
