@@ -212,6 +212,7 @@ def adds_in_storage(case: Case) -> bool:
 
 ALGORITHMS = {"conv2d": "stepwise", "conv_transpose2d": "stepwise", "upsample_bilinear": "lerped"}
 
-# Each of the four neighbours has its own share of a cotangent, multiplied by one weight after the other; shares are added
-# one by one, where neighbours are the same pixel too: core/kernels/image/resize_bilinear_op.cc (ResizeBilinearGrad).
+# Each of the four neighbours has its own share of a cotangent, multiplied by one weight after the other; shares are
+# added one by one, where neighbours are the same pixel too: core/kernels/image/resize_bilinear_op.cc
+# (ResizeBilinearGrad).
 BACKWARD = {"upsample_bilinear": "apart"}
