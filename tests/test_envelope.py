@@ -979,6 +979,7 @@ def test_functions_of_a_range_that_reaches_zero_are_bounded_where_the_function_i
         cubic = 3 ** (1 / 3) * math.exp(error * math.log(3.0))
         check_bounds({"∛": (envelope.power(envelope.make(1.0, 2.0), Fraction(1, 3)), cubic, 32 * (1 + cubic), LEAST)})
         assert envelope.candidates([envelope.make(1.0, math.inf), envelope.lift(2.0)]) == [0, 1]
+        assert envelope.candidates([envelope.make(math.inf, math.inf), *map(envelope.lift, (1.0, 2.0))]) == [0, 2]
 
 
 def test_a_sigmoid_multiplies_the_errors_of_its_steps_and_is_as_steep_as_anywhere_in_its_range() -> None:
