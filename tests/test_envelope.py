@@ -1005,3 +1005,11 @@ def test_the_smallest_number_that_an_implementation_keeps_is_exact() -> None:
         with EnvelopeArithmetic(float32, flush=flush) as envelope:
             assert (envelope.lift(least) * 1.0).bound == (envelope.lift(2.0 * least) / 2).bound == 0.0
             assert (envelope.lift(least) / 2).bound > 0.0
+
+
+@pytest.mark.parametrize("divisor", [3.0, 49.0])
+def test_a_quotient_of_float64_that_is_rounded_has_an_error(divisor: float) -> None:
+    """3 (1/3) is 1 in float64 too, 49 (1/49) is not."""
+    with EnvelopeArithmetic(float64) as arithmetic:
+        quotient = arithmetic.lift(1.0) / divisor
+    assert abs(Fraction(float(quotient)) - 1 / Fraction(divisor)) <= quotient.bound
