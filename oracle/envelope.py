@@ -406,7 +406,7 @@ class EnvelopeArithmetic(Differentiable):
 
     def candidates(self, xs: Sequence[Scalar]) -> list[int]:
         """The places of the values that may turn out to be the largest."""
-        least = max(float(x) - x.bound if x.bound < math.inf else -math.inf for x in xs)
+        least = max(float(x) - x.bound for x in xs)  # what has no bound is finite
         return [k for k, x in enumerate(xs) if not float(x) + x.bound < least]  # NaN may be the result as well
 
     def between(self, low: int, high: int) -> Envelope:
