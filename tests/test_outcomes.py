@@ -768,3 +768,13 @@ def test_what_is_accumulated_near_zero_is_off_by_the_steps_of_the_storage_format
         assert sign * 2.0 * float16.smallest in found
         assert sign * 3.0 * float16.smallest in found
         assert sign * 5.0 * float16.smallest not in found
+
+
+@pytest.mark.parametrize("infinity", [math.inf, -math.inf])
+def test_a_product_that_overflows_may_be_fused_with_the_infinity_that_it_is_added_to(infinity: float) -> None:
+    """fma(-3, 1e308, inf) is inf, and so is fma(3, 1e308, -inf) minus infinity; apart each is inf - inf."""
+    with Outcomes(float64) as arithmetic:
+        factor = arithmetic.lift(math.copysign(3.0, -infinity))
+        found = arithmetic.dot([factor], [arithmetic.lift(1e308)], arithmetic.lift(infinity))
+    assert infinity in found
+    assert math.nan in found
