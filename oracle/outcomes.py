@@ -274,11 +274,7 @@ class Outcomes(Arithmetic):
             xs, ys = ([self._narrowed(x, self.operands) for x in factors] for factors in (xs, ys))
         products = [self._times(x, y) for x, y in zip(xs, ys, strict=True)]
         terms = [product for product, _ in products]
-        found = self._summed([*terms, *rest], sum(not exact for _, exact in products), self.compute)
-        fused = any(map(_overflowed, terms, xs, ys)) and found.low > found.high
-        return (
-            self.number(-_INF, _INF, nan=True) if fused else found
-        )  # a product need not be rounded before it is added
+        return self._summed([*terms, *rest], sum(not exact for _, exact in products), self.compute)
 
     def _summed(self, terms: Sequence[Outcome], inexact: int, kind: Format) -> Outcome:
         """The sum of terms, of which ``inexact`` are still to be rounded, in any order, its parts kept in a format."""
@@ -443,11 +439,6 @@ def _overflows(highs: Sequence[float], inexact: int, overflow: float) -> bool:
 def _least(lows: Sequence[float], share: float) -> float:
     """The least sum, with an error of this share of the terms."""
     return min(_sum(lows), float64.largest) - _sum(share * abs(x) for x in lows)
-
-
-def _overflowed(product: Outcome, x: Scalar, y: Scalar) -> bool:
-    """Whether a product is infinite, in binary64 too, though its factors are numbers."""
-    return math.isinf(product.low) and product.low == product.high and cast("Outcome", x).finite and y.finite
 
 
 def _holds_zero(x: Outcome) -> bool:
