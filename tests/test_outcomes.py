@@ -778,3 +778,20 @@ def test_a_product_that_overflows_may_be_fused_with_the_infinity_that_it_is_adde
         found = arithmetic.dot([factor], [arithmetic.lift(1e308)], arithmetic.lift(infinity))
     assert infinity in found
     assert math.nan in found
+
+
+def test_a_step_that_may_be_zero_may_lose_what_underflows() -> None:
+    with Outcomes(float32) as arithmetic:
+        x = arithmetic.lift(float32.smallest_normal)
+        found = arithmetic.through(x, lambda: [arithmetic.number(0.0, 1.0)])
+        exactly = arithmetic.through(x, lambda: [arithmetic.lift(0.0)])
+    assert found.low < x.low == x.high < found.high
+    assert (exactly.low, exactly.high) == (x.low, x.high)
+
+
+def test_one_infinity_of_either_sign_is_no_difference_of_two() -> None:
+    with Outcomes(float32) as arithmetic:
+        either = arithmetic.number(-math.inf, math.inf)
+        found = arithmetic.total([either, arithmetic.lift(1.0)])
+        both = arithmetic.total([either, arithmetic.number(-math.inf, math.inf)])
+    assert (math.nan in found, math.nan in both) == (False, True)
