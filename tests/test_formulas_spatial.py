@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from orders import orders
 from torch.nn import functional
 
 from oracle.envelope import EnvelopeArithmetic
@@ -457,3 +458,17 @@ def test_a_pixel_without_weight_beyond_an_end_may_be_multiplied_along_either_axi
         turned = evaluate("upsample_bilinear", {"input": image.T}, {"size": (4, 3)})["output"]
         assert 1.0 in turned[0, 1]
         assert math.nan in turned[0, 1]
+
+
+INTERPOLATIONS = ("upsample_bilinear", "upsample_nearest", "upsample_nearest_exact")
+
+
+@pytest.mark.parametrize(("layer", "order"), [(layer, way) for layer in INTERPOLATIONS for way in orders(layer)])
+def test_an_image_alone_is_interpolated_as_in_a_batch_in_every_order(layer: str, order: str) -> None:
+    image = np.arange(6.0).reshape(2, 3)
+    with Fast():
+        alone, among = (
+            evaluate(layer, {"input": x}, {"size": (3, 5)}, order)["output"] for x in (image, image[None, None])
+        )
+        assert (alone.shape, among.shape) == ((3, 5), (1, 1, 3, 5))
+        assert alone.elements() == among.elements()
