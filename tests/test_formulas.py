@@ -108,7 +108,7 @@ def test_a_tensor_of_another_shape_fits_as_well_or_is_refused_in_known_words(lay
     [
         (layer, name)
         for layer in formulas.names()
-        for name in inspect.signature(formula(layer)).parameters.keys() & CONVENTIONS
+        for name in sorted(inspect.signature(formula(layer)).parameters.keys() & CONVENTIONS)
     ],
 )
 def test_a_convention_that_nobody_has_is_refused_and_the_known_ones_are_named(layer: str, convention: str) -> None:
