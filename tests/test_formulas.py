@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from observing import tensors
 from orders import orders
 
 from conformance.case import Arguments, Case
@@ -44,11 +45,8 @@ def without_numbers(words: str) -> str:
 
 def evaluated(layer: str, arguments: Arguments, order: str | None = None, **policies: Any) -> dict[str, Tensor]:
     case = Case(layer, "float64", arguments.tensors, arguments.parameters)
-    observe = spec(layer).observed
-    observed = observe(case, []) if observe else {}
     with Fast():
-        tensors, parameters = {**case.arrays(), **observed}, {**case.parameters, **policies}
-        outputs = evaluate(layer, tensors, parameters, order)
+        outputs = evaluate(layer, tensors(case), {**case.parameters, **policies}, order)
         for output in outputs.values():
             output.elements()
     return outputs
@@ -212,16 +210,13 @@ def written(layer: str) -> list[str]:
     return ["written"] if found and needs <= set(inspect.signature(formula(layer)).parameters) else []
 
 
-def outcome(case: Case, order: str | None, parameters: dict[str, Any]) -> list[Any]:
+def outcome(layer: str, arguments: Arguments, order: str | None) -> list[str]:
     """The elements of all outputs, or the words in which the call is refused."""
-    observe = spec(case.layer).observed
     try:
-        with Fast():
-            tensors = {**case.arrays(), **(observe(case, []) if observe else {})}
-            found = evaluate(case.layer, tensors, parameters, order)
-            return [repr(element) for output in found.values() for element in output.elements()]
+        found = evaluated(layer, arguments, order)
     except ValueError as error:
         return [str(error)]
+    return [repr(element) for output in found.values() for element in output.elements()]
 
 
 @pytest.mark.parametrize(
@@ -230,8 +225,8 @@ def outcome(case: Case, order: str | None, parameters: dict[str, Any]) -> list[A
 )
 def test_what_is_left_out_has_its_default(layer: str, order: str | None) -> None:
     for call in listed(spec(layer).arguments, 12, f"{layer} with a default"):
-        case = Case(layer, "float64", call.tensors, call.parameters)
         for name, default in DEFAULTS[layer].items():
-            rest = {other: value for other, value in call.parameters.items() if other != name}
             if name not in call.tensors:
-                assert outcome(case, order, rest) == outcome(case, order, {**rest, name: default}), name
+                rest = {other: value for other, value in call.parameters.items() if other != name}
+                absent, given = (Arguments(call.tensors, parameters) for parameters in (rest, {**rest, name: default}))
+                assert outcome(layer, absent, order) == outcome(layer, given, order), name

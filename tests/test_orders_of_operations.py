@@ -7,6 +7,7 @@ from typing import Any
 
 import flint
 import pytest
+from observing import tensors
 from orders import orders
 
 from conformance.case import Case
@@ -19,8 +20,6 @@ from oracle.exact import Exact
 from oracle.tensor import Tensor
 
 CALLS = 10
-
-
 ORDERS = [(layer, order) for layer in formulas.names() for order in orders(layer)]
 
 
@@ -28,11 +27,6 @@ ORDERS = [(layer, order) for layer in formulas.names() for order in orders(layer
 def drawn(layer: str) -> list[Case]:
     calls = listed(spec(layer).arguments, CALLS, f"{layer} in other orders")
     return [Case(layer, "float64", call.tensors, call.parameters) for call in calls]
-
-
-def asked(case: Case) -> dict[str, Any]:
-    observe = spec(case.layer).observed
-    return {**case.arrays(), **(observe(case, []) if observe else {})}
 
 
 def agree(one: Tensor, other: Tensor) -> bool:
@@ -47,7 +41,7 @@ def agree(one: Tensor, other: Tensor) -> bool:
 def test_another_order_of_operations_has_the_same_values(layer: str, order: str) -> None:
     for case in drawn(layer):
         with Exact(256):
-            documented, other = (evaluate(layer, asked(case), case.parameters, way) for way in (None, order))
+            documented, other = (evaluate(layer, tensors(case), case.parameters, way) for way in (None, order))
             assert list(documented) == list(other)
             for name, output in documented.items():
                 assert agree(output, other[name]), (case, name)
@@ -56,14 +50,14 @@ def test_another_order_of_operations_has_the_same_values(layer: str, order: str)
 @pytest.mark.parametrize(("layer", "order"), ORDERS)
 def test_another_order_of_operations_has_the_same_derivatives(layer: str, order: str) -> None:
     for case in drawn(layer):
-        wanted = [name for name, tensor in case.tensors.items() if isinstance(tensor, Values)]
+        wanted = [name for name, recipe in case.tensors.items() if isinstance(recipe, Values)]
 
         def cotangent(number: int, shape: tuple[int, ...]) -> Any:
             return None if number else Values(shape, seed=1).array("float64")
 
         with Exact(256):
             documented, other = (
-                gradients(layer, asked(case), case.parameters, wanted, cotangent, way) for way in (None, order)
+                gradients(layer, tensors(case), case.parameters, wanted, cotangent, way) for way in (None, order)
             )
             for name, derivative in documented.items():
                 assert agree(derivative, other[name]), (case, name)

@@ -772,7 +772,7 @@ def test_what_is_accumulated_near_zero_is_off_by_the_steps_of_the_storage_format
 
 @pytest.mark.parametrize("infinity", [math.inf, -math.inf])
 def test_a_product_that_overflows_may_be_fused_with_the_infinity_that_it_is_added_to(infinity: float) -> None:
-    """fma(-3, 1e308, inf) is inf, and so is fma(3, 1e308, -inf) minus infinity; apart each is inf - inf."""
+    """fma(-3, 1e308, inf) is inf; rounded before it is added, the product is -inf, and the sum NaN."""
     with Outcomes(float64) as arithmetic:
         factor = arithmetic.lift(math.copysign(3.0, -infinity))
         found = arithmetic.dot([factor], [arithmetic.lift(1e308)], arithmetic.lift(infinity))

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from observing import observed
 from orders import orders
 
 from conformance.case import Case
@@ -36,18 +37,16 @@ ABSENT: dict[str, Any] = {"layouts": {}, "upstream": None, "steps": [], "refusal
 def permitted(call: dict[str, Any]) -> dict[str, str]:
     """By the order of operations: what it permits in all, in words of a few digits."""
     case, policies = Case.from_json(ABSENT | call["case"]), call["policies"]
-    asked = spec(case.layer)
-    observed = asked.observed(case, []) if asked.observed else None
-    found = {}
+    seen, found = observed(case), {}
     for order in (None, *orders(case.layer)):
         declared = Declared("float32", algorithm=order)
         if call["kind"] == "special":
-            outputs = expect_outcomes(case, declared, policies, observed).values()
+            outputs = expect_outcomes(case, declared, policies, seen).values()
             words = sets([element for output in outputs for element in output.elements()])
         elif call["kind"] == "gradient":
-            words = bounds(case, expect_gradients(case, declared, asked.byproducts, policies, observed))
+            words = bounds(case, expect_gradients(case, declared, spec(case.layer).byproducts, policies, seen))
         else:
-            words = bounds(case, expect(case, declared, policies, observed))
+            words = bounds(case, expect(case, declared, policies, seen))
         found[order or "documented"] = words
     return found
 

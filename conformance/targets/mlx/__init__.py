@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.case import Case
-from conformance.target import Declared, Target
+from conformance.target import Declared, Target, stepwise
 from conformance.targets.mlx import layers, normalisation, recurrent, spatial
 from conformance.targets.mlx._deviations import KNOWN
 from conformance.targets.mlx._dialect import POLICIES
@@ -81,7 +81,6 @@ _ROUNDED_ONCE = frozenset(
 )
 _ROUNDED_UNITS = dict.fromkeys(("exp", "log", "tanh", "sqrt", "sin", "cos"), 1.0 + 2.0**-6)
 
-
 # In half precision the derivative of their softmax is made of stored products, a stored sum of them and stored
 # differences, mlx/primitives.cpp (Softmax::vjp), and their scale is a stored number: mlx/fast.cpp.
 _SCALED = frozenset({"scaled_dot_product_attention", "local_attention", "multi_head_attention"})
@@ -89,8 +88,8 @@ _SCALED = frozenset({"scaled_dot_product_attention", "local_attention", "multi_h
 _OF_TANH = "in half precision the derivative of tanh, g / cosh², rounds otherwise than 1 − tanh²"
 
 
-def _stepwise(found: Declared, format: str) -> Declared:
-    return replace(found, compute=format, units=_ROUNDED_UNITS, reason="every operation rounds to the format")
+def _in_steps(found: Declared, format: str) -> Declared:
+    return replace(stepwise(found, format), units=_ROUNDED_UNITS)
 
 
 class Mlx(Target):
@@ -163,12 +162,12 @@ class Mlx(Target):
             return replace(found, compute="float32")
         if format in ("float64", "float32") or layer in _ROUNDED_ONCE:
             return found
-        return _stepwise(replace(found, undeclared=_OF_TANH if layer in recurrent.LAYERS else ""), format)
+        return _in_steps(replace(found, undeclared=_OF_TANH if layer in recurrent.LAYERS else ""), format)
 
     def declared_for(self, case: Case) -> Declared:
         found = super().declared_for(case)
         derived = case.upstream is not None and case.layer in _SCALED and case.format not in ("float64", "float32")
-        return _stepwise(found, case.format) if derived else found
+        return _in_steps(found, case.format) if derived else found
 
     def seed(self, seed: int) -> None:
         self._seed = seed
