@@ -212,5 +212,5 @@ _JUDGED: dict[str, Callable[[Target, Case], Judgement | None]] = {
 _PLAIN = ("forward", "gradient")
 _ASKED = {
     **{kind: (kind,) for kind in _JUDGED},
-    **dict.fromkeys(("large", "relation", "state", "typical", "widths", "worked"), _PLAIN),
+    **dict.fromkeys(("empty", "large", "relation", "state", "typical", "widths", "worked"), _PLAIN),
 }

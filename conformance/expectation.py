@@ -19,7 +19,7 @@ from oracle.exact import Exact
 from oracle.formats import FORMATS
 from oracle.formulas import formula
 from oracle.outcomes import Outcomes
-from oracle.tensor import Tensor, key, tensor
+from oracle.tensor import Choices, Tensor, key
 from oracle.work import Work
 
 Rules = TypeVar("Rules")
@@ -111,7 +111,7 @@ def _chosen(outputs: dict[str, Tensor], places: Places | None) -> dict[str, Tens
 
 
 def _vector(output: Tensor, places: Sequence[tuple[int, ...]]) -> Tensor:
-    return tensor([len(places)], lambda k: output[key(places[k])])
+    return type(output)([len(places)], lambda k: output[key(places[k])])
 
 
 def affordable(
@@ -201,7 +201,7 @@ def _expected(
 
 def _read(output: Tensor, format: str, name: str) -> Expected:
     elements = output.elements()
-    if elements and isinstance(elements[0], frozenset):
+    if isinstance(output, Choices):
         nothing = np.zeros(output.shape)
         return Expected(name, output.shape, "int64", nothing, nothing, nothing, tuple(elements))
     centre = np.array(elements, dtype=np.float64).reshape(output.shape)

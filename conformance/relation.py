@@ -52,13 +52,15 @@ class Relation:
     """A law of one layer.
 
     ``sentence`` says it, ``arguments`` draws calls for it, ``equations`` makes the computations. They may depend on one
-    more number, a place or a count, which ``number`` draws for a call.
+    more number, a place or a count, which ``number`` draws for a call. Where the law is about samples or the like,
+    ``none`` draws calls that have none of them.
     """
 
     sentence: str
     arguments: SearchStrategy[Arguments]
     equations: Callable[[Asker], Iterable[Equation]]
     number: Callable[[Arguments], SearchStrategy[int]] = lambda arguments: _NUMBERS
+    none: SearchStrategy[Arguments] | None = None
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,12 @@ class Tensor(dict[object, Scalar]):
         return self.transposed(*axes)
 
 
+class Choices(Tensor):
+    """A tensor of integers: each element is the set of those that are right."""
+
+    __slots__ = ()
+
+
 def key(index: tuple[int, ...]) -> Index:
     """An index as a tensor takes it: a tensor of one dimension by a plain integer."""
     return index[0] if len(index) == 1 else index

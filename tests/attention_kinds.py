@@ -492,6 +492,8 @@ def dual_attention(
 @_kind
 def spatially_adaptive_attention(input: Tensor, theta: Tensor, *, size: tuple[int, int], align_corners: bool) -> Tensor:
     _require(theta.shape == (*input.shape[:-3], 2, 3), "there is not one transformation for every image")
+    if not input.numel():  # affine_grid takes no batch without images
+        return (input.sum() + theta.sum()).expand(*input.shape[:-2], *size)
     images, affine = input.reshape(-1, *input.shape[-3:]), theta.reshape(-1, 2, 3)
     with warnings.catch_warnings():
         # of a side of one pixel with aligned corners torch says that it lies in the middle since 1.3.0
@@ -519,9 +521,10 @@ def spatial_attention(input: Tensor, weight: Tensor) -> Tensor:
 
 def _normalised(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
     """Of every task and channel, over samples and pixels: x (T, N, C, H, W)."""
-    variance, mean = torch.var_mean(x, (1, 3, 4), unbiased=False, keepdim=True)
+    centred = x - x.mean((1, 3, 4), keepdim=True)
+    variance = centred.square().mean((1, 3, 4), keepdim=True)
     scale, shift = (each[:, None, :, None, None] for each in (scale, shift))
-    return (x - mean) / torch.sqrt(variance + eps) * scale + shift
+    return centred / torch.sqrt(variance + eps) * scale + shift
 
 
 @_kind

@@ -85,7 +85,7 @@ class Mistaken(Oracle):
         self._called = given, parameters
         with self.rules(self._mistaken):
             outputs = evaluate(self._mistaken, given, parameters, self._formula)
-            return tuple(as_array(output.shape, output.elements()) for output in outputs.values())
+            return tuple(map(as_array, outputs.values()))
 
     def rules(self, name: str) -> Rounded:
         compute = self._mistake.compute
@@ -113,7 +113,7 @@ class Mistaken(Oracle):
             found = gradients(
                 self._mistaken, given, parameters, wanted, lambda number, shape: factors[number], self._formula
             )
-            return outputs, [as_array(gradient.shape, gradient.elements()) for gradient in found.values()]
+            return outputs, [*map(as_array, found.values())]
 
     def _drawn(self, tensors: Any, **parameters: Any) -> Any:
         name = "weights" if isinstance(tensors, tuple) else "tensor"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from attention_kinds import KINDS
+from planting import LAYERS, Bug, Function, Honest, Planted
 from torch import Tensor
 
 from conformance import Case, Declared, Literal, Related, Status, Values, Verdict, examine, load
@@ -22,41 +22,10 @@ from conformance.report import failure_text
 from conformance.run import Nonconforming, run
 from conformance.spec import names, spec
 from conformance.strategies import arranged
-from conformance.targets import torch as library
 from conformance.targets.torch import Torch
 from oracle.formulas import names as formulas
 
-Function = Callable[..., Any]
-Bug = Callable[[Function], Function]
-
 RELATIONS = [(layer, name) for layer in names() for name in spec(layer).relations]
-
-
-# Those of torch, and those that tests have in its place.
-LAYERS = {**library.LAYERS, **KINDS}
-
-
-class Honest(Torch):
-    """torch, with the layers that it lacks."""
-
-    def __init__(self) -> None:
-        super().__init__("cpu")
-
-    def layer(self, name: str) -> Function | None:
-        return LAYERS.get(name)
-
-
-class Planted(Honest):
-    """torch, but for one layer."""
-
-    known = ()
-
-    def __init__(self, layer: str, bug: Bug) -> None:
-        super().__init__()
-        self._layer, self._function = layer, bug(LAYERS[layer])
-
-    def layer(self, name: str) -> Function | None:
-        return self._function if name == self._layer else super().layer(name)
 
 
 @cache

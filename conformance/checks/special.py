@@ -23,7 +23,7 @@ from conformance.values import Special, TensorArgument, Values, leaves
 from conformance.verdict import Actual, Expected, Status, Verdict, judge_output, miscounted
 from oracle.formulas import names
 from oracle.outcomes import Outcome
-from oracle.tensor import Tensor
+from oracle.tensor import Choices, Tensor
 
 # What may stand in tensors of one purpose; NaN more often, since it shows all that depends on it.
 _POSITIVE = ("nan", "inf", "nan", "largest", "smallest_normal", "smallest")
@@ -132,7 +132,7 @@ def judge(actual: Sequence[Actual], expected: Mapping[str, Tensor], format: str)
 def _judge_output(actual: Actual, name: str, output: Tensor, format: str) -> Verdict:
     outcomes = output.elements()
     nothing, unbounded = np.zeros(output.shape), np.full(output.shape, math.inf)
-    if outcomes and isinstance(outcomes[0], frozenset):
+    if isinstance(output, Choices):
         return judge_output(actual, Expected(name, output.shape, "int64", nothing, nothing, unbounded, tuple(outcomes)))
     verdict = judge_output(actual, Expected(name, output.shape, format, nothing, nothing, unbounded))
     if verdict.status is Status.FAIL:  # by its shape or format

@@ -19,7 +19,7 @@ from conformance.mistake import (
 )
 from oracle.formulas._windows import covered
 from oracle.scalar import Scalar, constant, largest, stored, total, with_derivative_of
-from oracle.tensor import tensor
+from oracle.tensor import Choices
 
 
 def _swapped(parameter: str) -> Mistake:
@@ -90,8 +90,7 @@ def _indices(of: Callable[[int, Arguments], int]) -> Callable[[Outputs, Argument
 
     def change(outputs: Outputs, given: Arguments) -> Outputs:
         right = outputs["indices"]
-        found = tensor(right.shape, lambda *index: frozenset(of(place, given) for place in right[index]))
-        return {"indices": found}
+        return {"indices": Choices(right.shape, lambda *index: frozenset(of(place, given) for place in right[index]))}
 
     return change
 

@@ -85,6 +85,18 @@ def counts(axes: Axes) -> Callable[[Arguments], SearchStrategy[int]]:
     return count
 
 
+def none(arguments: SearchStrategy[Arguments], axes: Axes) -> SearchStrategy[Arguments]:
+    """The same calls without any samples."""
+
+    def emptied(call: Arguments) -> Arguments:
+        shapes = {name: list(shape_of(call, name)) for name in axes if call.tensors.get(name) is not None}
+        for name, shape in shapes.items():
+            shape[axes[name]] = 0
+        return reshaped(call, **{name: tuple(shape) for name, shape in shapes.items()})
+
+    return arguments.map(emptied)
+
+
 def repeats(arguments: SearchStrategy[Arguments], axes: Axes, outputs: Sequence[int] = (0,)) -> Relation:
     """A batch that repeats a few samples."""
 
@@ -93,7 +105,8 @@ def repeats(arguments: SearchStrategy[Arguments], axes: Axes, outputs: Sequence[
         permitted = [2.0 * bound for bound in many.bounds()]
         return matched(many(), many.repeated(ask()), permitted)
 
-    return Relation("samples that are equal have equal results", arguments, equations, counts(axes))
+    sentence = "samples that are equal have equal results"
+    return Relation(sentence, arguments, equations, counts(axes), none(arguments, axes))
 
 
 def cut(
@@ -121,7 +134,7 @@ def cut(
         permitted = [ask.rounding(a, b, divided=divided) for a, b in zip(whole, joined, strict=True)] if terms else None
         return matched(whole, joined, permitted)
 
-    return Relation("a batch gives what its two parts give", arguments, equations)
+    return Relation("a batch gives what its two parts give", arguments, equations, none=none(arguments, axes))
 
 
 def _along(array: Array, axis: int, part: slice) -> Array:

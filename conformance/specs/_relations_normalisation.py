@@ -92,6 +92,11 @@ def of_layer_norm(arguments: Drawn) -> Mapping[str, Relation]:
     return {"equal samples": repeats(samples, _SAMPLES), **_invariances(samples, _SAMPLES)}
 
 
+def _channelwise(channels: SearchStrategy[Arguments]) -> Relation:
+    """No channels at all are no call that a library promises to take."""
+    return replace(repeats(channels, _CHANNELS, (1, 0, 0)), none=None)
+
+
 def of_batch_norm(arguments: Drawn) -> Mapping[str, Relation]:
     """The relations of ``batch_norm``."""
     channels = _varied(arguments(FEW)).map(_several(1, *list(_CHANNELS)[1:]))
@@ -104,7 +109,7 @@ def of_batch_norm(arguments: Drawn) -> Mapping[str, Relation]:
         return with_parameters(with_tensors(found, **running), training=False)
 
     return {
-        "equal channels": repeats(channels, _CHANNELS, (1, 0, 0)),
+        "equal channels": _channelwise(channels),
         "equal samples": repeats(channels.map(_several(0)).map(evaluated), _SAMPLES),
         **_invariances(training, _CHANNELS),
     }
@@ -117,7 +122,7 @@ def of_instance_norm(arguments: Drawn) -> Mapping[str, Relation]:
         lambda found: with_parameters(found, use_input_stats=True, momentum=0.1)
     )
     return {
-        "equal channels": repeats(channels, _CHANNELS, (1, 0, 0)),
+        "equal channels": _channelwise(channels),
         "equal samples": repeats(channels.map(_several(0)), _SAMPLES),
         "batch norm": Relation("instances are channels of a batch of one", volumes, _as_batch_norm, counts(_SAMPLES)),
         **_invariances(volumes, _SAMPLES),

@@ -38,8 +38,9 @@ def _surrounded(filling: float, permitted: Permitted) -> Callable[[Asker], list[
 
 def _attained(ask: Asker) -> Iterable[Equation]:
     output, places = ask()
-    flat = ask.tensors["input"].reshape(*output.shape[:-2], -1)
-    known = np.clip(places, 0, flat.shape[-1] - 1).reshape(*output.shape[:-2], -1)
+    *leading, height, width = ask.tensors["input"].shape
+    flat = ask.tensors["input"].reshape(*leading, height * width)
+    known = np.clip(places, 0, height * width - 1).reshape(*leading, prod(output.shape[-2:]))
     yield Equation("indices", places, known.reshape(places.shape))
     yield Equation("output", output, np.take_along_axis(flat, known, -1).reshape(output.shape))
 

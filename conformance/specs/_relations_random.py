@@ -8,8 +8,8 @@ import numpy as np
 from numpy.random import RandomState
 
 from conformance.relation import Asker, Equation, Relation
-from conformance.specs._refusals import with_parameters
-from conformance.specs._relations import LARGE, Drawn
+from conformance.specs._refusals import shape_of, with_parameters
+from conformance.specs._relations import FEW, LARGE, Drawn, none
 from conformance.strategies import BUDGET
 
 # Of a case of at most 2^11 elements, one in 2^50 has an element that an honest layer never drops, or drops always.
@@ -45,9 +45,10 @@ def _ever_dropped(ask: Asker) -> list[Equation]:
 def of_dropout(arguments: Drawn) -> Mapping[str, Relation]:
     """The relations of ``dropout`` and ``dropout2d``."""
     drawn = arguments(LARGE)
+    nothing = none(arguments(FEW).filter(lambda found: bool(shape_of(found, "input"))), {"input": 0})
     kept = drawn.map(lambda found: with_parameters(found, p=0.0))
     return {
-        "nothing dropped": Relation("with p = 0 the input is the output", kept, _identical),
+        "nothing dropped": Relation("with p = 0 the input is the output", kept, _identical, none=nothing),
         "same derivative": Relation("derivatives do not depend on the numbers", arguments(BUDGET), _kept_alike),
         "any element": Relation("every element may be kept, and may be dropped", arguments(BUDGET), _ever_dropped),
         "same mask": Relation("what is dropped does not depend on the numbers", drawn, _alike),

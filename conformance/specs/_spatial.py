@@ -52,11 +52,11 @@ def reach(draw: st.DrawFn, least: int, kernel: int, stride: int, room: int) -> i
 
 
 @st.composite
-def images(draw: st.DrawFn, work: int, *, batched: bool = False, empty: bool = True) -> Shape:
+def images(draw: st.DrawFn, work: int, *, batched: bool = False) -> Shape:
     """Leading dimensions: channels, and mostly a batch, at times empty."""
     batch, channels = draw(sides(2, work, most=min(work, 3)))
     kinds: list[Shape] = [(batch, channels)] * 4 if batched else [(channels,), *[(batch, channels)] * 4]
-    return draw(st.sampled_from([*kinds, (0, channels)] if empty else kinds))
+    return draw(st.sampled_from([*kinds, (0, channels)]))
 
 
 # Scale factors: exact and inexact ones, near 1 and near 2: there rounding down may keep or double a size.

@@ -45,7 +45,7 @@ def scores_of_heads(case: Case) -> tuple[Any, Any]:
         rows = arrays[name] @ weights[part].T
         rows = rows if biases is None else rows + np.split(biases, 3)[part]
         rows[~(rows < largest(case.format))] = np.inf  # where they are stored
-        projected.append(rows.reshape(*rows.shape[:2], heads, -1).swapaxes(1, 2))
+        projected.append(rows.reshape(*rows.shape[:2], heads, rows.shape[2] // heads).swapaxes(1, 2))
     query, key = projected
     scores = query @ key.swapaxes(-1, -2)
     ignored = np.zeros(scores.shape, dtype=bool)

@@ -17,6 +17,7 @@ from oracle.evaluate import evaluate
 from oracle.formats import FORMATS
 from oracle.formulas import formula, names
 from oracle.rounded import Rounded
+from oracle.tensor import Choices, Tensor
 
 VARIANTS = ("float64", "float32", "bfloat16", "float16")
 
@@ -51,7 +52,7 @@ class Oracle(Target):
         def compute(*tensors: Any, **parameters: Any) -> tuple[NDArray[Any], ...]:
             with self.rules(name):
                 outputs = evaluate(name, self.given(name, tensors, parameters), parameters)
-                return tuple(as_array(output.shape, output.elements()) for output in outputs.values())
+                return tuple(map(as_array, outputs.values()))
 
         return compute
 
@@ -68,11 +69,11 @@ class Oracle(Target):
         return Rounded(FORMATS[self.declared(name, self._format).compute], FORMATS[self._format], self._seed)
 
 
-def as_array(shape: tuple[int, ...], elements: list[Any]) -> NDArray[Any]:
+def as_array(output: Tensor) -> NDArray[Any]:
     """An output as a library returns it: of indices, any of the admissible ones is as good."""
-    if elements and isinstance(elements[0], frozenset):
-        return np.array([min(choice) for choice in elements], dtype=np.int64).reshape(shape)
-    return np.array(elements, dtype=np.float64).reshape(shape)
+    if isinstance(output, Choices):
+        return np.array([min(choice) for choice in output.elements()], dtype=np.int64).reshape(output.shape)
+    return np.array(output.elements(), dtype=np.float64).reshape(output.shape)
 
 
 def target(variant: str) -> Target:

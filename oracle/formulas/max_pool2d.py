@@ -6,7 +6,7 @@ from oracle.formulas._shapes import require_at_least, require_least_rank
 from oracle.formulas._windows import Pair, covered
 from oracle.scalar import Scalar, constant, current, largest, stored, undefined
 from oracle.sizes import pooling
-from oracle.tensor import Tensor, tensor
+from oracle.tensor import Choices, Tensor, tensor
 
 
 def max_pool2d(
@@ -62,5 +62,5 @@ def max_pool2d(
         top = max(numbers.values(), default=-math.inf)
         return frozenset(place for place, x in numbers.items() if x == top)
 
-    places = tensor(shape, indices)
+    places = Choices(shape, indices)
     return {"output": tensor(shape, output), "indices": places}

@@ -41,23 +41,30 @@ def local_attention(query: Array, key: Array, value: Array, *, window: int) -> A
 
 
 def _attended(query: Array, key: Array, value: Array, mask: Array | None, shared: bool, **options: Any) -> Array:
-    """jax.nn.dot_product_attention of tensors (*, heads, length, width), or (length, width)."""
+    """jax.nn.dot_product_attention of tensors (*, heads, length, width), or of one head: (length, width).
+
+    The first of three dimensions is the samples, or the heads where keys have fewer, which are shared.
+    """
     if key.shape != value.shape:
         raise Unsupported("jax.nn.dot_product_attention takes values of the same width as keys")
     if not shared and query.shape[:-2] != key.shape[:-2]:
         raise Unsupported("jax.nn.dot_product_attention shares heads wherever their number divides that of the queries")
 
+    several = query.ndim > 3 or query.shape[:-2] != key.shape[:-2]
+
+    def by_head(x: Array) -> Array:
+        """(batch, heads, length, width)."""
+        batch, heads = (x.shape[:-3], x.shape[-3]) if several else (x.shape[:-2], 1)
+        return x.reshape(math.prod(batch), heads, *x.shape[-2:])
+
     def joined(x: Array) -> Array:
         """(batch, length, heads, width)."""
-        batch, heads = (x.shape[:-3], x.shape[-3]) if x.ndim > 2 else ((), 1)
-        return jnp.swapaxes(x.reshape(math.prod(batch), heads, *x.shape[-2:]), 1, 2)
+        return jnp.swapaxes(by_head(x), 1, 2)
 
     given = options
     if mask is not None:
         whole = jnp.broadcast_to(mask, (*query.shape[:-1], key.shape[-2]))
-        heads = query.shape[-3] if query.ndim > 2 else 1
-        name = "mask" if mask.dtype == bool else "bias"
-        given = {**options, name: whole.reshape(math.prod(query.shape[:-3]), heads, *whole.shape[-2:])}
+        given = {**options, "mask" if mask.dtype == bool else "bias": by_head(whole)}
     found = jax.nn.dot_product_attention(joined(query), joined(key), joined(value), **given)
     return jnp.swapaxes(found, 1, 2).reshape(query.shape)
 

@@ -53,6 +53,12 @@ def _sums_over_nothing(case: Case) -> bool:
     return _derives_of_nothing(case) or bool(has_statistics and input.size == 0)
 
 
+def _states_of_nobody(case: Case) -> bool:
+    """Whether the derivative towards an initial state is asked for that is of a batch without samples."""
+    wanted = () if case.upstream is None else case.upstream.wanted
+    return any(0 in case.sides(name) for name in ("h_0", "c_0") if name in wanted)
+
+
 def _has_output_padding(case: Case) -> bool:
     """Whether the derivative towards an input is asked for whose output is padded."""
     return case.upstream is not None and "input" in case.upstream.wanted and any(case.parameters["output_padding"])
@@ -267,6 +273,50 @@ KNOWN: tuple[Deviation, ...] = (
         _sums_over_nothing,
         "https://github.com/ml-explore/mlx/blob/main/mlx/backend/common/reduce.cpp",
         lethal=True,
+    ),
+    *(
+        Deviation(
+            layer,
+            "a batch without samples raises ValueError: it is asked for a view of nothing with a side of -1",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            "try:\n"
+            f"    nn.{module}\n"
+            "except ValueError as error:\n"
+            "    print(error)\n"
+            "# [reshape] Cannot infer the shape of an empty array",
+            lambda case: case.sides("input")[0] == 0,
+            f"{_NN}/normalization.py",
+        )
+        for layer, module in (
+            ("group_norm", "GroupNorm(1, 2, pytorch_compatible=True)(mx.ones((0, 3, 2)))"),
+            ("instance_norm", "InstanceNorm(2)(mx.ones((0, 3, 2)))"),
+        )
+    ),
+    Deviation(
+        "log_softmax",
+        "an array without elements raises ValueError: ops.cpp (logsumexp)",
+        "import mlx.core as mx\n"
+        "import mlx.nn as nn\n"
+        "try:\n"
+        "    nn.log_softmax(mx.ones((0, 3)))\n"
+        "except ValueError as error:\n"
+        "    print(error)\n"
+        "# [logsumexp] Received empty array.",
+        lambda case: 0 in case.sides("input"),
+        _OPS,
+    ),
+    *(
+        Deviation(
+            layer,
+            "the derivative through x[0] of an array that has a side of 0 ends the process: there is a division by "
+            "that side, ContiguousIterator::seek",
+            _in_a_process("import mlx.core as mx; mx.eval(mx.grad(lambda h: h[0].sum())(mx.ones((2, 0, 1))))"),
+            _states_of_nobody,
+            "https://github.com/ml-explore/mlx/blob/main/mlx/backend/common/utils.h",
+            lethal=True,
+        )
+        for layer in ("rnn", "lstm", "gru")
     ),
     Deviation(
         "batch_norm",

@@ -23,9 +23,47 @@ def _program(
     constants: Sequence[str] = (),
     outputs: Sequence[str] = ("y",),
 ) -> str:
-    """A model of one operator that is run: ``inputs`` are expressions by name, an absent one has the name "".
+    """A model of one operator that is run; ``shown`` is an expression of the first output, y.
 
-    Those named as ``constants`` are part of the model. ``shown`` is an expression of the first output, y.
+    Otherwise as ``_session``.
+    """
+    session = _session(operator, inputs, attributes, constants, outputs)
+    return f"{session}(y,) = session.run(None, inputs)\nprint({shown})\n# {said}"
+
+
+def _refused(operator: str, inputs: Mapping[str, str], attributes: str, said: str) -> str:
+    """A model of one operator that cannot be run. Otherwise as ``_session``."""
+    return (
+        f"{_session(operator, inputs, attributes)}"
+        "try:\n"
+        "    session.run(None, inputs)\n"
+        "except Exception as error:\n"
+        "    print(str(error).partition(' Name')[0])\n"
+        f"# {said}"
+    )
+
+
+def _deadly(operator: str, inputs: Mapping[str, str], attributes: str) -> str:
+    """A model of one operator that ends its process. Otherwise as ``_session``."""
+    program = f"{_session(operator, inputs, attributes)}session.run(None, inputs)"
+    return (
+        "import subprocess, sys\n"
+        f'program = """{program}"""\n'
+        "print(subprocess.run([sys.executable, '-c', program], capture_output=True).returncode)  # by a signal\n"
+        "# -6"
+    )
+
+
+def _session(
+    operator: str,
+    inputs: Mapping[str, str],
+    attributes: str,
+    constants: Sequence[str] = (),
+    outputs: Sequence[str] = ("y",),
+) -> str:
+    """A program that makes a session of one operator.
+
+    ``inputs`` are expressions by name, an absent one has the name ""; ``constants`` are part of the model.
     """
     given = ", ".join(f"{name!r}: {value}" for name, value in inputs.items() if name)
     made = f"[numpy_helper.from_array(inputs.pop(name), name) for name in {list(constants)}]" if constants else "[]"
@@ -41,9 +79,6 @@ def _program(
         "graph = helper.make_graph([node], 'graph', given, [helper.make_value_info('y', TypeProto())], constants)\n"
         "model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 24)], ir_version=12)\n"
         "session = onnxruntime.InferenceSession(model.SerializeToString(), providers=['CPUExecutionProvider'])\n"
-        "(y,) = session.run(None, inputs)\n"
-        f"print({shown})\n"
-        f"# {said}"
     )
 
 
@@ -163,6 +198,50 @@ KNOWN: tuple[Deviation, ...] = (
         ),
         _has_an_inexact_factor,
         f"{_CPU}/nn/dropout_op.h",
+    ),
+    *(
+        Deviation(
+            layer,
+            f"{operator} ends the process where the batch has no samples: rnn/deep_cpu_{layer}.cc",
+            _deadly(
+                operator,
+                {"x": _ones(3, 0, 2), "w": _ones(1, gates, 2), "r": _ones(1, gates, 1)},
+                f"hidden_size=1{', linear_before_reset=1' if layer == 'gru' else ''}",
+            ),
+            lambda case: 0 in case.sides("input"),
+            f"{_CPU}/rnn/deep_cpu_{layer}.cc",
+            lethal=True,
+        )
+        for layer, operator, gates in (("gru", "GRU", 3), ("lstm", "LSTM", 4))
+    ),
+    *(
+        Deviation(
+            layer,
+            "the kernel of Attention refuses a batch without samples, and no queries, which the operators take that "
+            "ONNX defines it by: llm/attention_helper.h",
+            _refused(
+                "Attention",
+                dict.fromkeys("qkv", _ones(0, 1, 2, 3)),
+                "",
+                "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running Attention node.",
+            ),
+            lambda case: 0 in case.sides("query"),
+            f"{_CPU}/llm/attention_helper.h",
+        )
+        for layer in ("dot_product_attention", "scaled_dot_product_attention")
+    ),
+    Deviation(
+        "group_norm",
+        "a batch without samples has no groups: among the operators that ONNX defines GroupNormalization by is a "
+        "Reshape to (0, groups, -1)",
+        _refused(
+            "GroupNormalization",
+            {"x": _ones(0, 2, 3), "scale": _ones(2), "bias": _ones(2)},
+            "num_groups=1",
+            "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running Reshape node.",
+        ),
+        lambda case: case.sides("input")[0] == 0,
+        "https://onnx.ai/onnx/operators/onnx__GroupNormalization.html",
     ),
     Deviation(
         "scaled_dot_product_attention",

@@ -188,6 +188,22 @@ KNOWN: tuple[Deviation, ...] = (
         )
         for layer in ("layer_norm", "group_norm", "instance_norm")
     ),
+    *(
+        Deviation(
+            layer,
+            "a batch without samples raises ZeroDivisionError: it is reshaped with a side of -1, which is a quotient "
+            "by nothing: mixin/movement.py (reshape)",
+            "from tinygrad import Tensor, nn\n"
+            "try:\n"
+            f"    nn.{module}(Tensor.ones(0, 2, 3))\n"
+            "except ZeroDivisionError as error:\n"
+            "    print(error)\n"
+            "# integer division or modulo by zero",
+            lambda case: case.sides("input")[0] == 0,
+            "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/mixin/movement.py",
+        )
+        for layer, module in (("group_norm", "GroupNorm(1, 2)"), ("instance_norm", "InstanceNorm(2)"))
+    ),
     Deviation(
         "instance_norm",
         "statistics of a single position are not refused: nn/__init__.py (InstanceNorm)",

@@ -27,6 +27,12 @@ def scores_are_blank(case: Case) -> bool:
     return bool(((blank | ignored).all(axis=-1) & blank.any(axis=-1)).any())
 
 
+def _masked_without_samples(case: Case) -> bool:
+    """Whether a mask is given for every sample of a batch of none, and the weights are not asked for."""
+    of_samples = case.tensors["key_padding_mask"] is not None or len(case.sides("attn_mask")) == 3
+    return case.sides("query")[0] == 0 and of_samples and not case.parameters["need_weights"]
+
+
 @np.errstate(all="ignore")
 def _stored_scores_overflow(case: Case) -> bool:
     """Whether a score of multi_head_attention may overflow the format, where it is stored, in a row with a mask."""
@@ -202,6 +208,19 @@ EVERYWHERE: tuple[Deviation, ...] = (
     ),
     Deviation(
         "instance_norm",
+        "with weight or bias a batch without samples raises IndexError: they are repeated for every sample, and the "
+        "first repetition is asked for: Normalization.cpp (instance_norm)",
+        "import torch\n"
+        "layer = torch.nn.InstanceNorm1d(2, affine=True)\n"
+        "try:\n"
+        "    layer(torch.ones(0, 2, 3))\n"
+        "except IndexError as error:\n"
+        "    print(error)  # select(): index 0 out of range for tensor of size [0] at dimension 0",
+        lambda case: case.sides("input")[0] == 0 and any(case.tensors[name] is not None for name in ("weight", "bias")),
+        "https://github.com/pytorch/pytorch/issues/39049",
+    ),
+    Deviation(
+        "instance_norm",
         "a batch without samples makes the running statistics NaN, the mean over no samples: Normalization.cpp "
         "(instance_norm)",
         "import torch\n"
@@ -258,6 +277,18 @@ EVERYWHERE: tuple[Deviation, ...] = (
         "print(layer(x, x, x, torch.tensor([[True, False]]))[1][0, 1].tolist())  # of the second query\n"
         "# [nan, nan]",
         _stored_scores_overflow,
+    ),
+    Deviation(
+        "multi_head_attention",
+        "with need_weights=False a batch without samples raises RuntimeError where a mask is given for every sample: "
+        "F.multi_head_attention_forward asks for a view of nothing with a side of -1",
+        "import torch\n"
+        "layer, x = torch.nn.MultiheadAttention(2, 1, batch_first=True), torch.ones(0, 3, 2)\n"
+        "try:\n"
+        "    layer(x, x, x, torch.zeros(0, 3, dtype=torch.bool), need_weights=False)\n"
+        "except RuntimeError as error:\n"
+        "    print(error)  # cannot reshape tensor of 0 elements into shape [0, 1, -1, 3] …",
+        _masked_without_samples,
     ),
     Deviation(
         "group_norm",
