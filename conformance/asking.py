@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
 from conformance.case import Case, Upstream
 from conformance.layouts import PLAIN
 from conformance.target import Died, Target, Unsupported, one_line, said
@@ -34,18 +36,20 @@ def ask(target: Target, case: Case) -> list[Actual] | Verdict:
 
 def ask_gradients(
     target: Target, case: Case, constants: Collection[int]
-) -> tuple[list[Actual], list[Actual | None]] | Verdict:
-    """The outputs, and the derivatives towards the wanted tensors, None for none; or the verdict that settles the case.
+) -> tuple[list[Actual], list[Actual]] | Verdict:
+    """The outputs, and the derivatives towards the wanted tensors; or the verdict that settles the case.
 
-    ``constants`` are the numbers of the outputs through which no derivative is taken.
+    ``constants`` are the numbers of the outputs through which no derivative is taken. Where a target has none, the
+    outputs do not depend on the tensor: it is zero.
     """
     upstream = case.upstream
     assert upstream is not None, "the case asks for no derivatives"
 
-    def call(function: Callable[..., Any], tensors: list[Any]) -> tuple[list[Actual], list[Actual | None]]:
-        names = case.names
+    def call(function: Callable[..., Any], tensors: list[Any]) -> tuple[list[Actual], list[Actual]]:
+        names, given = case.names, list(case.arrays().values())
         places = [names.index(name) for name in upstream.wanted]
         leaves = [leaf for place in places for leaf in _leaves(tensors[place])]
+        shapes = [leaf.shape for place in places for leaf in _leaves(given[place])]
 
         def of_leaves(*leaves: Any) -> Any:
             rest = iter(leaves)
@@ -66,7 +70,9 @@ def ask_gradients(
         outputs, gradients = _timed(target.vjp, of_leaves, leaves, cotangents)
         if len(gradients) != len(leaves):
             raise _Settled(_failed(f"returned {len(gradients)} derivatives, expected {len(leaves)}"))
-        return _read(target, outputs), [None if g is None else _read(target, [g])[0] for g in gradients]
+        nothing = [Actual(np.zeros(shape), case.format) for shape in shapes]
+        found = [zero if g is None else _read(target, [g])[0] for g, zero in zip(gradients, nothing, strict=True)]
+        return _read(target, outputs), found
 
     return _asked(target, case, call)
 

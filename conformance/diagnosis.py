@@ -17,7 +17,7 @@ import numpy as np
 from conformance import law
 from conformance.asking import ask, ask_gradients
 from conformance.case import Case
-from conformance.checks import check, gradient, special
+from conformance.checks import check, special
 from conformance.drawing import listed
 from conformance.expectation import Change, expect, expect_gradients, expect_outcomes
 from conformance.mistake import Mistake, called
@@ -171,7 +171,7 @@ def _by_gradients(target: Target, case: Case) -> Judgement | None:
 
     def by(declared: Declared, policies: Policies, observed: Observed, change: Change) -> Verdict:
         expected = expect_gradients(case, declared, byproducts, policies, observed, change=change)
-        return judge(gradient.present(gradients, [want.shape for want in expected], case.format), expected)
+        return judge(gradients, expected)
 
     return _judgement(target, case, outputs, by)
 

@@ -18,7 +18,7 @@ from conformance.target import Target
 from conformance.verdict import Actual, Status, Verdict
 
 # Outputs, and derivatives, of which some may not exist.
-Answer = list[Actual | None]
+Answer = list[Actual]
 
 
 class Wrapped(Target):
@@ -147,8 +147,8 @@ def answer(target: Target, case: Case) -> Answer | Verdict:
     return both if isinstance(both, Verdict) else [_copied(each) for part in both for each in part]
 
 
-def _copied(actual: Actual | None) -> Any:
-    return actual and replace(actual, values=np.array(actual.values))
+def _copied(actual: Actual) -> Actual:
+    return replace(actual, values=np.array(actual.values))
 
 
 def difference(first: Answer, again: Answer) -> Verdict | None:
@@ -158,9 +158,7 @@ def difference(first: Answer, again: Answer) -> Verdict | None:
     return next(filter(None, map(_difference, range(len(first)), first, again)), None)
 
 
-def _difference(number: int, first: Actual | None, again: Actual | None) -> Verdict | None:
-    if first is None or again is None:
-        return None if first is again else failed(f"result {number} is not there each time")
+def _difference(number: int, first: Actual, again: Actual) -> Verdict | None:
     if (first.format, first.values.shape) != (again.format, again.values.shape):
         now, then = (f"{one.format} of shape {one.values.shape}" for one in (again, first))
         return failed(f"result {number} is {now}, before {then}")

@@ -69,7 +69,6 @@ def test_programs_of_derivatives_give_what_the_target_gives(layer: str, tmp_path
     answer = ask_gradients(target, case, spec(layer).byproducts)
     assert not isinstance(answer, Verdict)
     assert case.upstream is not None
-    assert answer[1][0] is not None
     values = answer[1][0].values
     place = tuple(map(int, np.unravel_index(values.size - 1, values.shape)))
     first = case.tensors[case.upstream.wanted[0]]

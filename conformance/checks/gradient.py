@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -16,7 +15,7 @@ from conformance.spec import spec
 from conformance.strategies import GENERAL, arranged, seeds
 from conformance.target import Target
 from conformance.values import TensorArgument, Values, leaves
-from conformance.verdict import Actual, Status, Verdict, judge
+from conformance.verdict import Status, Verdict, judge
 from oracle.formulas import names
 
 
@@ -64,9 +63,4 @@ def examine(target: Target, case: Case) -> Verdict:
     outputs, gradients = answer
     observed = asked.observed(case, outputs) if asked.observed else None
     expected = expect_gradients(case, declared, asked.byproducts, target.policies.get(case.layer), observed)
-    return judge(present(gradients, [want.shape for want in expected], case.format), expected)
-
-
-def present(gradients: Sequence[Actual | None], shapes: Sequence[tuple[int, ...]], format: str) -> list[Actual]:
-    """The derivatives; zeros of these shapes where there is none: the outputs do not depend on the tensor."""
-    return [got or Actual(np.zeros(shape), format) for got, shape in zip(gradients, shapes, strict=True)]
+    return judge(gradients, expected)

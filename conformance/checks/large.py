@@ -22,7 +22,7 @@ from hypothesis.strategies import SearchStrategy
 
 from conformance.asking import ask, ask_gradients
 from conformance.case import Case, Upstream
-from conformance.checks.gradient import present, towards
+from conformance.checks.gradient import towards
 from conformance.drawing import listed
 from conformance.expectation import affordable, expect, expect_gradients
 from conformance.layouts import EXPANDED, ordered
@@ -170,12 +170,7 @@ def _answer(target: Target, case: Case) -> Answer | Verdict:
     if case.upstream is None:
         outputs = ask(target, case)
         return outputs if isinstance(outputs, Verdict) else (outputs, outputs)
-    answer = ask_gradients(target, case, spec(case.layer).byproducts)
-    if isinstance(answer, Verdict):
-        return answer
-    wanted = [case.tensors[name] for name in case.upstream.wanted]
-    shapes = [leaf.shape for argument in wanted for leaf in leaves(argument)]
-    return answer[0], present(answer[1], shapes, case.format)
+    return ask_gradients(target, case, spec(case.layer).byproducts)
 
 
 class _Wide:

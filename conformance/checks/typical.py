@@ -84,16 +84,13 @@ def _answered(target: Target, case: Case) -> Actual | Verdict:
         outputs = ask(target, case)
         if isinstance(outputs, Verdict):
             return outputs
-        return outputs[0] if outputs else _missing("returned no output")
+        reason = "returned no output"
+        return outputs[0] if outputs else Verdict(Status.FAIL, np.inf, reason, fault=reason)
     answer = ask_gradients(target, case, spec(case.layer).byproducts)
     if isinstance(answer, Verdict):
         return answer
     (derivative,) = answer[1]
-    return derivative or _missing(f"no derivative towards {case.upstream.wanted[0]}")
-
-
-def _missing(reason: str) -> Verdict:
-    return Verdict(Status.FAIL, np.inf, reason, fault=reason)
+    return derivative
 
 
 def _result(case: Case, declared: Declared) -> Tensor:
