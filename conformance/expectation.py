@@ -111,7 +111,8 @@ def _chosen(outputs: dict[str, Tensor], places: Places | None) -> dict[str, Tens
 
 
 def _vector(output: Tensor, places: Sequence[tuple[int, ...]]) -> Tensor:
-    return type(output)([len(places)], lambda k: output[key(places[k])])
+    kind = Choices if isinstance(output, Choices) else Tensor
+    return kind([len(places)], lambda k: output[key(places[k])])
 
 
 def affordable(

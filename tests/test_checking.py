@@ -1,5 +1,6 @@
 """A function of one's own held to a layer inside any test."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,8 +42,9 @@ def by_the_sample_deviation(
 ) -> torch.Tensor:
     """The classic mistake: the variance is divided by n - 1."""
     over = tuple(range(-len(normalized_shape), 0))
-    variance, mean = torch.var_mean(input, over, keepdim=True)
-    normalised = (input - mean) / torch.sqrt(variance + eps)
+    centred = input - input.mean(over, keepdim=True)
+    variance = centred.square().sum(over, keepdim=True) / (math.prod(normalized_shape) - 1)
+    normalised = centred / torch.sqrt(variance + eps)
     scaled = normalised if weight is None else normalised * weight
     return scaled if bias is None else scaled + bias
 
@@ -135,7 +137,11 @@ def test_what_a_function_warns_of_is_no_failure() -> None:
         ),
         (ValueError, {"layer": "relu", "formats": ["bfloat16"]}, "in bfloat16 needs its own array and read"),
         (ValueError, {"layer": "relu", "formats": []}, "has no formats; known: float64"),
-        (ValueError, {"layer": "relu", "checks": ["values"]}, r"^unknown check 'values'; known: forward, gradient"),
+        (
+            ValueError,
+            {"layer": "relu", "checks": ["values"]},
+            r"^unknown check 'values'; known: empty, forward, gradient",
+        ),
         (
             TypeError,
             {"layer": "relu", "layout": ("offset",)},
