@@ -142,9 +142,8 @@ def _judgement(
     def judged(mistake: Mistake) -> Verdict:
         declared = target.declared_for(case)
         declared = replace(declared, compute=mistake.compute(case.format)) if mistake.compute else declared
-        observe = mistake.observed or spec(case.layer).observed
-        observed = observe(case, outputs) if observe else None
-        return by(declared, target.policies.get(case.layer), observed, mistake.change)
+        revealed = mistake.observed or spec(case.layer).revealed
+        return by(declared, target.policies.get(case.layer), revealed(case, outputs), mistake.change)
 
     return judged
 

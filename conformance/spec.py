@@ -77,6 +77,10 @@ class Spec:
     exempt: Mapping[str, str] = field(default_factory=dict)
     mistakes: Mapping[str, Mistake] = field(default_factory=dict)
 
+    def revealed(self, case: Case, outputs: list[Actual]) -> Mapping[str, Array] | None:
+        """What is ``observed`` in these outputs, None of a layer that draws and chooses nothing."""
+        return self.observed(case, outputs) if self.observed else None
+
 
 @cache
 def names() -> tuple[str, ...]:

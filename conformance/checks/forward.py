@@ -26,7 +26,6 @@ def examine(target: Target, case: Case) -> Verdict:
     answer = ask(target, case)
     if isinstance(answer, Verdict):
         return answer
-    observe = spec(case.layer).observed
-    observed = observe(case, answer) if observe else None
+    observed = spec(case.layer).revealed(case, answer)
     declared = target.declared_for(case)
     return judge(answer, expect(case, declared, target.policies.get(case.layer), observed))

@@ -61,6 +61,6 @@ def examine(target: Target, case: Case) -> Verdict:
     if isinstance(answer, Verdict):
         return answer
     outputs, gradients = answer
-    observed = asked.observed(case, outputs) if asked.observed else None
+    observed = asked.revealed(case, outputs)
     expected = expect_gradients(case, declared, asked.byproducts, target.policies.get(case.layer), observed)
     return judge(gradients, expected)

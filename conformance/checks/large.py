@@ -150,7 +150,7 @@ def examine(target: Target, case: Case) -> Verdict:
         return found
     outputs, judged = found
     asked, policies = spec(case.layer), target.policies.get(case.layer)
-    observed = asked.observed(case, outputs) if asked.observed else None
+    observed = asked.revealed(case, outputs)
     shapes, within = affordable(case, asked.byproducts, policies, observed)
     if len(judged) != len(shapes):
         return miscounted(judged, shapes.keys())

@@ -96,8 +96,7 @@ def examine(target: Target, case: Case) -> Verdict:
     answer = ask(target, case)
     if isinstance(answer, Verdict):
         return answer
-    observe = spec(case.layer).observed
-    observed = observe(case, answer) if observe else None
+    observed = spec(case.layer).revealed(case, answer)
     declared = target.declared_for(case)
     policies = target.policies.get(case.layer)
     verdict = judge(answer, expect_outcomes(case, declared, policies, observed), case.format)

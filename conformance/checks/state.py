@@ -79,15 +79,14 @@ def _without_samples(case: Case) -> bool:
 def _judged(target: Target, case: Case, found: Answer) -> Verdict:
     """The verdict on one call."""
     asked = spec(case.layer)
-    outputs = [output for output in found if output is not None]
     if not _without_samples(case):
-        observed = asked.observed(case, outputs) if asked.observed else None
+        observed = asked.revealed(case, found)
         declared = target.declared_for(case)
-        return judge(outputs, expect(case, declared, target.policies.get(case.layer), observed))
+        return judge(found, expect(case, declared, target.policies.get(case.layer), observed))
     arrays = case.arrays()
     for name, number in asked.carried.items():
         before = arrays[name]
-        if isinstance(before, np.ndarray) and not np.array_equal(outputs[number].values, before, equal_nan=True):
+        if isinstance(before, np.ndarray) and not np.array_equal(found[number].values, before, equal_nan=True):
             return failed(f"no samples changed {name}")
     return Verdict(Status.PASS)
 
@@ -95,8 +94,7 @@ def _judged(target: Target, case: Case, found: Answer) -> Verdict:
 def _left(case: Case, found: Answer) -> dict[str, TensorArgument]:
     """What a call leaves to the next one."""
     carried = {name: number for name, number in spec(case.layer).carried.items() if number < len(found)}
-    outputs = {name: found[number] for name, number in carried.items()}
-    return {name: _literal(output.values) for name, output in outputs.items() if output is not None}
+    return {name: _literal(found[number].values) for name, number in carried.items()}
 
 
 def _literal(array: Array) -> Literal:
