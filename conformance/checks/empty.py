@@ -1,4 +1,4 @@
-"""Nothing to compute: no samples, queries, rows or channels give results without elements, and derivatives of zero.
+"""Nothing to compute: no samples, queries or rows give results without elements, and derivatives of zero.
 
 There kernels divide by a count of none, launch no threads, or leave the derivatives towards parameters unwritten.
 """
