@@ -110,8 +110,8 @@ class Deviation:
     """A known failure: the cases it concerns, why it happens, and where to read about it or reproduce it.
 
     ``reproducer`` is a program; the comment that ends it is what it prints. ``check`` names the only check that meets
-    the failure, where others do not. ``lethal`` says that such a case ends the process, or spoils its later calls: it is
-    not put to the target.
+    the failure, where others do not. ``lethal`` says that such a case ends the process, or spoils its later calls: it
+    is not put to the target.
     """
 
     layer: str
