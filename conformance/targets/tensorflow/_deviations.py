@@ -111,6 +111,20 @@ KNOWN: tuple[Deviation, ...] = (
         )
     ),
     Deviation(
+        "max_pool2d",
+        "max_pool_with_argmax raises where there are no images, which max_pool2d takes: kernels/maxpooling_op.cc",
+        "import tensorflow as tf\n"
+        "images = tf.ones((0, 2, 2, 1))\n"
+        "print(tf.nn.max_pool2d(images, 1, 1, 'VALID').shape, end=' ')\n"
+        "try:\n"
+        "    tf.nn.max_pool_with_argmax(images, 1, 1, 'VALID')\n"
+        "except tf.errors.InvalidArgumentError as error:\n"
+        "    print('tensor_in must not be empty' in str(error))\n"
+        "# (0, 2, 2, 1) True",
+        lambda case: 0 in case.sides("input"),
+        f"{_KERNELS}/maxpooling_op.cc",
+    ),
+    Deviation(
         "conv_transpose2d",
         "in float32 and bfloat16, where oneDNN computes it, the derivative towards no images, which is a convolution "
         "of none, is given the shape of the cotangent: kernels/mkl/mkl_conv_ops.cc",
