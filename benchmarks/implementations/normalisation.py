@@ -287,7 +287,7 @@ def _group_norm(
     require(num_groups > 0, f"num_groups is {num_groups}; it must be positive")
     channels = input.shape[1]
     require(channels % num_groups == 0, f"{channels} channels do not divide into {num_groups} groups")
-    rows = wide(input).reshape(input.shape[0], num_groups, -1)
+    rows = wide(input).reshape(input.shape[0], num_groups, input.shape[1:].numel() // num_groups)
     found = standardised(rows, eps, moments).reshape(input.shape)
     return transformed(found, along_channels(weight, found), along_channels(bias, found)).to(input.dtype)
 
