@@ -17,7 +17,7 @@ from conformance.spec import spec
 from conformance.target import Target
 from conformance.verdict import Actual, Status, Verdict
 
-# Outputs, and derivatives, of which some may not exist.
+# Outputs, then derivatives.
 Answer = list[Actual]
 
 

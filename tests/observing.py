@@ -15,5 +15,4 @@ def tensors(case: Case) -> dict[str, Any]:
 
 def observed(case: Case) -> dict[str, Any]:
     """Those that outputs reveal, here of a call that drops nothing."""
-    observe = spec(case.layer).observed
-    return observe(case, []) if observe else {}
+    return dict(spec(case.layer).revealed(case, []) or {})
