@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from conformance.target import Unsupported
@@ -69,6 +70,21 @@ def by_unit(
         if state is not None and len(state) != units:
             raise ValueError(f"initial states of {len(state)} units, expected {units}")
     return [weights[begin : begin + each] for begin in range(0, len(weights), each)]
+
+
+def heads_apart(query: Sequence[int], key: Sequence[int]) -> Callable[[Sequence[int]], tuple[int, ...]]:
+    """What makes of the shape of a tensor, in an attention with these queries and keys, (batch, heads, length, width).
+
+    Two dimensions are one head of a sample. The first of three is the samples, or the heads where keys have fewer,
+    which are shared.
+    """
+    several = len(query) > 3 or tuple(query[:-2]) != tuple(key[:-2])
+
+    def apart(shape: Sequence[int]) -> tuple[int, ...]:
+        *batch, heads = shape[:-2] if several else (*shape[:-2], 1)
+        return (math.prod(batch), heads, *shape[-2:])
+
+    return apart
 
 
 def sum_of_biases(b_ih: Any, b_hh: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax
@@ -11,6 +10,7 @@ from flax import linen as nn
 from jax import Array
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import heads_apart
 from conformance.targets.jax._modules import applied, present
 
 
@@ -41,30 +41,22 @@ def local_attention(query: Array, key: Array, value: Array, *, window: int) -> A
 
 
 def _attended(query: Array, key: Array, value: Array, mask: Array | None, shared: bool, **options: Any) -> Array:
-    """jax.nn.dot_product_attention of tensors (*, heads, length, width), or of one head: (length, width).
-
-    The first of three dimensions is the samples, or the heads where keys have fewer, which are shared.
-    """
+    """jax.nn.dot_product_attention."""
     if key.shape != value.shape:
         raise Unsupported("jax.nn.dot_product_attention takes values of the same width as keys")
     if not shared and query.shape[:-2] != key.shape[:-2]:
         raise Unsupported("jax.nn.dot_product_attention shares heads wherever their number divides that of the queries")
 
-    several = query.ndim > 3 or query.shape[:-2] != key.shape[:-2]
-
-    def by_head(x: Array) -> Array:
-        """(batch, heads, length, width)."""
-        batch, heads = (x.shape[:-3], x.shape[-3]) if several else (x.shape[:-2], 1)
-        return x.reshape(math.prod(batch), heads, *x.shape[-2:])
+    apart = heads_apart(query.shape, key.shape)
 
     def joined(x: Array) -> Array:
         """(batch, length, heads, width)."""
-        return jnp.swapaxes(by_head(x), 1, 2)
+        return jnp.swapaxes(x.reshape(apart(x.shape)), 1, 2)
 
     given = options
     if mask is not None:
         whole = jnp.broadcast_to(mask, (*query.shape[:-1], key.shape[-2]))
-        given = {**options, "mask" if mask.dtype == bool else "bias": by_head(whole)}
+        given = {**options, "mask" if mask.dtype == bool else "bias": whole.reshape(apart(whole.shape))}
     found = jax.nn.dot_product_attention(joined(query), joined(key), joined(value), **given)
     return jnp.swapaxes(found, 1, 2).reshape(query.shape)
 

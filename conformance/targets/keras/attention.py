@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import heads_apart
 from conformance.targets.keras._calls import Array, applied, made
 from conformance.targets.keras.dense import custom_linear, linear
 
@@ -39,23 +39,17 @@ def scaled_dot_product_attention(
     if keras.backend.backend() == "jax" and key.shape[-1] != value.shape[-1]:
         raise Unsupported("keras.ops.dot_product_attention on JAX takes values of the same width as keys")
 
-    # the first of three dimensions is the samples, or the heads where keys have fewer, which are shared
-    several = query.ndim > 3 or tuple(query.shape[:-2]) != tuple(key.shape[:-2])
-
-    def by_head(x: Array) -> Array:
-        """(batch, heads, length, width)."""
-        batch, heads = (x.shape[:-3], x.shape[-3]) if several else (x.shape[:-2], 1)
-        return keras.ops.reshape(x, (math.prod(batch), heads, *x.shape[-2:]))
+    apart = heads_apart(query.shape, key.shape)
 
     def joined(x: Array) -> Array:
         """(batch, length, heads, width)."""
-        return keras.ops.swapaxes(by_head(x), 1, 2)
+        return keras.ops.swapaxes(keras.ops.reshape(x, apart(x.shape)), 1, 2)
 
     given: dict[str, Any] = {}
     if attn_mask is not None:
         whole = keras.ops.broadcast_to(attn_mask, (*query.shape[:-1], key.shape[-2]))
         name = "mask" if keras.backend.standardize_dtype(attn_mask.dtype) == "bool" else "bias"
-        given[name] = by_head(whole)
+        given[name] = keras.ops.reshape(whole, apart(whole.shape))
     found = keras.ops.dot_product_attention(
         joined(query), joined(key), joined(value), scale=scale, is_causal=is_causal, **given
     )

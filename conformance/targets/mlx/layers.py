@@ -10,6 +10,7 @@ import mlx.core as mx
 from mlx import nn
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import heads_apart
 
 Array: TypeAlias = mx.array
 
@@ -120,10 +121,7 @@ def local_attention(query: Array, key: Array, value: Array, *, window: int) -> A
 
 
 def _attended(query: Array, key: Array, value: Array, mask: Array | str | None, scale: float) -> Array:
-    """The function takes tensors (batch, heads, length, width): two are one head of a sample.
-
-    The first of three is the samples, or the heads where keys have fewer, which are shared.
-    """
+    """The function takes tensors (batch, heads, length, width)."""
     if query.ndim > 4:
         raise Unsupported("mx.fast.scaled_dot_product_attention takes tensors of four dimensions")
     if isinstance(mask, mx.array) and mask.ndim > query.ndim:
@@ -132,9 +130,9 @@ def _attended(query: Array, key: Array, value: Array, mask: Array | str | None, 
         raise ValueError(f"query, key and value of {query.ndim}, {key.ndim} and {value.ndim} dimensions")
 
     def whole(x: Array) -> Array:
-        return x if x.ndim == 4 else mx.expand_dims(x, axes[x.ndim])
+        return x.reshape(apart(x.shape))
 
-    axes: dict[int, Any] = {2: (0, 1), 3: 1 if query.shape[:-2] == key.shape[:-2] else 0}
+    apart = heads_apart(query.shape, key.shape)
     mask = whole(mask) if isinstance(mask, mx.array) and mask.ndim == query.ndim else mask
     found = mx.fast.scaled_dot_product_attention(whole(query), whole(key), whole(value), scale=scale, mask=mask)
     return found.reshape(*query.shape[:-1], value.shape[-1])

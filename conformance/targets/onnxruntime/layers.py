@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import heads_apart
 from conformance.targets.onnxruntime._models import Array, binary32, run, run_once
 
 
@@ -83,9 +84,8 @@ def scaled_dot_product_attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Array:
-    """Attention of tensors (batch, heads, length, width): two dimensions are one head of a sample.
+    """Attention of tensors (batch, heads, length, width).
 
-    The first of three is the samples, or the heads where keys have fewer, which are shared.
     The kernel repeats sides of 1 of a mask but the last two, which are repeated here.
     """
     if query.ndim > 4:
@@ -97,9 +97,9 @@ def scaled_dot_product_attention(
     mask = attn_mask
     if mask is not None:
         mask = np.broadcast_to(mask, (*mask.shape[:-2], query.shape[-2], key.shape[-2]))
-    axes = {2: (0, 1), 3: (1,) if query.shape[:-2] == key.shape[:-2] else (0,), 4: ()}[query.ndim]
-    whole = [np.expand_dims(x, axes) for x in (query, key, value)]
-    mask = np.expand_dims(mask, axes) if mask is not None and mask.ndim == query.ndim else mask
+    apart = heads_apart(query.shape, key.shape)
+    whole = [x.reshape(apart(x.shape)) for x in (query, key, value)]
+    mask = mask.reshape(apart(mask.shape)) if mask is not None and mask.ndim == query.ndim else mask
     given: dict[str, Any] = {} if scale is None else {"scale": binary32("scale", scale, query)}
     (found,) = run("Attention", *whole, mask, is_causal=int(is_causal), **given)
     return found.reshape(*query.shape[:-1], value.shape[-1])
