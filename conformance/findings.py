@@ -52,7 +52,7 @@ def _found() -> Iterator[tuple[str, tuple[Deviation, ...]]]:
 
 def _entry(deviation: Deviation) -> str:
     asked = f" ({deviation.check})" if deviation.check else ""
-    ends = " It ends the process, or spoils its later calls." if deviation.lethal else ""
+    ends = " Such cases are not put to it." if deviation.lethal else ""
     source = f" [Source]({deviation.link})." if deviation.link else ""
     head = f"### {deviation.layer}{asked}\n\n{deviation.reason[0].upper()}{deviation.reason[1:]}.{ends}{source}\n"
     return f"{head}\n```python\n{deviation.reproducer.rstrip()}\n```\n"

@@ -283,6 +283,18 @@ def test_a_product_may_be_stored_before_it_meets_the_other(layer: str) -> None:
     assert np.isfinite(centres[0]).all()
 
 
+def test_the_biases_of_both_products_may_be_added_as_one() -> None:
+    # Keras adds them to the input product: −5.015625 is no bfloat16, and all else is
+    tensors: Arrays = {
+        "input": np.array([[[1.0078125]]]),
+        "h_0": np.ones((1, 1, 1)),
+        "weights": (np.full((1, 1), -2.0), np.full((1, 1), 9.0), np.zeros(1), np.full(1, -3.0)),
+    }
+    centres, bounds = permitted("rnn", (tensors, {"nonlinearity": "relu"}), float32, FORMATS["bfloat16"])
+    assert centres[0].item() == 3.984375
+    assert 4.0 - 3.984375 <= bounds[0].item() < 0.2
+
+
 @layers
 def test_a_sequence_may_be_long(layer: str) -> None:
     random = np.random.default_rng(11)

@@ -13,6 +13,7 @@ from hypothesis.strategies import SearchStrategy
 from conformance.case import Arguments, Case, Upstream
 from conformance.checks import forward, gradient
 from conformance.drawing import listed
+from conformance.layouts import ordered
 from conformance.spec import spec
 from conformance.strategies import arranged, seeds
 from conformance.target import Target
@@ -44,8 +45,8 @@ def _emptied(layer: str) -> dict[str, SearchStrategy[Arguments]]:
 @st.composite
 def _of(draw: st.DrawFn, calls: SearchStrategy[Arguments], layer: str, format: str, target: Target) -> Case:
     case = draw(arranged(calls, layer, format, target.layouts))
-    wanted = tuple(gradient.towards(case))
-    return replace(case, upstream=Upstream(wanted, "integers", draw(seeds)))
+    layout = draw(st.sampled_from(ordered(target.layouts)))
+    return replace(case, upstream=Upstream(tuple(gradient.towards(case)), "integers", draw(seeds), layout))
 
 
 def examine(target: Target, case: Case) -> Verdict:

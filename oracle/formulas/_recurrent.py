@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from oracle.formulas._shapes import require_at_least, require_rank
-from oracle.scalar import Scalar, constant, dot, largest, reused, sigmoid, stored, tanh, total, with_derivative_of
+from oracle.scalar import (
+    Scalar,
+    accumulated,
+    constant,
+    dot,
+    largest,
+    reused,
+    sigmoid,
+    stored,
+    tanh,
+    total,
+    with_derivative_of,
+)
 from oracle.tensor import Tensor, tensor
 
 Row: TypeAlias = list[Scalar]
@@ -22,18 +34,21 @@ Product: TypeAlias = tuple[Row, Row, Row]  # a vector, a row of weights, and its
 def summed(*products: Product, rest: Sequence[Scalar] = (), multiplied: Multiplied = dot) -> Scalar:
     """Σ (w · x + b) over the products, and the terms ``rest``.
 
-    An implementation takes one of three ways: all terms in one sum, in any order; the same, of biases whose sum has
-    been stored; or each product on its own, as one matrix product for all time steps gives it, which is ``multiplied``
-    and stored, before its bias is added or after.
+    An implementation takes one of four ways: all terms in one sum, in any order; the same, of biases whose sum has
+    been stored; each product on its own, as one matrix product for all time steps gives it, which is ``multiplied``
+    and stored, before its bias is added or after; or these products and the stored sum of biases added one by one.
     """
     xs = [x for vector, _, _ in products for x in vector]
     ws = [w for _, row, _ in products for w in row]
     biases = [b for _, _, bias in products for b in bias]
     together = dot(xs, ws, *biases, *rest)
-    merged = dot(xs, ws, stored(total(biases)), *rest) if len(biases) > 1 else together
-    apart = total([*(_biased(stored(multiplied(x, w)), b) for x, w, b in products), *rest])
+    parts = [stored(multiplied(x, w)) for x, w, _ in products]
+    ways = [together, total([*(_biased(part, b) for part, (_, _, b) in zip(parts, products, strict=True)), *rest])]
+    if len(biases) > 1:
+        bias = stored(total(biases))
+        ways += [dot(xs, ws, bias, *rest), accumulated([*parts, bias, *rest])]
     # the bound of the larger error; the values, and so the derivatives, are the same
-    return stored(with_derivative_of(largest([together, merged, apart]), lambda: together))
+    return stored(with_derivative_of(largest(ways), lambda: together))
 
 
 def _biased(product: Scalar, bias: Row) -> Scalar:

@@ -62,7 +62,9 @@ def declared(backend: str, arrays: Target, layer: str, format: str) -> Declared:
     algorithm = ALGORITHMS[backend].get(layer)
     if backend == "torch":  # the kernels are PyTorch's own, in Keras' order
         found = arrays.declared(layer, format)
-        return found if algorithm is None else replace(found, algorithm=algorithm, backward=None)
+        if algorithm is None or found.algorithm == "by_columns":  # which stores more than Keras does
+            return found
+        return replace(found, algorithm=algorithm, backward=None)
     found = replace(Target().declared(layer, format), algorithm=algorithm, flush=True, reason=_FLUSHES[backend])
     once = layer in _ROUNDED_ONCE
     if backend == "jax":

@@ -98,6 +98,20 @@ def _has_special_weights(case: Case) -> bool:
     return bool(case.parameters["need_weights"]) and not np.isfinite(scores_of_heads(case)[0]).all()
 
 
+def _hides_blank_scores(case: Case) -> bool:
+    """Whether masks hide all keys of a query, none of whose scores is certainly finite, in a fused attention."""
+    if case.parameters.get("need_weights"):
+        return False
+    scores, ignored = scores_with_masks(case)
+    return bool((~np.isfinite(scores) & ignored).all(axis=-1).any())
+
+
+def _repeats_in_place(case: Case) -> bool:
+    """Whether along every axis there is a single pixel, or one for each."""
+    sides, factors = case.sides("input")[-2:], case.parameters["scale_factor"]
+    return factors is not None and all(1 in pair for pair in zip(sides, factors, strict=True))
+
+
 def _on(backend: str, program: str) -> str:
     return f"import os\nos.environ['KERAS_BACKEND'] = {backend!r}\n{program}"
 
@@ -142,6 +156,18 @@ EVERYWHERE: tuple[Deviation, ...] = (
         hides_all_keys,
         f"{_SOURCE}/backend",
         check="relation",
+    ),
+    Deviation(
+        "group_norm",
+        "-1 groups are not refused: they are as many as channels, where 1 to so many are documented: "
+        "layers/normalization/group_normalization.py (build)",
+        "import keras\n"
+        "layer = keras.layers.GroupNormalization(-1, axis=1)\n"
+        "print(tuple(layer(keras.ops.ones((1, 2, 3))).shape))\n"
+        "# (1, 2, 3)",
+        lambda case: case.slips("num_groups is negative") and case.parameters["num_groups"] == -1,
+        f"{_SOURCE}/layers/normalization/group_normalization.py",
+        check="refusal",
     ),
     Deviation(
         "instance_norm",
@@ -391,6 +417,26 @@ TORCH: tuple[Deviation, ...] = (
         )
         for layer in ("scaled_dot_product_attention", "multi_head_attention")
     ),
+    *(
+        Deviation(
+            layer,
+            "on PyTorch a query that a mask of booleans leaves without keys gives zeros, not their mean, where its "
+            "scores are all −inf: cpu_flash_attention, and backend/torch/nn.py (dot_product_attention)",
+            _on(
+                "torch",
+                "import keras\n"
+                "one = keras.ops.ones((1, 1, 1, 1))\n"
+                "for query in (one, -float('inf') * one):\n"
+                "    print(keras.ops.dot_product_attention(query, one, one, mask=one == 0).item())\n"
+                "# 1.0\n"
+                "# 0.0",
+            ),
+            _hides_blank_scores,
+            f"{_SOURCE}/backend/torch/nn.py",
+            check="special",
+        )
+        for layer in ("scaled_dot_product_attention", "multi_head_attention")
+    ),
     Deviation(
         "scaled_dot_product_attention",
         "on PyTorch values of another number than the keys are not refused: those beyond are not looked at, those that "
@@ -427,6 +473,21 @@ TORCH: tuple[Deviation, ...] = (
             ("dropout", "Dropout", "dropout.py"),
             ("dropout2d", "SpatialDropout2D", "spatial_dropout.py"),
         )
+    ),
+    Deviation(
+        "upsample_nearest",
+        "on PyTorch the result shares memory with the input, where along every axis one pixel is repeated, or each "
+        "once: backend/torch/numpy.py (repeat)",
+        _on(
+            "torch",
+            "import keras\n"
+            "pixel = keras.ops.ones((1, 1, 1, 1))\n"
+            "print(keras.layers.UpSampling2D((1, 2))(pixel).data_ptr() == pixel.data_ptr())\n"
+            "# True",
+        ),
+        _repeats_in_place,
+        f"{_SOURCE}/backend/torch/numpy.py",
+        check="purity",
     ),
     Deviation(
         "multi_head_attention",

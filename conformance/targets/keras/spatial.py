@@ -114,6 +114,8 @@ def avg_pool2d(
         raise Unsupported("AveragePooling2D has neither ceil_mode nor divisor_override")
     if any(padding) and not count_include_pad:
         raise Unsupported("AveragePooling2D leaves out the pixels of its own padding alone, which is 'same'")
+    if any(2 * p > side for p, side in zip(padding, kernel_size, strict=True)):
+        raise ValueError(f"padding {padding} is more than half of the kernel {kernel_size}")
 
     def pooled(x: Array) -> Array:
         layer = made(keras.layers.AveragePooling2D, x, kernel_size, stride, **_LAST)
