@@ -158,18 +158,6 @@ EVERYWHERE: tuple[Deviation, ...] = (
         check="relation",
     ),
     Deviation(
-        "group_norm",
-        "-1 groups are not refused: they are as many as channels, where 1 to so many are documented: "
-        "layers/normalization/group_normalization.py (build)",
-        "import keras\n"
-        "layer = keras.layers.GroupNormalization(-1, axis=1)\n"
-        "print(tuple(layer(keras.ops.ones((1, 2, 3))).shape))\n"
-        "# (1, 2, 3)",
-        lambda case: case.slips("num_groups is negative") and case.parameters["num_groups"] == -1,
-        f"{_SOURCE}/layers/normalization/group_normalization.py",
-        check="refusal",
-    ),
-    Deviation(
         "instance_norm",
         "statistics of a single position are not refused: layers/normalization/group_normalization.py",
         "import keras\n"

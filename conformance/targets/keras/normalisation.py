@@ -10,6 +10,9 @@ import keras
 from conformance.target import Unsupported
 from conformance.targets.keras._calls import Array, applied, made
 
+# To GroupNormalization, as many groups as there are channels.
+_OF_CHANNELS = -1
+
 
 def batch_norm(
     input: Array,
@@ -63,8 +66,9 @@ def group_norm(
     input: Array, weight: Array | None = None, bias: Array | None = None, *, num_groups: int, eps: float = 1e-5
 ) -> Array:
     """GroupNormalization."""
-    layer = _normalisation(keras.layers.GroupNormalization, input, weight, bias, eps, groups=num_groups, axis=1)
-    return applied(layer, [weight, bias], input)
+    if num_groups == _OF_CHANNELS:
+        raise Unsupported("GroupNormalization takes -1 groups for as many as there are channels")
+    return _grouped(input, weight, bias, num_groups, eps)
 
 
 def instance_norm(
@@ -78,10 +82,15 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Array:
-    """GroupNormalization with groups=-1: as many as there are channels."""
+    """GroupNormalization with as many groups as there are channels."""
     if running_mean is not None or running_var is not None or not use_input_stats:
         raise Unsupported("GroupNormalization keeps no moving statistics")
-    return group_norm(input, weight, bias, num_groups=-1, eps=eps)
+    return _grouped(input, weight, bias, _OF_CHANNELS, eps)
+
+
+def _grouped(input: Array, weight: Array | None, bias: Array | None, groups: int, eps: float) -> Array:
+    layer = _normalisation(keras.layers.GroupNormalization, input, weight, bias, eps, groups=groups, axis=1)
+    return applied(layer, [weight, bias], input)
 
 
 def _normalisation(
