@@ -1,4 +1,4 @@
-"""Which products of queries and keys in bfloat16 XLA does not compile on a CPU, or aborts at."""
+"""What XLA does not compile on a CPU, aborts at, or needs too much memory for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from conformance.case import Case
 
 # The least number of products for which XLA hands a product of matrices to YNNPACK: measured, 63 · 63 · 1 are too few.
 _HANDED_ON = 4096
+
+# Bytes that a machine may lack for one call.
+_MEMORY = 2**30
 
 
 def _products(case: Case) -> tuple[int, int, int, int]:
@@ -37,3 +40,18 @@ def multiplies_large_columns(case: Case) -> bool:
     derives = case.upstream is not None or case.relation is not None
     added_up = (width, queries, keys) if derives else (width,)
     return 1 in added_up and samples * matrices * queries * keys * width >= _HANDED_ON
+
+
+def widens_filters(case: Case) -> bool:
+    """Whether a convolution of each channel on its own, which is computed as one of all channels, fills the memory.
+
+    So are the derivatives towards the weight, and in float64 few pixels; numbers are doubled, of 4 bytes at least.
+    """
+    filters, depth, *taps = case.sides("weight")
+    derives = case.upstream is not None and "weight" in case.upstream.wanted
+    groups = case.parameters["groups"]
+    numbers = 2 * filters * groups * math.prod(taps)
+    apart = groups > 1 == depth and case.refusal is None
+    return (
+        apart and (derives or case.format == "float64") and numbers * (8 if case.format == "float64" else 4) > _MEMORY
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance.case import Case
 from conformance.target import Deviation
 from conformance.targets._scores import hides_all_keys, shuts_out_all_keys
-from conformance.targets._xla import multiplies_large_columns, multiplies_vectors
+from conformance.targets._xla import multiplies_large_columns, multiplies_vectors, widens_filters
 
 _NORMALIZATION = "https://github.com/google/flax/blob/main/flax/linen/normalization.py"
 _STOCHASTIC = "https://github.com/google/flax/blob/main/flax/linen/stochastic.py"
@@ -39,6 +39,12 @@ def _looks_grouped(case: Case) -> bool:
         return n > 2 == outputs[axis] and steps == [2, 1] and (p, extra) == (k - 1, 0)
 
     return any(grouped(axis) and outputs[1 - axis] > sides[1 - axis] for axis in (0, 1))
+
+
+def _pools_single_pixels(case: Case) -> bool:
+    """Whether windows of one pixel are taken at every pixel."""
+    windows, steps = case.parameters["kernel_size"], case.parameters["stride"]
+    return {*windows, *(steps or windows)} == {1}
 
 
 KNOWN: tuple[Deviation, ...] = (
@@ -89,18 +95,56 @@ KNOWN: tuple[Deviation, ...] = (
         _LINEAR,
         check="refusal",
     ),
+    *(
+        Deviation(
+            layer,
+            "a kernel larger than the padded input gives an empty result: lax.conv_general_dilated",
+            "import jax\n"
+            "from flax import linen\n"
+            "layer = linen.Conv(1, (1, 2), padding='VALID', use_bias=False)\n"
+            "kernel = {'params': {'kernel': jax.numpy.ones((1, 2, 1, 1))}}\n"
+            "print(layer.apply(kernel, jax.numpy.ones((1, 1, 1, 1))).shape)\n"
+            "# (1, 1, 0, 1)",
+            lambda case: case.slips(
+                "the kernel is larger than the padded input", "padding takes away more than the whole output"
+            ),
+            "https://github.com/jax-ml/jax/blob/main/jax/_src/lax/convolution.py",
+            check="refusal",
+        )
+        for layer in ("conv2d", "conv_transpose2d")
+    ),
     Deviation(
         "conv2d",
-        "a kernel larger than the padded input gives an empty result: lax.conv_general_dilated",
+        "derivatives of a convolution of each channel on its own, and in float64 such a convolution of few pixels, are "
+        "those of all channels, mostly zeros: the memory grows with the square of the channels, and may not be had: "
+        "convolution_group_converter.cc",
         "import jax\n"
         "from flax import linen\n"
-        "layer = linen.Conv(1, (1, 2), padding='VALID', use_bias=False)\n"
-        "kernel = {'params': {'kernel': jax.numpy.ones((1, 2, 1, 1))}}\n"
-        "print(layer.apply(kernel, jax.numpy.ones((1, 1, 1, 1))).shape)\n"
-        "# (1, 1, 0, 1)",
-        lambda case: case.slips("the kernel is larger than the padded input"),
-        "https://github.com/jax-ml/jax/blob/main/jax/_src/lax/convolution.py",
-        check="refusal",
+        "def derivative(images, weight):\n"
+        "    layer = linen.Conv(1024, (1, 1), feature_group_count=1024, use_bias=False)\n"
+        "    return jax.grad(lambda w: layer.apply({'params': {'kernel': w}}, images).sum())(weight)\n"
+        "compiled = jax.jit(derivative).lower(*(jax.numpy.ones((1, 1, 1, 1024)),) * 2).compile()\n"
+        "print(compiled.memory_analysis().temp_size_in_bytes >= 4 * 1024**2)  # for 4096 bytes of weights\n"
+        "# True",
+        widens_filters,
+        f"{_XLA}/service/convolution_group_converter.cc",
+        lethal=True,
+    ),
+    Deviation(
+        "conv2d",
+        "in float64 a convolution of few channels, each on its own, is one of all channels, mostly zeros: infinities "
+        "and NaN spread to other channels: convolution_group_converter.cc",
+        "import jax\n"
+        "jax.config.update('jax_enable_x64', True)\n"
+        "from flax import linen\n"
+        "layer = linen.Conv(2, (1, 1), feature_group_count=2, use_bias=False)\n"
+        "weight = jax.numpy.ones((1, 1, 1, 2), 'float64')\n"
+        "images = jax.numpy.array([[[[float('nan'), 1.0]]]])\n"
+        "print(layer.apply({'params': {'kernel': weight}}, images).ravel())\n"
+        "# [nan nan]",
+        lambda case: case.format == "float64" and case.parameters["groups"] > 1 == case.sides("weight")[1],
+        f"{_XLA}/service/convolution_group_converter.cc",
+        check="special",
     ),
     *(
         Deviation(
@@ -333,5 +377,31 @@ KNOWN: tuple[Deviation, ...] = (
         lambda case: case.slips("padding is more than half of the kernel"),
         "https://github.com/google/flax/blob/main/flax/linen/pooling.py",
         check="refusal",
+    ),
+    Deviation(
+        "avg_pool2d",
+        "a negative padding is not refused: it cuts off pixels: pooling.py (avg_pool)",
+        "import jax\n"
+        "from flax import linen\n"
+        "print(linen.avg_pool(jax.numpy.ones((1, 1, 4, 1)), (1, 2), padding=((0, 0), (-1, -1))).shape)\n"
+        "# (1, 1, 1, 1)",
+        lambda case: case.slips("padding is negative"),
+        "https://github.com/google/flax/blob/main/flax/linen/pooling.py",
+        check="refusal",
+    ),
+    Deviation(
+        "avg_pool2d",
+        "a negative padding of windows of one pixel aborts: algebraic_simplifier.cc",
+        "import subprocess, sys\n"
+        "program = '''import jax\n"
+        "from flax import linen\n"
+        "linen.avg_pool(jax.numpy.ones((1, 1, 4, 1)), (1, 1), padding=((0, 0), (-1, -1)))'''\n"
+        "ended = subprocess.run([sys.executable, '-c', program], capture_output=True)\n"
+        "print(ended.returncode < 0)  # by a signal\n"
+        "# True",
+        lambda case: case.slips("padding is negative") and _pools_single_pixels(case),
+        f"{_XLA}/hlo/transforms/simplifiers/algebraic_simplifier.cc",
+        check="refusal",
+        lethal=True,
     ),
 )

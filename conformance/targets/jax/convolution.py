@@ -26,6 +26,8 @@ def conv2d(
     """nn.Conv."""
     if padding_mode != "zeros":
         raise Unsupported("nn.Conv pads with zeros, or chooses the padding itself")
+    if padding == "same" and tuple(stride) != (1, 1):
+        raise Unsupported("nn.Conv keeps no size where there is a stride: it divides it")
     module = nn.Conv(
         weight.shape[0],
         weight.shape[2:],

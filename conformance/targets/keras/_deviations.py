@@ -15,7 +15,7 @@ from conformance.targets._scores import (
     scores_with_masks,
     shuts_out_all_keys,
 )
-from conformance.targets._xla import multiplies_large_columns, multiplies_vectors
+from conformance.targets._xla import multiplies_large_columns, multiplies_vectors, widens_filters
 
 _SOURCE = "https://github.com/keras-team/keras/blob/master/keras/src"
 
@@ -329,6 +329,24 @@ JAX: tuple[Deviation, ...] = (
             lethal=True,
         )
         for layer in ("scaled_dot_product_attention", "multi_head_attention")
+    ),
+    Deviation(
+        "conv2d",
+        "on JAX derivatives of a convolution of each channel on its own are those of all channels, mostly zeros: the "
+        "memory grows with the square of the channels, and may not be had: convolution_group_converter.cc of XLA",
+        _on(
+            "jax",
+            "import jax, keras\n"
+            "def derivative(images, weight):\n"
+            "    return jax.grad(lambda w: keras.ops.depthwise_conv(images, w).sum())(weight)\n"
+            "given = keras.ops.ones((1, 1, 1, 1024)), keras.ops.ones((1, 1, 1024, 1))\n"
+            "compiled = jax.jit(derivative).lower(*given).compile()\n"
+            "print(compiled.memory_analysis().temp_size_in_bytes >= 4 * 1024**2)  # for 4096 bytes of weights\n"
+            "# True",
+        ),
+        widens_filters,
+        "https://github.com/openxla/xla/blob/main/xla/service/convolution_group_converter.cc",
+        lethal=True,
     ),
     Deviation(
         "upsample_bilinear",
