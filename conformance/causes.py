@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from conformance.case import Case
-from conformance.diagnosis import diagnosis
+from conformance.diagnosis import diagnosis, sizes_alone
 from conformance.verdict import Status
 
 Item: TypeAlias = Mapping[str, Any]
@@ -98,7 +98,7 @@ def _of_layer(failed: Sequence[Item], formats: Sequence[str]) -> list[Cause]:
 def _kind(item: Item, diagnoses: Iterable[Sequence[str]]) -> Kind:
     """What the item shares with others of the same cause. ``diagnoses`` are all of the layer, the narrowest first."""
     failure = item["failure"]
-    if failure["mistakes"]:
+    if not sizes_alone(failure["mistakes"]):
         # several mistakes may explain an item; one of them that alone explains another is the likely one
         return "mistake", diagnosis(next(found for found in diagnoses if found and {*found} <= {*failure["mistakes"]}))
     if failure["fault"]:

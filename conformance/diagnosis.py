@@ -17,10 +17,10 @@ import numpy as np
 from conformance import law
 from conformance.asking import ask, ask_gradients
 from conformance.case import Case
-from conformance.checks import check, special
+from conformance.checks import check, special, worked
 from conformance.drawing import listed
 from conformance.expectation import Change, expect, expect_gradients, expect_outcomes
-from conformance.mistake import Mistake, called
+from conformance.mistake import SIZE, Mistake, called
 from conformance.spec import spec
 from conformance.target import Declared, Target
 from conformance.values import Array
@@ -41,11 +41,19 @@ _NOTHING = Mistake("nothing is wrong")
 def diagnosis(mistakes: Sequence[str]) -> str:
     """The probable cause of a failure that these mistakes explain, or nothing where there are none.
 
-    "equals: …" names the only mistake that explains all answers, "consistent with: …; …" several that do.
+    "equals: …" names the only mistake that explains all answers, "consistent with: …; …" several that do. The size of
+    an error stands for itself.
     """
     if not mistakes:
         return ""
+    if sizes_alone(mistakes):
+        return "; ".join(mistakes)
     return f"{'equals' if len(mistakes) == 1 else 'consistent with'}: {'; '.join(mistakes)}"
+
+
+def sizes_alone(mistakes: Sequence[str]) -> bool:
+    """Whether they tell the size of an error alone, which has any cause."""
+    return all(mistake.startswith(SIZE) for mistake in mistakes)
 
 
 def mistakes(target: Target, case: Case, kind: str) -> list[str]:
@@ -62,8 +70,9 @@ def mistakes(target: Target, case: Case, kind: str) -> list[str]:
 def causes(target: Target, case: Case, kind: str) -> dict[str, Mistake]:
     """The mistakes, by name, that explain the answers to a failing case and to further calls.
 
-    Where a check asks for more than a call, the answers are those to plain calls, of which one at least is wrong. What
-    is wrong with a call that should have been refused, or with what it leaves behind, is no mistake in numbers.
+    Where a check asks for more than a call, the answers are those to plain calls, of which one at least is wrong; a
+    worked example is one. What is wrong with a call that should have been refused, or with what it leaves behind, is no
+    mistake in numbers.
     """
     suspects = {**spec(case.layer).mistakes, **_undeclared(target, case.layer)}
     found: dict[str, Mistake] = {}
@@ -74,7 +83,8 @@ def causes(target: Target, case: Case, kind: str) -> dict[str, Mistake]:
         # a mistake in derivatives or laws alone leaves plain values right
         kinds = sorted({asked, "forward"})
         more = [(each, other) for each in kinds for other in _further(target, case, each, count // len(kinds))]
-        found = _explaining(suspects, target, [(asked, case), *more] if asked == kind else more)
+        own = [(asked, case)] if asked == kind else [("forward", worked.plain(case))] if kind == "worked" else []
+        found = _explaining(suspects, target, [*own, *more])
     return found
 
 

@@ -6,6 +6,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from types import CodeType, FunctionType
 
 from conformance.case import Case
 from conformance.drawing import listed
@@ -73,10 +74,29 @@ def explained(layer: str) -> str:
 
 
 def _code(function: Callable[..., object]) -> str:
-    """Its source without the docstring, which is shown already."""
-    source = textwrap.dedent(inspect.getsource(function))
-    doc = function.__doc__
-    return source if doc is None else source.replace(f'    """{doc}"""\n', "", 1)
+    """Its source without the docstring, which is shown already, and that of what it refers to in its own file."""
+    source, doc = inspect.getsource(function), function.__doc__
+    own = source if doc is None else source.replace(f'    """{doc}"""\n', "", 1)
+    rest = sorted(_referred(function, {function}) - {function}, key=lambda each: inspect.getsourcelines(each)[1])
+    return "\n\n".join([own, *map(inspect.getsource, rest)])
+
+
+def _referred(function: Callable[..., object], known: set[Callable[..., object]]) -> set[Callable[..., object]]:
+    """The functions of the same file that it refers to, those that they refer to, and the known ones."""
+    assert isinstance(function, FunctionType)
+    defaults = (function.__kwdefaults__ or {}).values()
+    for found in (*map(function.__globals__.get, _names(function.__code__)), *defaults):
+        if isinstance(found, FunctionType) and found.__module__ == function.__module__ and found not in known:
+            known = _referred(found, {*known, found})
+    return known
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """What the code refers to, and the functions that are defined in it."""
+    yield from code.co_names
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield from _names(each)
 
 
 def _mistakes(layer: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ it, so it has derivatives and permitted errors of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from conformance.case import Case
@@ -25,6 +25,10 @@ Arguments: TypeAlias = Mapping[str, Any]  # of a formula, by name: tensors and p
 Outputs: TypeAlias = Mapping[str, Tensor]
 
 
+# What a mistake in rounding tells of an error: its size alone.
+SIZE = "an error no larger than where"
+
+
 def _unchanged(formula: Formula) -> Formula:
     return formula
 
@@ -36,7 +40,7 @@ class Mistake:
     ``change`` makes the mistaken formula from the right one; ``compute`` gives from the storage format the one in which
     it is computed, where only that is wrong. Of a random layer that makes the mistake, ``law`` gives the laws, and
     ``observed`` finds what it has drawn, where they are not those of the spec. A ``convention`` is right elsewhere:
-    implementations that follow it must declare it.
+    implementations that follow it must declare it, as the ``policy`` of this name and value where it is one.
     """
 
     sentence: str
@@ -45,12 +49,16 @@ class Mistake:
     observed: Callable[[Case, list[Actual]], Mapping[str, Array]] | None = None
     compute: Callable[[str], str] | None = None
     convention: bool = False
+    policy: tuple[str, str] | None = None
 
     def named(self) -> str:
         """What is wrong, in words."""
         if self.compute:  # whatever the cause of an error is, this explains it where it is small enough
-            return f"an error no larger than where {self.sentence}"
-        return f"the convention that {self.sentence}, which is not declared" if self.convention else self.sentence
+            return f"{SIZE} {self.sentence}"
+        if not self.convention:
+            return self.sentence
+        how = "" if self.policy is None else " (policies: {} = {!r})".format(*self.policy)
+        return f"the convention that {self.sentence}, which is not declared{how}"
 
 
 def called(sentence: str, change: Callable[[Arguments], Arguments], convention: bool = False) -> Mistake:
@@ -60,6 +68,11 @@ def called(sentence: str, change: Callable[[Arguments], Arguments], convention: 
         return lambda **given: formula(**{**given, **change(given)})
 
     return Mistake(sentence, of, convention=convention)
+
+
+def followed(sentence: str, name: str, value: str) -> Mistake:
+    """The right formula by another of the conventions that no call passes, which a target declares in ``policies``."""
+    return replace(called(sentence, lambda given: {name: value}, convention=True), policy=(name, value))
 
 
 def answered(sentence: str, change: Callable[[Outputs, Arguments], Outputs], convention: bool = False) -> Mistake:

@@ -7,9 +7,11 @@ returns an array, or a tuple of arrays where the layer has several outputs.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from conformance.layouts import LAYOUTS
 from oracle.formats import FORMATS
+from oracle.formulas import formula, names
 
 if TYPE_CHECKING:
     from conformance.case import Case
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 # Parameters of formulas in which implementations differ and which no call passes: a target declares them.
 CONVENTIONS = frozenset({"causal_alignment", "fully_masked", "behind_mask", "nan"})
+
+# What a declaration of some looks like.
+_POLICIES = {"relu": {"nan": "ignored"}}
 
 
 # Arrays of numpy, in a program of its own.
@@ -248,8 +254,15 @@ class Target:
         del blocks
 
 
-def require_formats(target: Target) -> None:
-    """Raises ``Unavailable`` for a target without formats, for one unknown here, or that ``array`` is not made for."""
+def require_contract(target: Target) -> None:
+    """Raises ``Unavailable`` for a target whose formats, policies or arrays are not what the suite takes."""
+    _require_formats(target)
+    _require_policies(target)
+    _require_arrays(target)
+
+
+def _require_formats(target: Target) -> None:
+    """There is one at least, none is unknown here, and ``array`` is made for each."""
     known = f"known: {', '.join(FORMATS)}"
     if not target.formats:
         raise Unavailable(f"target {target.name!r} has no formats; {known}")
@@ -262,3 +275,33 @@ def require_formats(target: Target) -> None:
             except TypeError as error:
                 needed = "its own array and read"
                 raise Unavailable(f"target {target.name!r} in {format} needs {needed}: {said(error)}") from error
+
+
+def _require_policies(target: Target) -> None:
+    """Each is a convention that a formula has."""
+    for layer, followed in target.policies.items():
+        if layer not in names():
+            form = f"they are by layer, such as {_POLICIES}"
+            raise Unavailable(f"target {target.name!r} has policies of the unknown layer {layer!r}; {form}")
+        own = sorted(CONVENTIONS & inspect.signature(formula(layer)).parameters.keys())
+        if strange := sorted({*followed} - {*own}):
+            known = f"known of it: {', '.join(own)}" if own else "it has none"
+            raise Unavailable(f"target {target.name!r} has the unknown policy {strange[0]!r} of {layer}; {known}")
+
+
+def _require_arrays(target: Target) -> None:
+    """Numbers that ``array`` and ``read`` of others make and read keep their shape and format."""
+    package = __name__.partition(".")[0]
+    if all(getattr(each, "__module__", "").partition(".")[0] == package for each in (target.array, target.read)):
+        return  # without a device that is not needed yet
+    for format, shape in product(target.formats, ((), (0, 2), (2, 3))):
+        numbers = np.ones(shape)
+        where = f"target {target.name!r}: read(array(numbers, {format!r})) of numbers of the shape {shape}"
+        try:
+            found, name = target.read(target.array(numbers, format))
+        except Exception as error:
+            raise Unavailable(f"{where} raised {said(error)}") from error
+        if (found.shape, name) != (shape, format):
+            raise Unavailable(f"{where} gives the shape {found.shape} and the format {name!r}")
+        if not np.array_equal(found, numbers):
+            raise Unavailable(f"{where} gives other numbers")

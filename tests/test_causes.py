@@ -72,6 +72,19 @@ def test_two_mistakes_of_a_layer_are_two_causes() -> None:
     assert [words for words, *_ in found] == ["equals: half", "equals: twice"]
 
 
+def test_the_size_of_an_error_makes_no_cause() -> None:
+    size = "an error no larger than where every operation is rounded"
+    found = told(
+        failed("linear-float64-forward", ROUNDED, size),
+        failed("linear-float64-gradient", ROUNDED),
+        failed("linear-float64-relation", ROUNDED, "no bias", elements=2),
+    )
+    assert sorted(found) == [
+        ("equals: no bias", "linear-float64-relation", 1),
+        ("further than rounding can explain", "linear-float64-forward", 2),
+    ]
+
+
 def test_two_layers_have_causes_of_their_own() -> None:
     found = causes([failed("relu-float64-forward", SHAPE), failed("linear-float64-forward", SHAPE)], FORMATS)
     assert [cause.layer for cause in found] == ["linear", "relu"]

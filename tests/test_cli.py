@@ -84,6 +84,12 @@ def test_a_layer_is_explained_with_its_formula_its_mistakes_and_its_source(layer
         assert mistake.named().split()[-1] in output
 
 
+def test_a_formula_is_explained_with_what_it_refers_to_in_its_file() -> None:
+    output = ask("explain", "gru").output
+    assert output.index("    def gru(") < output.index("    def _averaged(") < output.index("        def step(")
+    assert output.count("    def gru(") == 1
+
+
 def test_an_explanation_shows_the_bound_on_an_example() -> None:
     _, _, example = ask("explain", "layer_norm").output.partition("the truth and the error that rounding may cause: ")
     bounds = [float(line.split()[1]) for line in example.splitlines()[2:]]

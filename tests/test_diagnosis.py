@@ -8,10 +8,11 @@ import torch
 from mistaken import FORMAT, Mistaken, rejection
 
 import conformance.diagnosis
-from conformance import Case, Values
+from conformance import Case, Status, Values
+from conformance.checks import worked
 from conformance.diagnosis import causes, diagnosis, mistakes
 from conformance.report import failure_text, item_data
-from conformance.run import run
+from conformance.run import examine, run
 from conformance.spec import names, spec
 from conformance.targets.oracle import Oracle
 from conformance.targets.torch import Torch
@@ -131,12 +132,44 @@ def test_what_another_check_finds_is_looked_for_in_plain_calls() -> None:
     assert failure.diagnosis == "equals: the sum ends one feature early"
 
 
+def test_what_explains_other_calls_explains_no_worked_example_that_is_wrong_otherwise() -> None:
+    def with_the_bias_twice(input: Any, weight: Any, bias: Any = None) -> Any:
+        output = torch.nn.functional.linear(input, weight, bias)
+        return output if bias is None else output + bias
+
+    def wrong_in_the_example(input: Any, weight: Any, bias: Any = None) -> Any:
+        found = with_the_bias_twice(input, weight, bias)
+        return found + 0.1 if tuple(input.shape) == case.sides("input") else found
+
+    target = Kernels("linear", with_the_bias_twice)
+    case = next(each for each in worked.cases("linear", FORMAT, target, 1) if each.tensors["bias"] is not None)
+    assert mistakes(target, case, "worked") == ["the bias is added twice"]
+    assert mistakes(Kernels("linear", wrong_in_the_example), case, "worked") == []
+
+
 def test_a_convention_that_is_declared_and_not_followed_is_named() -> None:
     target = Oracle(FORMAT)
     target.policies = {"scaled_dot_product_attention": {"fully_masked": "nan"}}
     failure = run(target, "scaled_dot_product_attention", FORMAT, "forward", 100).failure
     assert failure is not None
     assert failure.diagnosis == "equals: the convention that fully_masked is 'zero', not 'nan', which is not declared"
+
+
+def test_a_convention_that_is_followed_and_not_declared_is_named_as_it_is_declared() -> None:
+    target = Mistaken("relu", spec("relu").mistakes["nan_ignored"])
+    failure = run(target, "relu", FORMAT, "special", 100).failure
+    assert failure is not None
+    said = "the convention that the maximum of 0 and NaN is 0, which is not declared (policies: nan = 'ignored')"
+    assert failure.diagnosis == f"equals: {said}"
+    target.policies = {"relu": {"nan": "ignored"}}
+    assert failure.case is not None
+    assert examine(target, failure.case, "special").status is Status.PASS
+
+
+def test_the_size_of_an_error_equals_nothing() -> None:
+    size = spec("linear").mistakes["half"].named()
+    assert diagnosis([size]) == size
+    assert diagnosis(["no bias"]) == "equals: no bias"
 
 
 def test_a_diagnosis_that_fails_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

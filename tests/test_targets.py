@@ -369,6 +369,14 @@ def test_a_file_may_import_its_neighbours_and_be_called_like_a_module_of_python(
     assert sys.modules[function.__module__].relu is function
 
 
+def test_arrays_that_a_file_makes_are_contiguous_unless_it_arranges_them(write: Write) -> None:
+    own = "def array(values, format):\n    return values.astype(format)\n"
+    assert load(write(own)).layouts == ("contiguous",)
+    assert load(write(own + "layouts = ('contiguous', 'stepped')\n", "named.py")).layouts == ("contiguous", "stepped")
+    arranged = own + "def arranged(array, layout):\n    return array\n"
+    assert load(write(arranged, "arranged.py")).layouts == load(write("", "plain.py")).layouts
+
+
 # Targets that are no use
 
 
@@ -386,6 +394,28 @@ def test_a_file_may_import_its_neighbours_and_be_called_like_a_module_of_python(
         ("formats = ('float8',)", "the unknown format 'float8'; known: float64, float32, tf32, bfloat16, float16$"),
         ("formats = ('bfloat16',)", r"in bfloat16 needs its own array and read: TypeError: .*bfloat16.*$"),
         ("formats = ()", "has no formats; known: float64"),
+        (
+            "policies = {'nan': 'ignored'}",
+            r"of the unknown layer 'nan'; they are by layer, such as \{'relu': \{'nan': ",
+        ),
+        ("policies = {'relu': {'NaN': 'ignored'}}", "unknown policy 'NaN' of relu; known of it: nan$"),
+        ("policies = {'linear': {'nan': 'ignored'}}", "unknown policy 'nan' of linear; it has none$"),
+        (
+            "import numpy as np\ndef array(values, format): return np.ascontiguousarray(values, format)",
+            r"read\(array\(numbers, 'float64'\)\) of numbers of the shape \(\) gives the shape \(1,\) and",
+        ),
+        (
+            "def array(values, format): return values",
+            r"'float32'\)\) of numbers of the shape \(\) gives the shape \(\) and the format 'float64'$",
+        ),
+        (
+            "def array(values, format): return 2 * values.astype(format)",
+            r"'float64'\)\) of numbers of the shape \(\) gives other numbers$",
+        ),
+        (
+            "def array(values, format): return values.device(format)",
+            r"'float64'\)\) of numbers of the shape \(\) raised TypeError: 'str' object is not callable$",
+        ),
         ("extends = 3", "does not load: AttributeError"),
     ],
 )

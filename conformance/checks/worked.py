@@ -41,18 +41,21 @@ def _case(reading: golden.Reading, format: str) -> Case:
     return Case(reading.layer, format, tensors, {**defaults, **parameters})
 
 
+def plain(case: Case) -> Case:
+    """The call without the conventions that an example fixes, which no call passes."""
+    return replace(case, parameters={name: x for name, x in case.parameters.items() if name not in CONVENTIONS})
+
+
 def examine(target: Target, case: Case) -> Verdict:
-    """The verdict on a reading; a failure names it. A convention that it fixes is not passed; the target must follow
-    it.
-    """
+    """The verdict on a reading; a failure names it. The target must follow the conventions that it fixes."""
     known = inspect.signature(formula(case.layer)).parameters
     policies = target.policies.get(case.layer, {})
-    parameters = dict(case.parameters)
-    for name in CONVENTIONS & parameters.keys():
+    for name in CONVENTIONS & case.parameters.keys():
         follows = policies.get(name, known[name].default)
-        if parameters.pop(name) != follows:
-            return Verdict(Status.UNSUPPORTED, reason=f"{target.name} follows the convention {name} = {follows!r}")
-    verdict = forward.examine(target, replace(case, parameters=parameters))
+        if case.parameters[name] != follows:
+            how = "follows" if name in policies else "declares no policy, so it is judged by"
+            return Verdict(Status.UNSUPPORTED, reason=f"{target.name} {how} the convention {name} = {follows!r}")
+    verdict = forward.examine(target, plain(case))
     if verdict.status is not Status.FAIL:
         return verdict
     examples = [f"{r.example}, {r.name}" for r in _readings(case.layer) if _case(r, case.format) == case]

@@ -17,6 +17,7 @@ from conformance.mistake import (
     called,
     changed,
     flipped,
+    followed,
     instead,
     last_dropped,
     last_zero,
@@ -188,15 +189,9 @@ SCALED_DOT_PRODUCT_ATTENTION = {
     "causal_ignored": called("is_causal is ignored", lambda given: {"is_causal": False}),
     "causal_excludes_itself": called("a query does not see the key of its own place", _causal(lambda i, j, *_: j < i)),
     "causal_sees_next": called("a query sees the next key too", _causal(lambda i, j, *_: j <= i + 1)),
-    "causal_bottom_right": called(
-        "the last query sees the last key", lambda given: {"causal_alignment": "bottom_right"}, convention=True
-    ),
-    "fully_masked_nan": called(
-        "a query that sees no key gives NaN", lambda given: {"fully_masked": "nan"}, convention=True
-    ),
-    "fully_masked_mean": called(
-        "a query that sees no key gives the mean of the values", lambda given: {"fully_masked": "mean"}, convention=True
-    ),
+    "causal_bottom_right": followed("the last query sees the last key", "causal_alignment", "bottom_right"),
+    "fully_masked_nan": followed("a query that sees no key gives NaN", "fully_masked", "nan"),
+    "fully_masked_mean": followed("a query that sees no key gives the mean of the values", "fully_masked", "mean"),
     "heads_dealt": called("query heads are dealt to the groups in turn", _dealt),
     "mask_not_backward": backward(called("the mask is not applied to derivatives", _unmasked)),
     **common("query", "value"),
@@ -418,12 +413,8 @@ MULTI_HEAD_ATTENTION = {
     "input_bias_missing": called("in_proj_bias is left out", lambda given: {"in_proj_bias": None}),
     "output_bias_missing": called("out_proj_bias is left out", lambda given: {"out_proj_bias": None}),
     "weights_summed": answered("the weights are summed over the heads, not averaged", _weights(times)),
-    "fully_masked_zero": called(
-        "a query that sees no key gives zeros", lambda given: {"fully_masked": "zero"}, convention=True
-    ),
-    "fully_masked_mean": called(
-        "a query that sees no key weights all alike", lambda given: {"fully_masked": "mean"}, convention=True
-    ),
+    "fully_masked_zero": followed("a query that sees no key gives zeros", "fully_masked", "zero"),
+    "fully_masked_mean": followed("a query that sees no key weights all alike", "fully_masked", "mean"),
     "no_bias_derivative": no_derivative("in_proj_bias"),
     **common("query", "value"),
 }

@@ -11,6 +11,7 @@ from conformance.mistake import (
     Outputs,
     answered,
     called,
+    followed,
     last_dropped,
     mapped,
     no_derivative,
@@ -131,6 +132,6 @@ MAX_POOL2D = {
         "the derivative goes to the first pixel of the window", _derived(lambda window: window[0])
     ),
     "derivative_to_all": answered("the derivative goes to every pixel of the window", _derived(total)),
-    "nan_ignored": called("NaN counts only among NaNs", lambda given: {"nan": "ignored"}, convention=True),
+    "nan_ignored": followed("NaN counts only among NaNs", "nan", "ignored"),
     **_COMMON,
 }

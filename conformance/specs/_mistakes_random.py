@@ -16,6 +16,7 @@ from conformance.mistake import (
     answered,
     backward,
     called,
+    followed,
     instead,
     last_dropped,
     mapped,
@@ -112,11 +113,7 @@ def _common(units: Units) -> dict[str, Mistake]:
         "not_backward": backward(called("the derivative does not see the mask", _all_kept)),
         "other_mask_backward": backward(called("the derivative sees another mask", _opposite)),
         "derivative_twice": times_derivative(2.0, "input"),
-        "skipped": called(
-            "what is dropped is left out, not multiplied by zero",
-            lambda given: {"behind_mask": "skipped"},
-            convention=True,
-        ),
+        "skipped": followed("what is dropped is left out, not multiplied by zero", "behind_mask", "skipped"),
     }
 
 

@@ -11,6 +11,7 @@ from conformance.mistake import (
     Outputs,
     answered,
     called,
+    followed,
     instead,
     last_dropped,
     mapped,
@@ -81,7 +82,7 @@ RELU = {
     "absolute": _function("the result is |x|", absolute),
     "smooth": _function("the result is x σ(x)", lambda x: x * sigmoid(x)),
     "straight_through": _slope("the derivative is 1 everywhere", lambda x, y: x),
-    "nan_ignored": called("the maximum of 0 and NaN is 0", lambda given: {"nan": "ignored"}, convention=True),
+    "nan_ignored": followed("the maximum of 0 and NaN is 0", "nan", "ignored"),
     **_COMMON,
 }
 

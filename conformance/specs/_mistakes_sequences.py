@@ -14,6 +14,7 @@ from conformance.mistake import (
     called,
     changed,
     flipped,
+    followed,
     instead,
     last_dropped,
     mapped,
@@ -182,14 +183,8 @@ DUAL_STREAM_ATTENTION = {
     ),
     "order_reversed": called("before is read as after", lambda given: {"before": given["before"].swapped(0, 1)}),
     "order_ignored": called("the order is ignored", lambda given: {"before": mapped(given["before"], lambda *_: True)}),
-    "fully_masked_mean": called(
-        "a position that nothing comes before weighs all alike",
-        lambda given: {"fully_masked": "mean"},
-        convention=True,
-    ),
-    "fully_masked_nan": called(
-        "a position that nothing comes before gives NaN", lambda given: {"fully_masked": "nan"}, convention=True
-    ),
+    "fully_masked_mean": followed("a position that nothing comes before weighs all alike", "fully_masked", "mean"),
+    "fully_masked_nan": followed("a position that nothing comes before gives NaN", "fully_masked", "nan"),
     "scale_missing": called("the scores are not scaled", lambda given: _width(given, inverse=False)),
     "scale_by_width": called("the scores are divided by d, not by √d", lambda given: _width(given, inverse=True)),
     "key_transposed": called(

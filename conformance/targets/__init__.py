@@ -21,7 +21,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from conformance.target import Target, Unavailable, require_formats, said
+from conformance.layouts import PLAIN
+from conformance.target import Target, Unavailable, require_contract, said
 
 _GROUP = "conformance.targets"
 
@@ -51,7 +52,7 @@ def load(name: str) -> Target:
     """
     with _loading(name):
         target = _load(name, ())
-        require_formats(target)
+        require_contract(target)
         target.loaded_as = name
     return target
 
@@ -65,7 +66,7 @@ def offering(name: str, offers: Mapping[str, Any]) -> Target:
         module = ModuleType(name)
         vars(module).update(offers)
         target = _Functions(module, name, ())
-        require_formats(target)
+        require_contract(target)
     return target
 
 
@@ -214,6 +215,7 @@ class _Functions(Target):
     to these: the modules that live over several calls, the known deviations, the trust. A function is
     anything that can be called: defined, made by assignment, imported from the module's own package. What it imports
     from elsewhere counts only where ``__all__`` lists it: a library's softmax, for use inside, is not an offer.
+    Arrays of its own are contiguous, unless it names layouts or arranges them.
     """
 
     def __init__(self, module: ModuleType, name: str, extended_by: tuple[str, ...]) -> None:
@@ -231,6 +233,8 @@ class _Functions(Target):
         for attribute, found in own.items():
             inherited = getattr(self if attribute in by_itself else base, attribute)
             setattr(self, attribute, inherited if found is None else found)
+        if own["array"] and not (own["layouts"] or own["arranged"] or own["arrangements"]):
+            self.layouts = (PLAIN,)  # how its arrays are arranged is not known
 
     def layer(self, name: str) -> Callable[..., Any] | None:
         return self._offer(name)
