@@ -46,7 +46,7 @@ def summed(*products: Product, rest: Sequence[Scalar] = (), multiplied: Multipli
     ways = [together, total([*(_biased(part, b) for part, (_, _, b) in zip(parts, products, strict=True)), *rest])]
     if len(biases) > 1:
         bias = stored(total(biases))
-        ways += [dot(xs, ws, bias, *rest), accumulated([*parts, bias, *rest])]
+        ways.extend([dot(xs, ws, bias, *rest), accumulated([*parts, bias, *rest])])
     # the bound of the larger error; the values, and so the derivatives, are the same
     return stored(with_derivative_of(largest(ways), lambda: together))
 

@@ -23,8 +23,9 @@ def avg_pool2d(
 ) -> Tensor:
     """The sum of each window by ``divisor_override`` or, if that is None, the number of its pixels.
 
-    input (*, H, W); returns (*, H', W'). Zeros of the padding count as pixels where
-    ``count_include_pad``; what ``ceil_mode`` makes a window reach beyond the padding never counts.
+    input (*, H, W); returns (*, H', W'). Zeros of the padding, at most half of the kernel, count as pixels where
+    ``count_include_pad``. ``ceil_mode`` rounds H' and W' up, but no window begins beyond the input and the padding
+    before it; what a window reaches beyond the padding never counts.
     Raises ``ValueError`` where a shape or a parameter does not fit.
     """
     return _averaged(

@@ -41,9 +41,9 @@ def embedding(
 ) -> dict[str, Tensor]:
     """y = W[i].
 
-    input (*) integers, weight (rows, width); returns output (*, width) and weight (rows, width), the table
-    afterwards: with ``max_norm``, every row that is looked up and has a norm above it is first multiplied
-    by max_norm / (norm + 1e-7), once. Of that no derivative is taken, and none towards the row
+    input (*) integers, weight (rows, width); returns output (*, width) and weight (rows, width), an array of its own,
+    the table afterwards: with ``max_norm``, every row that is looked up and has a norm above it is first multiplied by
+    max_norm / (norm + 1e-7), once. Of that no derivative is taken, and none towards the row
     ``padding_idx``, counted from the end where negative. ``norm_type`` is the p of (Σ |w|^p)^(1/p), which
     may be infinity. Raises ``ValueError`` for an index or ``padding_idx`` outside the table and for a
     ``max_norm`` or ``norm_type`` that is not positive.

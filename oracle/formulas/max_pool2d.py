@@ -22,11 +22,12 @@ def max_pool2d(
 ) -> dict[str, Tensor]:
     """The largest pixel of each window, and where it may lie.
 
-    input (*, H, W); returns output and indices, both (*, H', W'). An element of indices is the set
-    of the places h W + w that attain the maximum, each of them a right answer. Padding never wins:
-    a window of padding alone gives -inf and no place. A NaN is larger than everything ("propagated",
-    IEEE 754-2019 maximum) or counts only among NaNs ("ignored", maximumNumber). Of several pixels that
-    attain the maximum ``winners``, indices (*, H', W'), tells which one has the derivative: else any share of it.
+    input (*, H, W); returns output and indices, integers of 64 bits, both (*, H', W'). An element of indices is the
+    set of the places h W + w that attain the maximum, each of them a right answer. Padding, at most half of the kernel,
+    never wins: a window of padding alone gives -inf and no place. ``ceil_mode`` rounds H' and W' up, but no window
+    begins beyond the input and the padding before it. A NaN is larger than everything ("propagated", IEEE 754-2019
+    maximum) or counts only among NaNs ("ignored", maximumNumber). Of several pixels that attain the maximum
+    ``winners``, indices (*, H', W'), tells which one has the derivative: else any share of it.
     Raises ``ValueError`` where a shape or a parameter does not fit.
     """
     if nan not in ("propagated", "ignored"):
