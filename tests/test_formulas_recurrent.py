@@ -290,9 +290,12 @@ def test_the_biases_of_both_products_may_be_added_as_one() -> None:
         "h_0": np.ones((1, 1, 1)),
         "weights": (np.full((1, 1), -2.0), np.full((1, 1), 9.0), np.zeros(1), np.full(1, -3.0)),
     }
-    centres, bounds = permitted("rnn", (tensors, {"nonlinearity": "relu"}), float32, FORMATS["bfloat16"])
+    call = (tensors, {"nonlinearity": "relu"})
+    centres, bounds = permitted("rnn", call, float32, FORMATS["bfloat16"], "one_bias")
     assert centres[0].item() == 3.984375
     assert 4.0 - 3.984375 <= bounds[0].item() < 0.2
+    _, of_two = permitted("rnn", call, float32, FORMATS["bfloat16"])
+    assert of_two[0].item() == 0.0
 
 
 @layers

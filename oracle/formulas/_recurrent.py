@@ -34,21 +34,30 @@ Product: TypeAlias = tuple[Row, Row, Row]  # a vector, a row of weights, and its
 def summed(*products: Product, rest: Sequence[Scalar] = (), multiplied: Multiplied = dot) -> Scalar:
     """Σ (w · x + b) over the products, and the terms ``rest``.
 
-    An implementation takes one of four ways: all terms in one sum, in any order; the same, of biases whose sum has
-    been stored; each product on its own, as one matrix product for all time steps gives it, which is ``multiplied``
-    and stored, before its bias is added or after; or these products and the stored sum of biases added one by one.
+    An implementation takes one of three ways: all terms in one sum, in any order; the same, of biases whose sum has
+    been stored; or each product on its own, as one matrix product for all time steps gives it, which is ``multiplied``
+    and stored, before its bias is added or after.
     """
     xs = [x for vector, _, _ in products for x in vector]
     ws = [w for _, row, _ in products for w in row]
     biases = [b for _, _, bias in products for b in bias]
     together = dot(xs, ws, *biases, *rest)
-    parts = [stored(multiplied(x, w)) for x, w, _ in products]
-    ways = [together, total([*(_biased(part, b) for part, (_, _, b) in zip(parts, products, strict=True)), *rest])]
-    if len(biases) > 1:
-        bias = stored(total(biases))
-        ways.extend([dot(xs, ws, bias, *rest), accumulated([*parts, bias, *rest])])
+    merged = dot(xs, ws, stored(total(biases)), *rest) if len(biases) > 1 else together
+    apart = total([*(_biased(stored(multiplied(x, w)), b) for x, w, b in products), *rest])
     # the bound of the larger error; the values, and so the derivatives, are the same
-    return stored(with_derivative_of(largest(ways), lambda: together))
+    return stored(with_derivative_of(largest([together, merged, apart]), lambda: together))
+
+
+def with_one_bias(*products: Product, multiplied: Multiplied = dot) -> Scalar:
+    """The same of an implementation that has one bias for all products, the stored sum of theirs: products, which have
+    been stored, and it are added one by one.
+    """
+    biases = [b for _, _, bias in products for b in bias]
+    if not biases:
+        return summed(*products, multiplied=multiplied)
+    parts = [stored(multiplied(x, w)) for x, w, _ in products]
+    added = accumulated([*parts, stored(total(biases))])
+    return stored(with_derivative_of(added, lambda: summed(*products, multiplied=multiplied)))
 
 
 def _biased(product: Scalar, bias: Row) -> Scalar:
@@ -91,10 +100,12 @@ class Unit:
         """W_hh h + b_hh in one row."""
         return h, self.w_hh[row, ...], [] if self.b_hh is None else [self.b_hh[row]]
 
-    def gate(self, gate: int, activation: Callable[[Scalar], Scalar], x: Row, h: Row) -> Row:
-        """φ(W_ih x + b_ih + W_hh h + b_hh) in a gate's block."""
+    def gate(
+        self, gate: int, activation: Callable[[Scalar], Scalar], x: Row, h: Row, added: Callable[..., Scalar] = summed
+    ) -> Row:
+        """φ(W_ih x + b_ih + W_hh h + b_hh) in a gate's block; the terms are ``added``."""
         products = ((self.of_input(row, x), self.of_state(row, h)) for row in self.rows(gate))
-        sums = (summed(*pair, multiplied=self.multiplied) for pair in products)
+        sums = (added(*pair, multiplied=self.multiplied) for pair in products)
         return [stored(activation(s)) for s in sums]
 
     def projected(self, h: Row) -> Row:

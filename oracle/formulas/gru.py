@@ -10,7 +10,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from oracle.formulas import _products
-from oracle.formulas._recurrent import Multiplied, Row, State, Unit, recurrence, sigmoid_by_tanh, summed
+from oracle.formulas._recurrent import (
+    Multiplied,
+    Row,
+    State,
+    Unit,
+    recurrence,
+    sigmoid_by_tanh,
+    summed,
+    with_one_bias,
+)
 from oracle.scalar import Scalar, dot, sigmoid, stored, tanh, total
 from oracle.tensor import Tensor
 
@@ -69,15 +78,17 @@ def written(
     update: Callable[[Scalar, Scalar, Scalar], Scalar] = _averaged,
     opened: Callable[[Scalar], Scalar] = sigmoid,
     multiplied: Multiplied = dot,
+    added: Callable[..., Scalar] = summed,
 ) -> dict[str, Tensor]:
     """The same, where ``update`` makes the next state of z, n and the state before.
 
-    The gates r and z are ``opened`` by their sums; products on their own are ``multiplied`` so.
+    The gates r and z are ``opened`` by their sums; products on their own are ``multiplied`` so, and the terms of a gate
+    ``added`` so.
     """
 
     def candidate(unit: Unit, x: Row, h: Row, r: Row) -> Row:
         if not reset_after:
-            return unit.gate(2, tanh, x, [stored(a * b) for a, b in zip(r, h, strict=True)])
+            return unit.gate(2, tanh, x, [stored(a * b) for a, b in zip(r, h, strict=True)], added)
         rows = unit.rows(2)
         gated = [
             stored(a * summed(unit.of_state(row, h), multiplied=multiplied)) for a, row in zip(r, rows, strict=True)
@@ -88,7 +99,7 @@ def written(
 
     def step(unit: Unit, x: Row, state: State) -> State:
         (h,) = state
-        r, z = (unit.gate(k, opened, x, h) for k in (0, 1))
+        r, z = (unit.gate(k, opened, x, h, added) for k in (0, 1))
         n = candidate(unit, x, h, r)
         return ([stored(update(*terms)) for terms in zip(z, n, h, strict=True)],)
 
@@ -111,3 +122,4 @@ def written(
 interpolated = partial(written, update=_moved)
 by_tanh = partial(written, opened=sigmoid_by_tanh)
 in_parts = partial(written, multiplied=_products.in_parts)
+one_bias = partial(written, added=with_one_bias)

@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from functools import partial
 
 from oracle.formulas import _products
-from oracle.formulas._recurrent import Multiplied, Row, State, Unit, recurrence, sigmoid_by_tanh, tanh_by_sigmoid
+from oracle.formulas._recurrent import (
+    Multiplied,
+    Row,
+    State,
+    Unit,
+    recurrence,
+    sigmoid_by_tanh,
+    summed,
+    tanh_by_sigmoid,
+    with_one_bias,
+)
 from oracle.scalar import Scalar, dot, sigmoid, stored, tanh, total
 from oracle.tensor import Tensor
 
@@ -84,12 +94,13 @@ def written(
     bidirectional: bool = False,
     proj_size: int = 0,
     multiplied: Multiplied = dot,
+    added: Callable[..., Scalar] = summed,
 ) -> dict[str, Tensor]:
-    """The same with any cell, and products on their own that are ``multiplied`` so."""
+    """The same with any cell, products on their own that are ``multiplied`` so, and terms ``added`` so."""
 
     def step(unit: Unit, x: Row, state: State) -> State:
         h, c = state
-        i, f, g, o = (unit.gate(k, φ, x, h) for k, φ in enumerate(cell.activations))
+        i, f, g, o = (unit.gate(k, φ, x, h, added) for k, φ in enumerate(cell.activations))
         c = [stored(cell.carried(i[j], f[j], g[j], c[j])) for j in range(unit.size)]
         h = [stored(cell.emitted(o[j], c[j])) for j in range(unit.size)]
         return unit.projected(h), c
@@ -117,3 +128,4 @@ by_sigmoid = partial(
     Cell((sigmoid, sigmoid, tanh_by_sigmoid, sigmoid), emitted=lambda o, c: o * stored(tanh_by_sigmoid(c))),
 )
 by_tanh = partial(written, Cell((sigmoid_by_tanh, sigmoid_by_tanh, tanh, sigmoid_by_tanh)))
+one_bias = partial(written, Cell(), added=with_one_bias)

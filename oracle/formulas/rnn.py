@@ -10,7 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from oracle.formulas import _products
-from oracle.formulas._recurrent import Multiplied, Row, State, Unit, recurrence, tanh_by_sigmoid
+from oracle.formulas._recurrent import (
+    Multiplied,
+    Row,
+    State,
+    Unit,
+    recurrence,
+    summed,
+    tanh_by_sigmoid,
+    with_one_bias,
+)
 from oracle.scalar import Scalar, dot, rectified, tanh
 from oracle.tensor import Tensor
 
@@ -61,15 +70,16 @@ def written(
     batch_first: bool = False,
     bidirectional: bool = False,
     activations: Mapping[str, Callable[[Scalar], Scalar]] = _ACTIVATIONS,
+    added: Callable[..., Scalar] = summed,
 ) -> dict[str, Tensor]:
-    """The same, with products on their own that are ``multiplied`` so, and any ``activations``."""
+    """The same, with products on their own that are ``multiplied`` so, any ``activations``, and terms ``added`` so."""
     if nonlinearity not in activations:
         raise ValueError(f"nonlinearity is {nonlinearity!r}; it must be 'tanh' or 'relu'")
     activation = activations[nonlinearity]
 
     def step(unit: Unit, x: Row, state: State) -> State:
         (h,) = state
-        return (unit.gate(0, activation, x, h),)
+        return (unit.gate(0, activation, x, h, added),)
 
     output, h_n = recurrence(
         step,
@@ -89,3 +99,4 @@ def written(
 # The same numbers in other orders of operations.
 in_parts = partial(written, _products.in_parts)
 by_sigmoid = partial(written, dot, activations={"tanh": tanh_by_sigmoid, "relu": rectified})
+one_bias = partial(written, dot, added=with_one_bias)

@@ -28,7 +28,11 @@ _NORMALISATIONS = ("batch_norm", "layer_norm", "group_norm", "instance_norm")
 # and layer_norm is PyTorch's own, as tf.image.resize is TensorFlow's.
 ALGORITHMS: dict[str, dict[str, str]] = {
     "jax": {**_STEPWISE, **dict.fromkeys(_NORMALISATIONS, "affine_by_reciprocal")},
-    "torch": {**_STEPWISE, "batch_norm": "sloped", "group_norm": "affine", "instance_norm": "affine"},
+    "torch": {
+        **_STEPWISE,
+        **{"batch_norm": "sloped", "group_norm": "affine", "instance_norm": "affine"},
+        **dict.fromkeys(("rnn", "lstm"), "one_bias"),
+    },
     "tensorflow": {**_STEPWISE, **dict.fromkeys(_NORMALISATIONS, "affine"), "upsample_bilinear": "lerped"},
 }
 
@@ -90,8 +94,12 @@ def _stepwise(found: Declared, format: str) -> Declared:
 def declared_for(backend: str, found: Declared, case: Case) -> Declared:
     """What is declared for a layer, for one case of it.
 
+    On PyTorch a GRU has one bias if its reset gate comes before the product, as other layers have always.
+
     On TensorFlow the derivatives of a convolution, one of which is a transposed convolution, are Eigen's products of
     matrices in float16, of stored numbers: core/kernels/conv_grad_input_ops.h and conv_grad_filter_ops.cc.
     """
+    if backend == "torch" and case.layer == "gru" and not case.parameters["reset_after"]:
+        return replace(found, algorithm="one_bias", backward=None)
     derived = case.layer == "conv_transpose2d" or (case.layer == "conv2d" and case.upstream is not None)
     return _stepwise(found, "float16") if derived and (backend, case.format) == ("tensorflow", "float16") else found
