@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
@@ -46,8 +47,9 @@ def serve() -> None:
         try:
             _say(answers, (_examined if "item" in question else _put)(target, question, answers))
         except BaseException as error:  # what is not the layer's own, such as a CUDA device after a failed assertion
+            traceback.print_exc()  # is read once it is said that there is no more
             _say(answers, {"died": said(error)})
-            raise
+            sys.exit(1)
 
 
 def _say(answers: TextIO, found: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from conformance.case import Case
 from conformance.isolation import Worker
 from conformance.report import item_data
 from conformance.run import Tally, run
+from conformance.target import Died
 from conformance.targets import load
 from conformance.values import Values
 from conformance.verdict import Status
@@ -62,6 +63,11 @@ def softmax(input, *, dim=-1):
         raise RuntimeError("misaligned address")
     shifted = np.exp(input - input.max(dim, keepdims=True))
     return shifted / shifted.sum(dim, keepdims=True)
+
+def read(array):
+    if array.shape == (3, 2):
+        raise ValueError("negative dimensions")
+    return array.astype(np.float64), array.dtype.name
 
 def require_usable():
     if lost:
@@ -127,6 +133,16 @@ def test_a_device_that_a_single_call_has_lost_is_a_crash_with_its_reason(fatal: 
     worker.stop()
     assert [verdict.status for verdict in verdicts] == [Status.CRASHED, Status.PASS]
     assert verdicts[0].reason == "RuntimeError: the device is lost"
+
+
+def test_what_a_target_raises_beside_its_layer_tells_where(fatal: str) -> None:
+    worker = Worker(fatal)
+    verdict = worker.put(Case("linear", "float32", {"input": Values((3, 1)), "weight": Values((2, 1)), "bias": None}))
+    worker.stop()
+    assert (verdict.status, verdict.reason) == (Status.CRASHED, "ValueError: negative dimensions")
+    assert isinstance(verdict.error, Died)
+    assert 'raise ValueError("negative dimensions")' in "".join(verdict.error.words)
+    assert any("fatal.py" in line and "in read" in line for line in verdict.error.words)
 
 
 def test_after_a_crash_the_next_item_is_judged(fatal: str) -> None:
