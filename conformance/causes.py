@@ -88,11 +88,16 @@ def _of_layer(failed: Sequence[Item], formats: Sequence[str]) -> list[Cause]:
     kinds: dict[Kind, list[Item]] = {}
     for item in failed:
         kinds.setdefault(_kind(item, diagnoses), []).append(item)
-    plainest = {kind: alike[0] for kind, alike in kinds.items()}
+    plainest = {kind: _plainest(alike) for kind, alike in kinds.items()}
     if root := _root(plainest):
         for kind in kinds.keys() & _NUMBERS - {root}:
             kinds[root] += kinds.pop(kind)
     return [_cause(kind, plainest[kind], alike, formats) for kind, alike in kinds.items()]
+
+
+def _plainest(alike: Sequence[Item]) -> Item:
+    """The first with wrong numbers, which alone a mistake explains; without any, the first."""
+    return next((item for item in alike if not item["failure"]["fault"]), alike[0])
 
 
 def _kind(item: Item, diagnoses: Iterable[Sequence[str]]) -> Kind:

@@ -120,7 +120,7 @@ def failure_text(failure: Nonconforming, item: str, target: str) -> str:
         "true": verdict.true,
         "permitted": None if verdict.permitted is None else f"{verdict.permitted:.3g}",
         "worst": None if verdict.permitted is None else f"{verdict.ratio:.3g} (error / permitted)",
-        "diagnosis": failure.diagnosis or None,
+        "diagnosis": _diagnosis(failure) or None,
     }
     known = [f"  {name:<9}  {fact}" for name, fact in facts.items() if fact is not None]
     lines += ["", *known] if known else []
@@ -128,6 +128,11 @@ def failure_text(failure: Nonconforming, item: str, target: str) -> str:
     if failure.case is not None:
         lines += ["", "Run it again:", "", *textwrap.indent(program(failure, target), "    ").splitlines()]
     return "\n".join(lines)
+
+
+def _diagnosis(failure: Nonconforming) -> str:
+    without_numbers = failure.diagnosis and failure.verdict.fault
+    return f"{failure.diagnosis} (other answers show)" if without_numbers else failure.diagnosis
 
 
 def program(failure: Nonconforming, target: str) -> str:

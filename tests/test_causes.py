@@ -72,6 +72,14 @@ def test_two_mistakes_of_a_layer_are_two_causes() -> None:
     assert [words for words, *_ in found] == ["equals: half", "equals: twice"]
 
 
+def test_wrong_numbers_show_a_mistake_better_than_what_it_makes_a_call_raise() -> None:
+    found = told(
+        failed("linear-float64-forward", raised("ValueError: sizes do not match"), "weight transposed"),
+        failed("linear-float64-gradient", ROUNDED, "weight transposed", elements=9),
+    )
+    assert found == [("equals: weight transposed", "linear-float64-gradient", 2)]
+
+
 def test_the_size_of_an_error_makes_no_cause() -> None:
     size = "an error no larger than where every operation is rounded"
     found = told(

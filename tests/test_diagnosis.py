@@ -110,6 +110,16 @@ def test_a_failure_prints_its_diagnosis() -> None:
     assert item_data("linear", FORMAT, "forward", tally)["failure"]["diagnosis"] == "equals: the bias is added twice"
 
 
+def test_a_call_that_raises_is_explained_by_other_answers() -> None:
+    failure = run(
+        Kernels("linear", lambda x, w, b=None: x @ w + (0 if b is None else b)), "linear", FORMAT, "forward", 50
+    ).failure
+    assert failure is not None
+    assert failure.verdict.fault
+    assert failure.diagnosis == "equals: weight is read as (in_features, out_features)"
+    assert f"  diagnosis  {failure.diagnosis} (other answers show)\n" in failure_text(failure, "linear", "mine")
+
+
 def test_mistakes_that_explain_the_same_answers_are_named_together() -> None:
     target = Mistaken("zeros_init", spec("zeros_init").mistakes["uniform"])
     case = Case("zeros_init", FORMAT, {"tensor": Values((1,))})
