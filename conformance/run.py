@@ -50,7 +50,7 @@ class Nonconforming(Exception):
         self.verdict = verdict
         self.mistakes: list[str] = []
         self.script = ""
-        self.traceback = [] if verdict.error is None else _traceback(verdict.error)
+        self.traceback = [] if verdict.error is None else frames(verdict.error)
 
     @property
     def diagnosis(self) -> str:
@@ -58,12 +58,13 @@ class Nonconforming(Exception):
         return diagnosis(self.mistakes)
 
 
-def _traceback(error: BaseException) -> list[str]:
+def frames(error: BaseException) -> list[str]:
+    """Lines that tell where it was raised, from the first that is not the suite's own."""
     if isinstance(error, Died):
         return error.words
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = list(dropwhile(lambda frame: _OUR_FILES in Path(frame.filename).parents, frames))
-    return "".join(traceback.format_list(theirs or frames)).splitlines()
+    every = traceback.extract_tb(error.__traceback__)
+    theirs = list(dropwhile(lambda frame: _OUR_FILES in Path(frame.filename).parents, every))
+    return "".join(traceback.format_list(theirs or every)).splitlines()
 
 
 @dataclass
@@ -171,8 +172,8 @@ def crashed(error: BaseException) -> Verdict:
     """The verdict where there was nothing to judge. A process that has died is too dear to let it die again."""
     if isinstance(error, Died):
         return Verdict(Status.CRASHED, math.inf, str(error), error=error, lethal=True, fault=str(error))
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno}, in {frames[-1].name})" if frames else ""
+    places = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(places[-1].filename).name}, line {places[-1].lineno}, in {places[-1].name})" if places else ""
     return Verdict(Status.CRASHED, math.inf, f"{said(error)}{place}", error=error, fault=said(error))
 
 

@@ -14,7 +14,6 @@ import json
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
@@ -25,7 +24,7 @@ from conformance.checking import lenient
 from conformance.isolation import put
 from conformance.kept import Kept
 from conformance.report import item_data
-from conformance.run import Tally, examine, run
+from conformance.run import Tally, examine, frames, run
 from conformance.target import Target, said
 from conformance.targets import load
 from conformance.watched import Wrapped
@@ -47,7 +46,9 @@ def serve() -> None:
         try:
             _say(answers, (_examined if "item" in question else _put)(target, question, answers))
         except BaseException as error:  # what is not the layer's own, such as a CUDA device after a failed assertion
-            traceback.print_exc()  # is read once it is said that there is no more
+            print(
+                *frames(error), sep="\n", file=sys.stderr, flush=True
+            )  # read once it is said that it died
             _say(answers, {"died": said(error)})
             sys.exit(1)
 
