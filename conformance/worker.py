@@ -46,9 +46,7 @@ def serve() -> None:
         try:
             _say(answers, (_examined if "item" in question else _put)(target, question, answers))
         except BaseException as error:  # what is not the layer's own, such as a CUDA device after a failed assertion
-            print(
-                *frames(error), sep="\n", file=sys.stderr, flush=True
-            )  # read once it is said that it died
+            print(*frames(error), sep="\n", file=sys.stderr, flush=True)  # read once it is said that it died
             _say(answers, {"died": said(error)})
             sys.exit(1)
 
