@@ -209,7 +209,7 @@ class Outcomes(Arithmetic):
             if math.isfinite(x) and math.isfinite(y):
                 return self.number(*_real(product, product)), False
         nan = a.nan or b.nan or (_holds_zero(a) and _holds_infinity(b)) or (_holds_zero(b) and _holds_infinity(a))
-        ends = [_product(x, y) for x in (a.low, a.high) for y in (b.low, b.high)]
+        ends = [end for x in (a.low, a.high) for y in (b.low, b.high) for end in _reached(x, y)]
         if (_holds_zero(a) and _holds_real(b)) or (_holds_zero(b) and _holds_real(a)):
             ends.append(0.0)
         low, high = _hull(ends)
@@ -218,9 +218,7 @@ class Outcomes(Arithmetic):
         if a is b:  # a square
             low, nan = max(low, 0.0), a.nan
         idle = a.idle or b.idle
-        if a.finite and b.finite:
-            low, high = _real(low, high)
-        elif idle:
+        if idle and not (a.finite and b.finite):
             low, high, idle = min(low, 0.0), max(high, 0.0), False
         if low >= high and (math.isinf(low) or low == 0.0):
             return self.number(low, high, nan, idle), True
@@ -464,6 +462,13 @@ def _product(x: float, y: float) -> float:
     if product == 0.0 and x != 0.0 and y != 0.0:
         return math.copysign(float64.smallest, product)
     return product
+
+
+def _reached(x: float, y: float) -> tuple[float, float]:
+    """x y, and the least that it may be: real, where both are, if binary64 does not end before it."""
+    product = _product(x, y)
+    is_real = math.isinf(product) and math.isfinite(x) and math.isfinite(y)
+    return product, math.copysign(float64.largest, product) if is_real else product
 
 
 def _real(low: float, high: float) -> tuple[float, float]:

@@ -69,6 +69,18 @@ def test_a_dot_product_holds_the_result_fused_and_not(pairs: list[tuple[float, f
     assert fused in dot(xs, ys)
 
 
+def test_a_product_with_what_may_be_infinite_may_be_fused_with_a_sum() -> None:
+    arithmetic, largest = Outcomes(float64), float64.largest
+    one, three, infinite = (arithmetic.lift(x) for x in (1.0, -3.0, math.inf))
+    h = arithmetic.dot([arithmetic.lift(largest)], [one], arithmetic.lift(-1.0))
+    assert largest in h
+    assert math.inf in h
+    found = arithmetic.dot([h, infinite], [three, one])
+    assert math.inf in found  # of the largest number: three times it is finite where it is not rounded
+    assert math.nan in found
+    assert 0.0 not in found
+
+
 @given(number, number)
 def test_operations_hold_the_result_of_single_precision(a: float, b: float) -> None:
     x, y = np.float32(a), np.float32(b)
