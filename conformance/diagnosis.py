@@ -52,7 +52,7 @@ def diagnosis(mistakes: Sequence[str]) -> str:
 
 
 def sizes_alone(mistakes: Sequence[str]) -> bool:
-    """Whether they tell the size of an error alone, which has any cause."""
+    """Whether they tell nothing but the size of an error, which has any cause."""
     return all(mistake.startswith(SIZE) for mistake in mistakes)
 
 
