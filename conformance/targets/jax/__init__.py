@@ -124,6 +124,8 @@ class Jax(JaxArrays):
             return replace(found, algorithm="sloped", backward="sloped_apart")
         if format == "float64" and layer in _SOFTMAX_IN_FLOAT32:
             return replace(found, compute="float32", reason="its softmax is always taken in float32")
+        if layer == "tanh":  # jax/_src/lax/lax.py (tanh_p)
+            found = replace(found, backward="factored")
         if layer == "avg_pool2d":  # XLA writes a division by a constant so: simplifiers/algebraic_simplifier.cc
             found = replace(found, algorithm="by_reciprocal")
         if not is_narrow or layer in _ROUNDED_ONCE:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from conformance.case import Case
 from conformance.target import Deviation
 from conformance.targets._scores import hides_all_keys, shuts_out_all_keys
@@ -47,7 +51,27 @@ def _pools_single_pixels(case: Case) -> bool:
     return {*windows, *(steps or windows)} == {1}
 
 
+def _masks_beyond_float32(case: Case) -> bool:
+    """Whether in float64 a mask of numbers takes more from all keys of a query than float32 holds."""
+    mask: Any = case.arrays()["attn_mask"]
+    added = case.format == "float64" and mask is not None and mask.dtype != bool
+    return added and bool((mask < -float(np.finfo("float32").max)).all(axis=-1).any())
+
+
 KNOWN: tuple[Deviation, ...] = (
+    Deviation(
+        "scaled_dot_product_attention",
+        "in float64 too a mask is added in float32: where it takes more than 3.4e38 from all keys of a query, the "
+        "result is NaN: _src/nn/functions.py (_dot_product_attention_core)",
+        "import jax\n"
+        "jax.config.update('jax_enable_x64', True)\n"
+        "one = jax.numpy.ones((1, 1, 1, 1), 'float64')\n"
+        "print(jax.nn.dot_product_attention(one, one, one, bias=-1e300 * one).item())\n"
+        "# nan",
+        _masks_beyond_float32,
+        "https://github.com/jax-ml/jax/blob/main/jax/_src/nn/functions.py",
+        check="special",
+    ),
     *(
         Deviation(
             layer,

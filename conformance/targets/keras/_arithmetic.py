@@ -72,7 +72,8 @@ def declared(backend: str, arrays: Target, layer: str, format: str) -> Declared:
     found = replace(Target().declared(layer, format), algorithm=algorithm, flush=True, reason=_FLUSHES[backend])
     once = layer in _ROUNDED_ONCE
     if backend == "jax":
-        found = replace(found, scattered=frozenset(_SCATTERED_ON_JAX.get(layer, ())))
+        backward = "factored" if layer == "tanh" else None  # jax/_src/lax/lax.py (tanh_p)
+        found = replace(found, backward=backward, scattered=frozenset(_SCATTERED_ON_JAX.get(layer, ())))
     else:
         own = arrays.declared(layer, format)
         copied = layer == "upsample_nearest"  # whose pixels Keras repeats, as no kernel does
