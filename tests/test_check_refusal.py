@@ -258,7 +258,8 @@ def test_a_known_crash_is_known(fatal: str) -> None:
 
 def test_the_error_of_a_target_beside_its_layer_is_a_crash(tmp_path: Path) -> None:
     path = tmp_path / "unreadable.py"
-    path.write_text(FATAL + "\ndef read(array):\n    raise RuntimeError('the device is lost')\n")
+    lost = "if array.shape == (1, 3): raise RuntimeError('the device is lost')"
+    path.write_text(f"{FATAL}\ndef read(array):\n    {lost}\n    return array.astype(float), str(array.dtype)\n")
     verdict = examine(load(str(path)), linear_case(3), "refusal")
     assert (verdict.status, verdict.reason) == (Status.CRASHED, "RuntimeError: the device is lost")
 
