@@ -120,7 +120,7 @@ def failure_text(failure: Nonconforming, item: str, target: str) -> str:
         "true": verdict.true,
         "permitted": None if verdict.permitted is None else f"{verdict.permitted:.3g}",
         "worst": None if verdict.permitted is None else f"{verdict.ratio:.3g} (error / permitted)",
-        "diagnosis": _diagnosis(failure) or None,
+        "diagnosis": _diagnosis(failure),
     }
     known = [f"  {name:<9}  {fact}" for name, fact in facts.items() if fact is not None]
     lines += ["", *known] if known else []
@@ -130,9 +130,11 @@ def failure_text(failure: Nonconforming, item: str, target: str) -> str:
     return "\n".join(lines)
 
 
-def _diagnosis(failure: Nonconforming) -> str:
-    without_numbers = failure.diagnosis and failure.verdict.fault
-    return f"{failure.diagnosis} (other answers show)" if without_numbers else failure.diagnosis
+def _diagnosis(failure: Nonconforming) -> str | None:
+    """The diagnosis; where the failure itself has no numbers, others have led to it."""
+    if not failure.diagnosis:
+        return None
+    return f"{failure.diagnosis} (other answers show)" if failure.verdict.fault else failure.diagnosis
 
 
 def program(failure: Nonconforming, target: str) -> str:

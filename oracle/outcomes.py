@@ -206,8 +206,6 @@ class Outcomes(Arithmetic):
                 if self._is_product(product, x, y) and not self._flushes(product):
                     return self.number(product, product, idle=idle), True
                 return self.number(*self._underflown(product, product), idle=idle), False
-            if math.isfinite(x) and math.isfinite(y):
-                return self.number(*_real(product, product)), False
         nan = a.nan or b.nan or (_holds_zero(a) and _holds_infinity(b)) or (_holds_zero(b) and _holds_infinity(a))
         ends = [end for x in (a.low, a.high) for y in (b.low, b.high) for end in _reached(x, y)]
         if (_holds_zero(a) and _holds_real(b)) or (_holds_zero(b) and _holds_real(a)):

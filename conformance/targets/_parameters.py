@@ -15,6 +15,18 @@ BIASES = {
 }
 
 
+def require_kept_size(padding: Sequence[int] | str, stride: Sequence[int], operation: str) -> None:
+    """Raises ``Unsupported`` where padding "same" meets a stride, by which the libraries divide the size."""
+    if padding == "same" and tuple(stride) != (1, 1):
+        raise Unsupported(f"{operation} keeps no size where there is a stride: it divides it")
+
+
+def require_half(padding: Sequence[int], kernel_size: Sequence[int]) -> None:
+    """Raises ``ValueError`` where a window may hold padding alone: of a library whose pooling pads nothing itself."""
+    if any(2 * p > side for p, side in zip(padding, kernel_size, strict=True)):
+        raise ValueError(f"padding {padding} is more than half of the kernel {kernel_size}")
+
+
 def require_size_or_factor(
     size: Sequence[int] | None, scale_factor: Sequence[float] | None, recompute_scale_factor: bool | None
 ) -> None:

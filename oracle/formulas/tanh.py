@@ -1,5 +1,8 @@
 """Hyperbolic tangent. Source: the document, line 35; torch.nn.Tanh."""
 
+from collections.abc import Callable
+from functools import partial
+
 from oracle.formulas._recurrent import tanh_by_sigmoid
 from oracle.scalar import Scalar, detached, differential, exp, stored, with_derivative_of
 from oracle.scalar import tanh as hyperbolic
@@ -16,45 +19,34 @@ def by_sigmoid(input: Tensor) -> Tensor:
     return tensor(input.shape, lambda *index: stored(tanh_by_sigmoid(input[key(index)])))
 
 
-def stepwise(input: Tensor) -> Tensor:
-    """The same, its derivative g (1 − y y) with every step stored."""
+def _derived(derivative: Callable[[Scalar, Scalar, Scalar], Scalar], input: Tensor) -> Tensor:
+    """The same with another ``derivative``, made of g, x and y, with every step stored."""
 
     def at(*index: int) -> Scalar:
         x = input[key(index)]
         y = stored(hyperbolic(x))
-        slope = stored(1.0 - stored(y * y))
-        return with_derivative_of(y, lambda: stored(differential(x) * detached(slope)))
+        return with_derivative_of(y, lambda: stored(derivative(differential(x), detached(x), detached(y))))
 
     return tensor(input.shape, at)
 
 
-def by_cosh(input: Tensor) -> Tensor:
-    """The same, its derivative g / cosh(x)² with every step stored."""
-
-    def at(*index: int) -> Scalar:
-        x = input[key(index)]
-
-        def derived() -> Scalar:
-            kept = detached(x)
-            cosh = stored((exp(kept) + exp(-kept)) / 2.0)
-            return stored(differential(x) / stored(cosh * cosh))
-
-        return with_derivative_of(stored(hyperbolic(x)), derived)
-
-    return tensor(input.shape, at)
+def _by_square(g: Scalar, x: Scalar, y: Scalar) -> Scalar:
+    """g (1 − y y)."""
+    return g * stored(1.0 - stored(y * y))
 
 
-def factored(input: Tensor) -> Tensor:
-    """The same, its derivative (g + g y) (1 − y), of which every step is rounded: near −1 the first factor cancels."""
+def _by_cosh(g: Scalar, x: Scalar, y: Scalar) -> Scalar:
+    """g / cosh(x)²."""
+    cosh = stored((exp(x) + exp(-x)) / 2.0)
+    return g / stored(cosh * cosh)
 
-    def at(*index: int) -> Scalar:
-        x = input[key(index)]
-        y = stored(hyperbolic(x))
 
-        def derived() -> Scalar:
-            kept, g = detached(y), differential(x)
-            return stored(stored(g + stored(g * kept)) * stored(1.0 - kept))
+def _by_factors(g: Scalar, x: Scalar, y: Scalar) -> Scalar:
+    """(g + g y) (1 − y): near −1 the first factor cancels."""
+    return stored(g + stored(g * y)) * stored(1.0 - y)
 
-        return with_derivative_of(y, derived)
 
-    return tensor(input.shape, at)
+# The same numbers, with derivatives in other orders of operations.
+stepwise = partial(_derived, _by_square)
+by_cosh = partial(_derived, _by_cosh)
+factored = partial(_derived, _by_factors)

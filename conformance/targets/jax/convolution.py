@@ -7,6 +7,7 @@ from flax import linen as nn
 from jax import Array
 
 from conformance.target import Unsupported
+from conformance.targets._parameters import require_kept_size
 from conformance.targets.jax._modules import applied
 
 Pair = tuple[int, int]
@@ -26,8 +27,7 @@ def conv2d(
     """nn.Conv."""
     if padding_mode != "zeros":
         raise Unsupported("nn.Conv pads with zeros, or chooses the padding itself")
-    if padding == "same" and tuple(stride) != (1, 1):
-        raise Unsupported("nn.Conv keeps no size where there is a stride: it divides it")
+    require_kept_size(padding, stride, "nn.Conv")
     module = nn.Conv(
         weight.shape[0],
         weight.shape[2:],

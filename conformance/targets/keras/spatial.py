@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import keras
 
 from conformance.target import Unsupported
-from conformance.targets._parameters import sides_by_ratio
+from conformance.targets._parameters import require_half, require_kept_size, sides_by_ratio
 from conformance.targets.keras._calls import Array, applied, batched, made
 
 Pair: TypeAlias = tuple[int, int]
@@ -36,8 +36,7 @@ def conv2d(
         raise Unsupported("Conv2D pads with zeros")
     _require_one(stride, dilation, "Conv2D")
     named = isinstance(padding, str)
-    if padding == "same" and tuple(stride) != (1, 1):
-        raise Unsupported("Conv2D keeps no size where there is a stride: it divides it")
+    require_kept_size(padding, stride, "Conv2D")
 
     def convolved(x: Array) -> Array:
         layer = made(
@@ -114,8 +113,7 @@ def avg_pool2d(
         raise Unsupported("AveragePooling2D has neither ceil_mode nor divisor_override")
     if any(padding) and not count_include_pad:
         raise Unsupported("AveragePooling2D leaves out the pixels of its own padding alone, which is 'same'")
-    if any(2 * p > side for p, side in zip(padding, kernel_size, strict=True)):
-        raise ValueError(f"padding {padding} is more than half of the kernel {kernel_size}")
+    require_half(padding, kernel_size)
 
     def pooled(x: Array) -> Array:
         layer = made(keras.layers.AveragePooling2D, x, kernel_size, stride, **_LAST)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from conformance.target import Unsupported
-from conformance.targets._parameters import require_size_or_factor
+from conformance.targets._parameters import require_kept_size, require_size_or_factor
 from conformance.targets.onnxruntime._models import Array, run
 
 Pair: TypeAlias = tuple[int, int]
@@ -29,8 +29,7 @@ def conv2d(
     """Conv; of an odd padding "same" has more behind than before, which is SAME_UPPER."""
     if padding_mode != "zeros":
         raise Unsupported("Conv pads with zeros")
-    if padding == "same" and tuple(stride) != (1, 1):
-        raise Unsupported("SAME_UPPER keeps no size where there is a stride: it divides it")
+    require_kept_size(padding, stride, "SAME_UPPER")
     pads: dict[str, Any] = (
         {"auto_pad": {"same": "SAME_UPPER"}.get(padding, padding.upper())}
         if isinstance(padding, str)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from conformance.case import Case
 from conformance.target import Unsupported
-from conformance.targets._parameters import sides_by_ratio
+from conformance.targets._parameters import require_half, require_kept_size, sides_by_ratio
 from conformance.targets.tensorflow.layers import Array
 
 Pair: TypeAlias = tuple[int, int]
@@ -29,8 +29,7 @@ def conv2d(
     """tf.nn.conv2d, to which the shapes say how many groups there are; padding "SAME" has more behind than before."""
     if padding_mode != "zeros":
         raise Unsupported("tf.nn.conv2d pads with zeros")
-    if padding == "same" and tuple(stride) != (1, 1):
-        raise Unsupported("tf.nn.conv2d keeps no size where there is a stride: it divides it")
+    require_kept_size(padding, stride, "tf.nn.conv2d")
     if input.shape[-3] != weight.shape[1] * groups or weight.shape[0] % groups:
         raise ValueError(f"{groups} groups of weight {weight.shape} do not fit {input.shape[-3]} channels")
     pads = padding.upper() if isinstance(padding, str) else _padded(padding)
@@ -100,8 +99,7 @@ def avg_pool2d(
         raise Unsupported("tf.nn.avg_pool2d has neither ceil_mode nor divisor_override")
     if any(padding) and not count_include_pad:
         raise Unsupported("tf.nn.avg_pool2d leaves out the pixels of its own padding alone, which is 'SAME'")
-    if any(2 * p > k for p, k in zip(padding, kernel_size, strict=True)):
-        raise ValueError(f"padding {padding} is more than half of the kernel {kernel_size}")
+    require_half(padding, kernel_size)
     images = tf.pad(_channels_last(input), _pads(padding))
     return _as_given(tf.nn.avg_pool2d(images, kernel_size, stride or kernel_size, "VALID"), input)
 
