@@ -8,6 +8,7 @@ import numpy as np
 
 from conformance.case import Case
 from conformance.target import Deviation
+from conformance.targets._programs import ends_its_process
 from conformance.targets._scores import hides_all_keys, shuts_out_all_keys
 from conformance.targets._xla import multiplies_large_columns, multiplies_vectors, widens_filters
 
@@ -205,16 +206,14 @@ KNOWN: tuple[Deviation, ...] = (
         "conv_transpose2d",
         "the derivative of weights does not compile, and aborts, where along an axis the convolution is taken for one "
         "of groups because two sides are 2: algebraic_simplifier.cc (SwapConvOperands)",
-        "import subprocess, sys\n"
-        "program = '''import jax\n"
-        "from flax import linen\n"
-        "layer = linen.ConvTranspose(1, (1, 4), (1, 2), padding=((0, 1), (0, 0)), use_bias=False)\n"
-        "images, weight = jax.numpy.ones((1, 3, 3, 1)), jax.numpy.ones((1, 4, 1, 1))\n"
-        "f = lambda weight: layer.apply({'params': {'kernel': weight}}, images).sum()\n"
-        "jax.jit(jax.grad(f))(weight)'''\n"
-        "ended = subprocess.run([sys.executable, '-c', program], capture_output=True)\n"
-        "print(ended.returncode < 0)  # by a signal\n"
-        "# True",
+        ends_its_process(
+            "import jax\n"
+            "from flax import linen\n"
+            "layer = linen.ConvTranspose(1, (1, 4), (1, 2), padding=((0, 1), (0, 0)), use_bias=False)\n"
+            "images, weight = jax.numpy.ones((1, 3, 3, 1)), jax.numpy.ones((1, 4, 1, 1))\n"
+            "f = lambda weight: layer.apply({'params': {'kernel': weight}}, images).sum()\n"
+            "jax.jit(jax.grad(f))(weight)"
+        ),
         _looks_grouped,
         f"{_XLA}/hlo/transforms/simplifiers/algebraic_simplifier.cc",
         lethal=True,
@@ -296,13 +295,11 @@ KNOWN: tuple[Deviation, ...] = (
             layer,
             "in bfloat16, compiled by jax.jit, a large product of a matrix of one column and one of one row aborts: "
             "backends/cpu/ynn_emitter.cc (DefineBitcastOp)",
-            "import subprocess, sys\n"
-            "program = '''import jax\n"
-            "one = jax.numpy.ones((1, 64, 1, 1), 'bfloat16')\n"
-            "jax.jit(jax.nn.dot_product_attention)(one, one, one).block_until_ready()'''\n"
-            "ended = subprocess.run([sys.executable, '-c', program], capture_output=True)\n"
-            "print(ended.returncode < 0)  # by a signal\n"
-            "# True",
+            ends_its_process(
+                "import jax\n"
+                "one = jax.numpy.ones((1, 64, 1, 1), 'bfloat16')\n"
+                "jax.jit(jax.nn.dot_product_attention)(one, one, one).block_until_ready()"
+            ),
             multiplies_large_columns,
             f"{_XLA}/backends/cpu/ynn_emitter.cc",
             lethal=True,
@@ -416,13 +413,11 @@ KNOWN: tuple[Deviation, ...] = (
     Deviation(
         "avg_pool2d",
         "a negative padding of windows of one pixel aborts: algebraic_simplifier.cc",
-        "import subprocess, sys\n"
-        "program = '''import jax\n"
-        "from flax import linen\n"
-        "linen.avg_pool(jax.numpy.ones((1, 1, 4, 1)), (1, 1), padding=((0, 0), (-1, -1)))'''\n"
-        "ended = subprocess.run([sys.executable, '-c', program], capture_output=True)\n"
-        "print(ended.returncode < 0)  # by a signal\n"
-        "# True",
+        ends_its_process(
+            "import jax\n"
+            "from flax import linen\n"
+            "linen.avg_pool(jax.numpy.ones((1, 1, 4, 1)), (1, 1), padding=((0, 0), (-1, -1)))"
+        ),
         lambda case: case.slips("padding is negative") and _pools_single_pixels(case),
         f"{_XLA}/hlo/transforms/simplifiers/algebraic_simplifier.cc",
         check="refusal",

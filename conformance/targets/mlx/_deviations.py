@@ -7,6 +7,7 @@ from typing import Any
 from conformance.case import Case
 from conformance.layouts import CHANNELS_LAST, EXPANDED, PLAIN
 from conformance.target import Deviation
+from conformance.targets._programs import ends_its_process
 from conformance.targets._scores import hides_all_keys, shuts_out_all_keys
 
 _FAST = "https://github.com/ml-explore/mlx/blob/main/mlx/fast.cpp"
@@ -18,16 +19,6 @@ _BIASES = ("bias", "bias_1", "bias_2", "out_proj_bias")
 
 # Layouts in which an array of no samples does not count as contiguous.
 _STRIDED = ("transposed", CHANNELS_LAST, EXPANDED)
-
-
-def _in_a_process(program: str) -> str:
-    """A program that ends its process, as one that another process runs; it prints how that ended."""
-    return (
-        "import subprocess, sys\n"
-        f"program = {program!r}\n"
-        "print(subprocess.run([sys.executable, '-c', program], capture_output=True).returncode < 0)  # by a signal\n"
-        "# True"
-    )
 
 
 def _has_rows_of_one(case: Case) -> bool:
@@ -134,7 +125,7 @@ KNOWN: tuple[Deviation, ...] = (
             layer,
             "along an axis of one number, compiled without shapes, memory is written that is not its own: "
             "layers/activations.py",
-            _in_a_process(f"import mlx.core as mx, mlx.nn as nn; mx.eval(nn.{layer}(mx.ones((1, 3)), 0))"),
+            ends_its_process(f"import mlx.core as mx, mlx.nn as nn; mx.eval(nn.{layer}(mx.ones((1, 3)), 0))"),
             concerns,
             f"{_NN}/activations.py",
             lethal=True,
@@ -180,7 +171,7 @@ KNOWN: tuple[Deviation, ...] = (
         Deviation(
             layer,
             "the derivative of a convolution of no images divides by zero, or raises: conv.cpp",
-            _in_a_process(
+            ends_its_process(
                 "import mlx.core as mx\n"
                 "x, w = mx.ones((0, 2, 2, 2)), mx.ones((2, 1, 1, 1))\n"
                 "def f(x, w): return [mx.conv2d(x, w, groups=2)]\n"
@@ -337,7 +328,7 @@ KNOWN: tuple[Deviation, ...] = (
             layer,
             "the derivative through x[0] of an array that has a side of 0 ends the process: there is a division by "
             "that side, ContiguousIterator::seek",
-            _in_a_process("import mlx.core as mx; mx.eval(mx.grad(lambda h: h[0].sum())(mx.ones((2, 0, 1))))"),
+            ends_its_process("import mlx.core as mx; mx.eval(mx.grad(lambda h: h[0].sum())(mx.ones((2, 0, 1))))"),
             _states_of_nobody,
             "https://github.com/ml-explore/mlx/blob/main/mlx/backend/common/utils.h",
             lethal=True,
@@ -445,7 +436,7 @@ KNOWN: tuple[Deviation, ...] = (
     Deviation(
         "embedding",
         "an index outside the table is not refused: memory beside it is read: layers/embedding.py, indexing.cpp",
-        _in_a_process("import mlx.core as mx; mx.eval(mx.ones((1, 1))[mx.array([2**30])])"),
+        ends_its_process("import mlx.core as mx; mx.eval(mx.ones((1, 1))[mx.array([2**30])])"),
         lambda case: case.slips("the first index after the table", "an index far"),
         "https://github.com/ml-explore/mlx/blob/main/mlx/backend/cpu/indexing.cpp",
         check="refusal",

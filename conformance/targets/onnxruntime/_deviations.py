@@ -10,6 +10,7 @@ import numpy as np
 
 from conformance.case import Case
 from conformance.target import Deviation
+from conformance.targets._programs import ends_its_process
 
 _CPU = "https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/providers/cpu"
 
@@ -45,13 +46,7 @@ def _refused(operator: str, inputs: Mapping[str, str], attributes: str, said: st
 
 def _deadly(operator: str, inputs: Mapping[str, str], attributes: str) -> str:
     """A model of one operator that ends its process. Otherwise as ``_session``."""
-    program = f"{_session(operator, inputs, attributes)}session.run(None, inputs)"
-    return (
-        "import subprocess, sys\n"
-        f'program = """{program}"""\n'
-        "print(subprocess.run([sys.executable, '-c', program], capture_output=True).returncode)  # by a signal\n"
-        "# -6"
-    )
+    return ends_its_process(f"{_session(operator, inputs, attributes)}session.run(None, inputs)")
 
 
 def _session(

@@ -10,6 +10,7 @@ from conformance.case import Case
 from conformance.layouts import CHANNELS_LAST, EXPANDED, PLAIN
 from conformance.target import Deviation
 from conformance.targets._onednn import jumps_over
+from conformance.targets._programs import ends_its_process
 from conformance.targets._scores import largest, magnitudes, scores_of_heads, scores_with_masks
 
 
@@ -407,16 +408,13 @@ CPU: tuple[Deviation, ...] = (
         "in channels_last derivatives without that towards the input, as of a frozen layer below, end the process: "
         "it is written too, for which there is no memory: group_norm_kernel.cpp "
         "(GroupNormBackwardKernelImplChannelsLastInternal)",
-        "import os, subprocess, sys\n"
-        "program = '''\n"
-        "import torch\n"
-        "x = torch.ones(1, 2, 2, 2).to(memory_format=torch.channels_last)\n"
-        "bias = torch.zeros(2, requires_grad=True)\n"
-        "torch.nn.functional.group_norm(x, 1, torch.ones(2), bias).sum().backward()\n"
-        "'''\n"
-        "garbage = {**os.environ, 'MALLOC_PERTURB_': '165'}  # in memory that was not written\n"
-        "print(subprocess.run([sys.executable, '-c', program], env=garbage, stderr=-3).returncode)\n"
-        "# -11",
+        ends_its_process(
+            "import torch\n"
+            "x = torch.ones(1, 2, 2, 2).to(memory_format=torch.channels_last)\n"
+            "bias = torch.zeros(2, requires_grad=True)\n"
+            "torch.nn.functional.group_norm(x, 1, torch.ones(2), bias).sum().backward()",
+            {"MALLOC_PERTURB_": "165"},  # garbage in memory that was not written
+        ),
         lambda case: (
             case.upstream is not None and "input" not in case.upstream.wanted and case.layout("input") == CHANNELS_LAST
         ),
@@ -531,17 +529,14 @@ CPU: tuple[Deviation, ...] = (
         "conv2d",
         "in channels_last, in bfloat16 or with a bias in float32, a dilated kernel of which no tap meets a pixel of a "
         "row, as where the stride skips them, ends the process: oneDNN",
-        "import os, subprocess, sys\n"
-        "program = '''\n"
-        "import torch\n"
-        "x, weight = torch.ones(1, 2, 2, 1).bfloat16(), torch.ones(2, 2, 1, 1).bfloat16()\n"
-        "x = x.to(memory_format=torch.channels_last)\n"
-        "for _ in range(100):\n"
-        "    torch.nn.functional.conv2d(x, weight, stride=(1, 2), padding=(0, 1), dilation=(1, 2))\n"
-        "'''\n"
-        "alone = {**os.environ, 'OMP_NUM_THREADS': '1'}\n"
-        "print(subprocess.run([sys.executable, '-c', program], env=alone, stderr=-3).returncode)\n"
-        "# -11",
+        ends_its_process(
+            "import torch\n"
+            "x, weight = torch.ones(1, 2, 2, 1).bfloat16(), torch.ones(2, 2, 1, 1).bfloat16()\n"
+            "x = x.to(memory_format=torch.channels_last)\n"
+            "for _ in range(100):\n"
+            "    torch.nn.functional.conv2d(x, weight, stride=(1, 2), padding=(0, 1), dilation=(1, 2))",
+            {"OMP_NUM_THREADS": "1"},
+        ),
         _meets_no_column,
         lethal=True,
     ),
@@ -592,18 +587,15 @@ CPU: tuple[Deviation, ...] = (
         "conv_transpose2d",
         "in bfloat16 and channels_last, the derivative towards the input ends the process where no dilated tap meets a "
         "pixel of a row of the output: it is a convolution, in oneDNN",
-        "import os, subprocess, sys\n"
-        "program = '''\n"
-        "import torch\n"
-        "x, weight = torch.ones(3, 1, 1, 2).bfloat16().requires_grad_(), torch.ones(1, 2, 2, 1).bfloat16()\n"
-        "weight = weight.to(memory_format=torch.channels_last)\n"
-        "how = {'stride': 4, 'padding': (0, 2), 'output_padding': 1, 'dilation': (1, 3)}\n"
-        "for _ in range(100):\n"
-        "    torch.nn.functional.conv_transpose2d(x, weight, **how).sum().backward()\n"
-        "'''\n"
-        "alone = {**os.environ, 'OMP_NUM_THREADS': '1'}\n"
-        "print(subprocess.run([sys.executable, '-c', program], env=alone, stderr=-3).returncode)\n"
-        "# -11",
+        ends_its_process(
+            "import torch\n"
+            "x, weight = torch.ones(3, 1, 1, 2).bfloat16().requires_grad_(), torch.ones(1, 2, 2, 1).bfloat16()\n"
+            "weight = weight.to(memory_format=torch.channels_last)\n"
+            "how = {'stride': 4, 'padding': (0, 2), 'output_padding': 1, 'dilation': (1, 3)}\n"
+            "for _ in range(100):\n"
+            "    torch.nn.functional.conv_transpose2d(x, weight, **how).sum().backward()",
+            {"OMP_NUM_THREADS": "1"},
+        ),
         _derivative_meets_no_column,
         lethal=True,
     ),

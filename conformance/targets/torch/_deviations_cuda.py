@@ -10,6 +10,7 @@ import numpy as np
 from conformance.case import Case
 from conformance.layouts import CHANNELS_LAST
 from conformance.target import Deviation
+from conformance.targets._programs import says_in_its_process
 from conformance.targets._scores import scores_with_masks
 from conformance.targets.torch._deviations import overlooked_factor, scores_are_blank
 from conformance.targets.torch._layouts import is_contiguous, is_flat, laid_out
@@ -257,19 +258,17 @@ CUDA: tuple[Deviation, ...] = (
         "scaled_dot_product_attention",
         "in half precision such a mask is read at places that are not aligned, which ends all use of the device in the "
         "process: attention.cu (_efficient_attention_forward)",
-        "import subprocess, sys\n"
-        "program = '''\n"
-        "import torch\n"
-        "query, key, mask = torch.ones(1, 2, 3, 8), torch.ones(1, 2, 8, 8), torch.ones(3, 1) > 0\n"
-        "query, key, mask = query.cuda().half(), key.cuda().half(), mask.cuda()\n"
-        "try:\n"
-        "    torch.nn.functional.scaled_dot_product_attention(query, key, key, mask)\n"
-        "    torch.cuda.synchronize()\n"
-        "except RuntimeError as error:\n"
-        "    print(str(error).splitlines()[0])\n"
-        "'''\n"
-        "print(subprocess.run([sys.executable, '-c', program], capture_output=True, text=True).stdout.strip())\n"
-        "# CUDA error: misaligned address",
+        says_in_its_process(
+            "import torch\n"
+            "query, key, mask = torch.ones(1, 2, 3, 8), torch.ones(1, 2, 8, 8), torch.ones(3, 1) > 0\n"
+            "query, key, mask = query.cuda().half(), key.cuda().half(), mask.cuda()\n"
+            "try:\n"
+            "    torch.nn.functional.scaled_dot_product_attention(query, key, key, mask)\n"
+            "    torch.cuda.synchronize()\n"
+            "except RuntimeError as error:\n"
+            "    print(str(error).splitlines()[0])",
+            "CUDA error: misaligned address",
+        ),
         lambda case: case.format in ("bfloat16", "float16") and _mask_of_queries(case, 8),
         "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/transformers/cuda/attention.cu",
         lethal=True,
@@ -279,21 +278,19 @@ CUDA: tuple[Deviation, ...] = (
         "in channels_last, in training, parameters or running statistics that do not begin at a multiple of 16 bytes, "
         "as parts of one block, are read as if they did, which ends all use of the device in the process: cuDNN takes "
         "four channels at once",
-        "import subprocess, sys\n"
-        "program = '''\n"
-        "import torch\n"
-        "x = torch.ones(2, 4, 2, 2, device='cuda').to(memory_format=torch.channels_last)\n"
-        "block = torch.ones(8, device='cuda')\n"
-        "for weight in (block[4:], block[3:7]):\n"
-        "    try:\n"
-        "        y = torch.nn.functional.batch_norm(x, None, None, weight, torch.zeros(4, device='cuda'), True)\n"
-        "        print(y.sum().item())\n"
-        "    except RuntimeError as error:\n"
-        "        print(str(error).splitlines()[0])\n"
-        "'''\n"
-        "print(subprocess.run([sys.executable, '-c', program], capture_output=True, text=True).stdout.strip())\n"
-        "# 0.0\n"
-        "# CUDA error: misaligned address",
+        says_in_its_process(
+            "import torch\n"
+            "x = torch.ones(2, 4, 2, 2, device='cuda').to(memory_format=torch.channels_last)\n"
+            "block = torch.ones(8, device='cuda')\n"
+            "for weight in (block[4:], block[3:7]):\n"
+            "    try:\n"
+            "        y = torch.nn.functional.batch_norm(x, None, None, weight, torch.zeros(4, device='cuda'), True)\n"
+            "        print(y.sum().item())\n"
+            "    except RuntimeError as error:\n"
+            "        print(str(error).splitlines()[0])",
+            "0.0",
+            "CUDA error: misaligned address",
+        ),
         _parameters_apart,
         f"{_NATIVE}/cudnn/BatchNorm.cpp",
         lethal=True,
@@ -381,18 +378,16 @@ CUDA: tuple[Deviation, ...] = (
         "embedding",
         "an index outside the table fails an assertion on the device, which ends all use of it in the process: "
         "Indexing.cu",
-        "import subprocess, sys\n"
-        "program = '''\n"
-        "import torch\n"
-        "for index in (1, 0):\n"
-        "    try:\n"
-        "        print(torch.nn.functional.embedding(torch.tensor([index]).cuda(), torch.ones(1, 1).cuda()))\n"
-        "    except RuntimeError as error:\n"
-        "        print(index, str(error).splitlines()[0])\n"
-        "'''\n"
-        "print(subprocess.run([sys.executable, '-c', program], capture_output=True, text=True).stdout.strip())\n"
-        "# 1 CUDA error: device-side assert triggered\n"
-        "# 0 CUDA error: device-side assert triggered",
+        says_in_its_process(
+            "import torch\n"
+            "for index in (1, 0):\n"
+            "    try:\n"
+            "        print(torch.nn.functional.embedding(torch.tensor([index]).cuda(), torch.ones(1, 1).cuda()))\n"
+            "    except RuntimeError as error:\n"
+            "        print(index, str(error).splitlines()[0])",
+            "1 CUDA error: device-side assert triggered",
+            "0 CUDA error: device-side assert triggered",
+        ),
         lambda case: case.slips(
             "the first index after the table",
             "an index far behind the table",
