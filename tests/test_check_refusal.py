@@ -58,6 +58,19 @@ class Made(Target):
         setattr(self, layer, function)
 
 
+@pytest.mark.parametrize("layer", REFUSING)
+def test_calls_with_empty_tensors_come_last_and_then_the_larger_ones(layer: str) -> None:
+    drawn = refusal.cases(layer, "float64", load("torch-cpu"), 60)
+    order = [(any(array.size == 0 for array in in_tensors(case)), case.elements) for case in drawn]
+    assert order == sorted(order)
+
+
+def in_tensors(case: Case) -> list[Any]:
+    """All arrays of a case."""
+    given = [array for array in case.arrays().values() if array is not None]
+    return [part for array in given for part in (array if isinstance(array, (list, tuple)) else [array])]
+
+
 def status(layer: str, function: Callable[..., Any], examples: int = 100) -> tuple[Status | None, str]:
     """Of the failure that the check finds, and its reason."""
     failure = run(Made(layer, function), layer, "float64", "refusal", examples).failure
