@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from conformance import Case, Status, Upstream, Values, examine, load
+from conformance import Case, Declared, Status, Upstream, Values, examine, load, target_of
 from oracle.envelope import EnvelopeArithmetic
 from oracle.evaluate import evaluate, lifted
 from oracle.exact import Exact
@@ -254,5 +254,25 @@ def test_every_step_of_a_recurrence_but_the_first_may_lose_the_smallest_number()
 def test_a_weighted_difference_may_overflow_on_the_way() -> None:
     with Outcomes(float32, float32) as arithmetic:
         x, mean, inverse, weight = map(arithmetic.lift, (3e38, -3e38, 1e-38, 1.0))
-        assert math.inf in as_folded_through(x, mean, inverse, weight, None)
-        assert math.inf not in as_folded_through(x, mean, inverse, None, None)
+        assert math.inf in as_folded_through(mean, inverse, weight, None)(x)
+        assert math.inf not in as_folded_through(mean, inverse, None, None)(x)
+
+
+def group_norm_of_slopes(
+    input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, *, num_groups: int, eps: float
+) -> torch.Tensor:
+    """y = a x + b with one a and one b for each channel of a sample, in float32; derivatives step by step."""
+    groups = input.float().reshape(len(input), num_groups, len(weight) // num_groups, -1)
+    variance, mean = torch.var_mean(groups, (2, 3), correction=0, keepdim=True)
+    slopes = torch.rsqrt(variance + eps) * weight.float().reshape(1, num_groups, -1, 1)
+    offsets = bias.float().reshape(1, num_groups, -1, 1) - mean * slopes
+    return (groups * slopes + offsets).reshape(input.shape).to(input.dtype)
+
+
+def test_products_with_x_and_those_with_the_mean_are_added_up_apart_for_the_derivative_of_a_slope() -> None:
+    declared = {"declared": lambda layer, format: Declared("float32", algorithm="affine")}
+    target = target_of(group_norm_of_slopes, layer="group_norm", extends="torch-cpu", **declared)
+    tensors = {"input": Values((1, 2, 2, 3), "constant"), "weight": Values((2,)), "bias": Values((2,))}
+    upstream = Upstream(("input", "weight", "bias"), "wide")
+    case = Case("group_norm", "bfloat16", tensors, {"num_groups": 1, "eps": 1e-5}, upstream=upstream)
+    assert examine(target, case, "gradient").status is Status.PASS

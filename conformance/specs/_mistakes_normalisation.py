@@ -27,7 +27,7 @@ from conformance.mistake import (
     times_derivative,
 )
 from oracle.formulas import batch_norm, group_norm, instance_norm, layer_norm
-from oracle.formulas._normalised import DOCUMENTED, mean_of, squares_about
+from oracle.formulas._normalised import DOCUMENTED, Line, mean_of, squares_about
 from oracle.scalar import Scalar, constant, detached, dot, sqrt
 from oracle.tensor import Tensor, tensor
 
@@ -51,24 +51,28 @@ def _padded(mean: Scalar, xs: Sequence[Scalar]) -> Scalar:
     return squares_about(mean, xs) + mean * mean * (lanes - len(xs))
 
 
-def _not_centred(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
-    return DOCUMENTED.affine(x, constant(0.0), inverse, weight, bias)
+def _not_centred(_: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Line:
+    return DOCUMENTED.affine(constant(0.0), inverse, weight, bias)
 
 
-def _bias_first(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
-    shifted = (x - mean) * inverse if bias is None else (x - mean) * inverse + bias
-    return shifted if weight is None else shifted * weight
+def _bias_first(mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Line:
+    def line(x: Scalar) -> Scalar:
+        shifted = (x - mean) * inverse if bias is None else (x - mean) * inverse + bias
+        return shifted if weight is None else shifted * weight
+
+    return line
 
 
-def _twice(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
-    once = DOCUMENTED.affine(x, mean, inverse, weight, bias)
-    return DOCUMENTED.affine(once, constant(0.0), constant(1.0), weight, bias)
+def _twice(mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Line:
+    first = DOCUMENTED.affine(mean, inverse, weight, bias)
+    second = DOCUMENTED.affine(constant(0.0), constant(1.0), weight, bias)
+    return lambda x: second(first(x))
 
 
 def _common(written: Formula) -> dict[str, Mistake]:
     """What can be written wrong in every normalisation."""
 
-    def writing(sentence: str, **parts: Callable[..., Scalar]) -> Mistake:
+    def writing(sentence: str, **parts: Callable[..., Any]) -> Mistake:
         return instead(sentence, partial(written, replace(DOCUMENTED, **parts)))
 
     return {
@@ -106,7 +110,7 @@ def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None, axis: int) ->
         return None if part is None else part[index[axis : axis + part.rank] if part.rank > 1 else index[axis]]
 
     def y(value: Scalar, *index: int) -> Scalar:
-        return DOCUMENTED.affine(value, constant(0.0), constant(1.0), own(weight, index), own(bias, index))
+        return DOCUMENTED.affine(constant(0.0), constant(1.0), own(weight, index), own(bias, index))(value)
 
     found: Tensor = mapped(x, y)
     return found

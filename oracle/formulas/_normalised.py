@@ -25,8 +25,10 @@ from oracle.scalar import (
 )
 from oracle.tensor import Tensor, rounded
 
-# How x becomes y: from x, the mean, 1 / standard deviation, weight and bias (None: absent).
-AffineMap: TypeAlias = Callable[[Scalar, Scalar, Scalar, Scalar | None, Scalar | None], Scalar]
+Line: TypeAlias = Callable[[Scalar], Scalar]
+
+# How every x becomes y: from the mean, 1 / standard deviation, weight and bias (None: absent).
+AffineMap: TypeAlias = Callable[[Scalar, Scalar, Scalar | None, Scalar | None], Line]
 
 
 def mean_of(xs: Sequence[Scalar]) -> Scalar:
@@ -143,50 +145,53 @@ def _with_kept_derivative(inverse: Scalar, variance: Scalar) -> Scalar:
     return with_derivative_of(inverse, derived)
 
 
-def as_documented(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+def as_documented(mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Line:
     """y = (x − μ) / √(σ² + ε) γ + β: the mean is subtracted first."""
-    return _affine((x - mean) * inverse, weight, bias)
+    return lambda x: _affine((x - mean) * inverse, weight, bias)
 
 
-def as_folded(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+def as_folded(mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Line:
     """y = a x + b with a = γ / √(σ² + ε), b = β − a μ: rounds a x and a μ, which may cancel."""
-    return _folded(x, mean, _slope(inverse, weight), bias)
+    slope = _slope(inverse, weight)
+    return lambda x: _folded(x, mean, slope, bias)
 
 
-def as_folded_through(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+def as_folded_through(mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Line:
     """The same, where γ (x − μ) may overflow on the way."""
-    return through(as_folded(x, mean, inverse, weight, bias), lambda: [] if weight is None else [weight * (x - mean)])
+    folded = as_folded(mean, inverse, weight, bias)
+    return lambda x: through(folded(x), lambda: [] if weight is None else [weight * (x - mean)])
 
 
-def as_folded_apart(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+def as_folded_apart(mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Line:
     """y = a x + b, with the products of the cotangent and x, and those with μ, stored before they are added up."""
-    return _folded(x, mean, reused(_slope(inverse, weight)), bias)
+    return lambda x: _folded(x, mean, reused(_slope(inverse, weight)), bias)
 
 
-def as_folded_first(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+def as_folded_first(mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Line:
     """y = (a x + b) γ + β with a = 1 / √(σ² + ε), b = −a μ: folded before weight and bias are applied."""
-    return _affine(as_folded(x, mean, inverse, None, None), weight, bias)
+    folded = as_folded(mean, inverse, None, None)
+    return lambda x: _affine(folded(x), weight, bias)
 
 
-def as_sloped(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+def as_sloped(mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Line:
     """y = (x − μ) a + β with a = γ / √(σ² + ε)."""
-    return _affine(x - mean, _slope(inverse, weight), bias)
+    return lambda x: _affine(x - mean, _slope(inverse, weight), bias)
 
 
-def as_weighted(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+def as_weighted(mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Line:
     """y = γ (x − μ) / √(σ² + ε) + β, multiplied from the left."""
-    deviation = x - mean if weight is None else weight * (x - mean)
-    return dot([deviation], [inverse], *(() if bias is None else (bias,)))
+    biases = () if bias is None else (bias,)
+    return lambda x: dot([x - mean if weight is None else weight * (x - mean)], [inverse], *biases)
 
 
-def as_stepwise(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+def as_stepwise(mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Line:
     """y = (x − μ) / √(σ² + ε) γ + β, stored after every step; for derivatives, every ȳ (x − μ) that is added up."""
-    return _affine_stepwise(stored(stored(x - mean) * reused(inverse)), weight, bias)
+    return lambda x: _affine_stepwise(stored(stored(x - mean) * reused(inverse)), weight, bias)
 
 
-def as_normalised_first(x: Scalar, mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Scalar:
+def as_normalised_first(mean: Scalar, inverse: Scalar, weight: Scalar | None, bias: Scalar | None) -> Line:
     """y = n γ + β with n = (x − μ) / √(σ² + ε), where n and n γ are stored."""
-    return _affine_stepwise(stored((x - mean) * inverse), weight, bias)
+    return lambda x: _affine_stepwise(stored((x - mean) * inverse), weight, bias)
 
 
 def _slope(inverse: Scalar, weight: Scalar | None) -> Scalar:

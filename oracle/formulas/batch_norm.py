@@ -110,9 +110,10 @@ def written(
     inverse = tensor([channels], lambda c: writing.share(stored(writing.inverse(variance[c], eps))))
     mean = tensor([channels], lambda c: writing.share(kept_mean[c]))
 
+    lines = [writing.affine(mean[c], inverse[c], at(weight, c), at(bias, c)) for c in range(channels)]
+
     def y(*index: int) -> Scalar:
-        c = index[1]
-        return stored(writing.affine(input[index], mean[c], inverse[c], at(weight, c), at(bias, c)))
+        return stored(lines[index[1]](input[index]))
 
     def updated(running: Tensor, observed: Tensor) -> Tensor:
         if not training:

@@ -5,7 +5,7 @@ Source: the document, Group Normalization Layer; Wu and He 2018, equations 1, 2 
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 
 from oracle.formulas._normalised import (
     AFFINE,
@@ -23,6 +23,7 @@ from oracle.formulas._normalised import (
     SAVED,
     SLOPED,
     SLOPED_APART,
+    Line,
     Writing,
     at,
 )
@@ -78,10 +79,13 @@ def written(
     inverse = tensor([samples, num_groups], inverse_at)
     kept_mean = tensor([samples, num_groups], lambda n, g: writing.kept(mean[n, g]))
 
-    def y(*index: int) -> Scalar:
-        n, c, *_ = index
+    @cache
+    def line(n: int, c: int) -> Line:
         g = c // size
-        return stored(writing.affine(input[index], kept_mean[n, g], inverse[n, g], at(weight, c), at(bias, c)))
+        return writing.affine(kept_mean[n, g], inverse[n, g], at(weight, c), at(bias, c))
+
+    def y(*index: int) -> Scalar:
+        return stored(line(*index[:2])(input[index]))
 
     return tensor(input.shape, y)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 from oracle.formulas._normalised import (
     AFFINE,
@@ -27,6 +27,7 @@ from oracle.formulas._normalised import (
     STEPWISE,
     STEPWISE_IN_STORAGE,
     WEIGHTED,
+    Line,
     Writing,
     at,
     mean_of,
@@ -112,9 +113,12 @@ def written(
 
     weights, biases = repeated(weight), repeated(bias)
 
+    @cache
+    def line(n: int, c: int) -> Line:
+        return writing.affine(mean[n, c], inverse[n, c], at(weights, n, c), at(biases, n, c))
+
     def y(*index: int) -> Scalar:
-        n, c, *_ = index
-        return stored(writing.affine(input[index], mean[n, c], inverse[n, c], at(weights, n, c), at(biases, n, c)))
+        return stored(line(*index[:2])(input[index]))
 
     def updated(running: Tensor, observed: Tensor) -> Tensor:
         if not use_input_stats or samples == 0:  # nothing was seen

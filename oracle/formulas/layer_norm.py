@@ -76,7 +76,8 @@ def written(
 
     def y(*index: int) -> Scalar:
         n, place = index[:axis], index[axis:]
-        return stored(writing.affine(at(input, *index), kept_mean[n], inverse[n], at(weight, *place), at(bias, *place)))
+        line = writing.affine(kept_mean[n], inverse[n], at(weight, *place), at(bias, *place))
+        return stored(line(at(input, *index)))
 
     return tensor(input.shape, y)
 
