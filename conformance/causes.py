@@ -25,6 +25,9 @@ _ROUNDED: Kind = ("numbers", "rounded")
 # All wrong numbers: special values have outcomes instead of a permitted error, and long sums a typical one.
 _NUMBERS = frozenset({_EXACT, _ROUNDED, ("check", "special"), ("check", "typical")})
 
+# How far checks other than of values and derivatives are from plain calls.
+_REMOTE = 2
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -74,7 +77,7 @@ def _plainness(formats: Sequence[str]) -> Callable[[Item], tuple[Any, ...]]:
 
 def _remoteness(item: Item) -> int:
     """How far a check is from plain calls."""
-    return {"forward": 0, "gradient": 1}.get(item["check"], 2)
+    return {"forward": 0, "gradient": 1}.get(item["check"], _REMOTE)
 
 
 def _elements(item: Item) -> float:
@@ -117,9 +120,14 @@ def _kind(item: Item, diagnoses: Iterable[Sequence[str]]) -> Kind:
 def _root(plainest: Mapping[Kind, Item]) -> Kind | None:
     """The kind of failure that may bring wrong numbers with it: what plain calls show, rounding the last to be blamed.
 
-    No other call is answered wrongly because of what is not judged, or because a law or a refusal fails.
+    No other call is answered wrongly because of what is not judged, because a law or a refusal fails, or because a call
+    raises that is not plain, as a large one for want of memory.
     """
-    able = [kind for kind in plainest if kind[0] in ("mistake", "numbers", Status.FAIL)]
+    able = [
+        kind
+        for kind, item in plainest.items()
+        if kind[0] in ("mistake", "numbers") or (kind[0] == Status.FAIL and _remoteness(item) < _REMOTE)
+    ]
     return min(able, key=lambda kind: (_remoteness(plainest[kind]), kind == _ROUNDED), default=None)
 
 

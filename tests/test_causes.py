@@ -144,6 +144,11 @@ def test_a_wrong_forward_value_is_no_consequence_of_what_another_check_meets() -
     assert [name for _, name, _ in found] == ["relu-float64-forward", "relu-bfloat16-large"]
 
 
+def test_a_large_call_that_raises_explains_no_wrong_number() -> None:
+    found = told(failed("relu-float64-large", raised("MemoryError")), failed("relu-float32-special", NO_NUMBER))
+    assert [name for _, name, _ in found] == ["relu-float64-large", "relu-float32-special"]
+
+
 @pytest.mark.parametrize("check", ["law", "purity", "refusal", "state"])
 def test_other_questions_than_for_numbers_have_causes_of_their_own(check: str) -> None:
     found = told(failed("relu-float64-forward", SHAPE), failed(f"relu-float64-{check}", NO_NUMBER))

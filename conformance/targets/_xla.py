@@ -55,3 +55,8 @@ def widens_filters(case: Case) -> bool:
     return (
         apart and (derives or case.format == "float64") and numbers * (8 if case.format == "float64" else 4) > _MEMORY
     )
+
+
+def mixes_channels(case: Case) -> bool:
+    """Whether a convolution of each channel on its own is in float64, and may be computed as one of all channels."""
+    return case.format == "float64" and case.parameters["groups"] > 1 == case.sides("weight")[1]

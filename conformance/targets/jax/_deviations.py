@@ -10,7 +10,7 @@ from conformance.case import Case
 from conformance.target import Deviation
 from conformance.targets._programs import ends_its_process
 from conformance.targets._scores import hides_all_keys, shuts_out_all_keys
-from conformance.targets._xla import multiplies_large_columns, multiplies_vectors, widens_filters
+from conformance.targets._xla import mixes_channels, multiplies_large_columns, multiplies_vectors, widens_filters
 
 _NORMALIZATION = "https://github.com/google/flax/blob/main/flax/linen/normalization.py"
 _STOCHASTIC = "https://github.com/google/flax/blob/main/flax/linen/stochastic.py"
@@ -167,7 +167,7 @@ KNOWN: tuple[Deviation, ...] = (
         "images = jax.numpy.array([[[[float('nan'), 1.0]]]])\n"
         "print(layer.apply({'params': {'kernel': weight}}, images).ravel())\n"
         "# [nan nan]",
-        lambda case: case.format == "float64" and case.parameters["groups"] > 1 == case.sides("weight")[1],
+        mixes_channels,
         f"{_XLA}/service/convolution_group_converter.cc",
         check="special",
     ),

@@ -98,9 +98,15 @@ def declared_for(backend: str, found: Declared, case: Case) -> Declared:
     On PyTorch a GRU has one bias if its reset gate comes before the product, as other layers have always.
 
     On TensorFlow the derivatives of a convolution, one of which is a transposed convolution, are Eigen's products of
-    matrices in float16, of stored numbers: core/kernels/conv_grad_input_ops.h and conv_grad_filter_ops.cc.
+    matrices in float16, of stored numbers: core/kernels/conv_grad_input_ops.h and conv_grad_filter_ops.cc. A bias that
+    is a single number is added by tf.add, of which the derivative is a sum of stored numbers, any other by
+    tf.nn.bias_add, of which it is none: backend/tensorflow/numpy.py (add).
     """
     if backend == "torch" and case.layer == "gru" and not case.parameters["reset_after"]:
         return replace(found, algorithm="one_bias", backward=None)
-    derived = case.layer == "conv_transpose2d" or (case.layer == "conv2d" and case.upstream is not None)
-    return _stepwise(found, "float16") if derived and (backend, case.format) == ("tensorflow", "float16") else found
+    if (backend, case.format) != ("tensorflow", "float16"):
+        return found
+    if case.layer == "conv_transpose2d" or (case.layer == "conv2d" and case.upstream is not None):
+        return _stepwise(found, "float16")
+    single = frozenset(name for name in BIASES.get(case.layer, ()) if case.sides(name) == (1,))
+    return replace(found, scattered=found.scattered | single)

@@ -16,12 +16,15 @@ from conformance.targets._scores import (
     scores_with_masks,
     shuts_out_all_keys,
 )
-from conformance.targets._xla import multiplies_large_columns, multiplies_vectors, widens_filters
+from conformance.targets._xla import mixes_channels, multiplies_large_columns, multiplies_vectors, widens_filters
 
 _SOURCE = "https://github.com/keras-team/keras/blob/master/keras/src"
 
 # What oneDNN computes in TensorFlow.
 _OF_ONEDNN = ("float32", "bfloat16")
+
+_GROUPS = "https://github.com/openxla/xla/blob/main/xla/service/convolution_group_converter.cc"
+_ATTENTION = "backend/tensorflow/nn.py"
 
 
 def _cancels(case: Case) -> bool:
@@ -75,12 +78,23 @@ def _scores_below_masks(case: Case) -> bool:
     return not query.shape[-1] * abs(query).max(initial=0.0) * abs(key).max(initial=0.0) < lowest
 
 
+def _repeats_samples(case: Case) -> bool:
+    """Whether queries, keys and values are of several numbers of samples, of which one is 1."""
+    counts = {case.sides(name)[:1] for name in ("query", "key", "value")}
+    return len(counts) > 1 and (1,) in counts and case.refusal is not None and case.refusal.endswith("along axis 0")
+
+
 def _rounds_scale(case: Case) -> bool:
     """Whether the scale of an attention in float64 is no number of float32."""
-    width = case.sides("query")[-1] // case.parameters.get("num_heads", 1)
-    scale = case.parameters.get("scale")
+    width = case.sides("weight_q" if "weight_q" in case.tensors else "query")[-1]
+    width, scale = width // case.parameters.get("num_heads", 1), case.parameters.get("scale")
     factor = width**-0.5 if scale is None else scale
     return case.format == "float64" and float(np.float32(factor)) != factor
+
+
+def _is_related_to_rounded_scale(case: Case) -> bool:
+    """Whether a relation compares with an attention of such a scale."""
+    return case.relation is not None and case.relation.name == "projected" and _rounds_scale(case)
 
 
 @np.errstate(all="ignore")
@@ -147,16 +161,32 @@ EVERYWHERE: tuple[Deviation, ...] = (
         check="refusal",
     ),
     Deviation(
-        "scaled_dot_product_attention",
-        "a query that a mask of booleans leaves without keys weighs all alike, those behind the mask included: "
-        "backend/*/nn.py (dot_product_attention)",
+        "multi_head_attention",
+        "queries, keys or values of a single sample are repeated for the others, as by operations of arrays: "
+        "layers/attention/multi_head_attention.py (_compute_attention)",
         "import keras\n"
-        "one = keras.ops.ones((1, 1, 1, 1))\n"
-        "print(float(keras.ops.dot_product_attention(one, one, one, mask=one == 0)[0, 0, 0, 0]))\n"
-        "# 1.0",
-        hides_all_keys,
-        f"{_SOURCE}/backend",
-        check="relation",
+        "layer = keras.layers.MultiHeadAttention(1, 1)\n"
+        "one, two = keras.ops.ones((1, 1, 1)), keras.ops.ones((2, 1, 1))\n"
+        "print(tuple(layer(two, one, return_attention_scores=True)[0].shape))\n"
+        "# (2, 1, 1)",
+        _repeats_samples,
+        f"{_SOURCE}/layers/attention/multi_head_attention.py",
+        check="refusal",
+    ),
+    *(
+        Deviation(
+            layer,
+            "a query that a mask of booleans leaves without keys weighs all alike, those behind the mask included: "
+            "backend/*/nn.py (dot_product_attention)",
+            "import keras\n"
+            "one = keras.ops.ones((1, 1, 1, 1))\n"
+            "print(float(keras.ops.dot_product_attention(one, one, one, mask=one == 0)[0, 0, 0, 0]))\n"
+            "# 1.0",
+            hides_all_keys,
+            f"{_SOURCE}/backend",
+            check="relation",
+        )
+        for layer in ("scaled_dot_product_attention", "multi_head_attention")
     ),
     Deviation(
         "instance_norm",
@@ -344,7 +374,7 @@ JAX: tuple[Deviation, ...] = (
             "# True",
         ),
         widens_filters,
-        "https://github.com/openxla/xla/blob/main/xla/service/convolution_group_converter.cc",
+        _GROUPS,
         lethal=True,
     ),
     Deviation(
@@ -571,6 +601,45 @@ TENSORFLOW: tuple[Deviation, ...] = (
             ("lstm", lambda case: 0 in case.sides("input")),
         )
     ),
+    Deviation(
+        "conv2d",
+        "on TensorFlow derivatives of a convolution of each channel on its own, and in float64 that itself, are those "
+        "of all channels, mostly zeros: the memory grows with the square of the channels, and may not be had: "
+        "backend/tensorflow/nn.py (_conv_xla), convolution_group_converter.cc of XLA",
+        _on(
+            "tensorflow",
+            "import keras\n"
+            "import tensorflow as tf\n"
+            "@tf.function(jit_compile=True)\n"
+            "def derivative(images, kernel):\n"
+            "    with tf.GradientTape() as tape:\n"
+            "        tape.watch(kernel)\n"
+            "        y = keras.ops.conv(images, kernel, data_format='channels_last')\n"
+            "    return tape.gradient(y, kernel)\n"
+            "thousand = tf.ones((1, 1, 1, 1000))\n"
+            "program = derivative.experimental_get_compiler_ir(thousand, thousand)('optimized_hlo')\n"
+            "print('f32[1,1,1000,1000]' in program)\n"
+            "# True",
+        ),
+        widens_filters,
+        _GROUPS,
+        lethal=True,
+    ),
+    Deviation(
+        "conv2d",
+        "on TensorFlow, in float64, a convolution of few channels, each on its own, is one of all channels, mostly "
+        "zeros: infinities and NaN spread to other channels: convolution_group_converter.cc of XLA",
+        _on(
+            "tensorflow",
+            "import keras\n"
+            "layer = keras.layers.Conv2D(2, 1, groups=2, dtype='float64', kernel_initializer='ones')\n"
+            "print(layer(keras.ops.convert_to_tensor([[[[float('nan'), 1.0]]]], 'float64')).numpy().ravel())\n"
+            "# [nan nan]",
+        ),
+        mixes_channels,
+        _GROUPS,
+        check="special",
+    ),
     _below_masks("tensorflow"),
     _empty_pooling("tensorflow"),
     _shut_out("tensorflow", "NaN"),
@@ -638,12 +707,15 @@ TENSORFLOW: tuple[Deviation, ...] = (
                 "print(f'{(found / exact - 1).numpy().item():.0e}')\n"
                 "# 5e-09",
             ),
-            _rounds_scale,
+            concerns,
             f"{_SOURCE}/{file}",
         )
-        for layer, file, function in (
-            ("scaled_dot_product_attention", "backend/tensorflow/nn.py", "_dot_product_attention_xla"),
-            ("multi_head_attention", "layers/attention/multi_head_attention.py", "_compute_attention"),
+        for layer, file, function, concerns in (
+            ("scaled_dot_product_attention", _ATTENTION, "_dot_product_attention_xla", _rounds_scale),
+            ("multi_head_attention", "layers/attention/multi_head_attention.py", "_compute_attention", _rounds_scale),
+            # which are related to scaled_dot_product_attention
+            ("cross_attention", _ATTENTION, "_dot_product_attention_xla", _is_related_to_rounded_scale),
+            ("self_attention", _ATTENTION, "_dot_product_attention_xla", _is_related_to_rounded_scale),
         )
     ),
     Deviation(
