@@ -29,6 +29,7 @@ _PLACES = {
     "JAX": ", on JAX",
     "TORCH": ", on PyTorch",
     "TENSORFLOW": ", on TensorFlow",
+    "TENSORFLOW_FIRST": ", on TensorFlow, channels first",
 }
 
 

@@ -19,8 +19,8 @@ except Unavailable as unavailable:
 
 import keras
 
-from conformance.targets.keras import BACKENDS
-from conformance.targets.keras._deviations import BY_BACKEND
+from conformance.targets.keras import BACKENDS, spatial
+from conformance.targets.keras._deviations import BY_BACKEND, FIRST_BY_BACKEND
 from conformance.targets.keras._layers import LAYERS
 
 INSTALLED = [backend for backend in BACKENDS if importlib.util.find_spec(backend)]
@@ -35,9 +35,22 @@ def test_a_layer_conforms(layer: str) -> None:
     assert tally.failure is None, tally.failure
 
 
+@pytest.mark.parametrize("layer", spatial.layers(spatial.FIRST))
+def test_a_layer_of_images_whose_channels_come_first_conforms(layer: str) -> None:
+    target = load(f"keras-{LOADED}-channels-first")
+    assert target.layer("linear") is None
+    with lenient():
+        tally = run(target, layer, "float32", "forward", 2)
+    assert tally.failure is None, tally.failure
+
+
 @pytest.mark.parametrize(
     ("backend", "deviation"),
-    [(backend, deviation) for backend in INSTALLED for deviation in BY_BACKEND[backend]],
+    [
+        (backend, deviation)
+        for backend in INSTALLED
+        for deviation in (*BY_BACKEND[backend], *FIRST_BY_BACKEND.get(backend, ()))
+    ],
     ids=lambda value: value if isinstance(value, str) else f"{value.layer}: {value.reason[:40]}",
 )
 def test_a_reproducer_prints_what_its_last_comment_says(backend: str, deviation: Deviation) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from conformance.mistake import (
     HALF,
     Arguments,
+    Formula,
     Mistake,
     Outputs,
     answered,
@@ -23,7 +25,7 @@ from conformance.mistake import (
     tail_dropped,
     times_derivative,
 )
-from oracle.scalar import Scalar, constant
+from oracle.scalar import Scalar, constant, stored
 
 
 def _swapped(parameter: str) -> Mistake:
@@ -72,6 +74,19 @@ def _kernel_transposed(given: Arguments) -> Arguments:
     return {"weight": misread(given["weight"], 0, 1, 3, 2)}
 
 
+def _bias_of_columns(formula: Formula) -> Formula:
+    """As where the bias is not reshaped for the axis of channels, and broadcast along the last one."""
+
+    def mistaken(**given: Any) -> Any:
+        bias = given["bias"]
+        found = formula(**{**given, "bias": None})
+        if bias is None or bias.shape != found.shape[-1:]:
+            return formula(**given)
+        return mapped(found, lambda x, *index: stored(x + bias[index[-1]]))
+
+    return mistaken
+
+
 _COMMON = {
     "weight_channels_swapped": called(
         "the first two axes of the weight are read in the other order",
@@ -92,6 +107,7 @@ _COMMON = {
     "tail": tail_dropped(-1, "columns of the output"),
     "half": HALF,
     "no_weight_derivative": no_derivative("weight"),
+    "bias_of_columns": Mistake("the bias is added to columns where there are as many as filters", _bias_of_columns),
     "no_bias_derivative": no_derivative("bias"),
     "derivative_twice": times_derivative(2.0, "input"),
 }

@@ -1,4 +1,7 @@
-"""Keras on a CPU, over the arrays of the backend that the environment (``KERAS_BACKEND``) or the variant names."""
+"""Keras on a CPU, over the arrays of the backend that the environment (``KERAS_BACKEND``) or the variant names.
+
+Its layers of images have their channels last; in variants of their own, which have no other layer, they come first.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,17 @@ import sys
 from conformance.target import Target, Unavailable
 
 BACKENDS = ("jax", "torch", "tensorflow")
-VARIANTS = ("", *BACKENDS)
+CHANNELS_FIRST = "-channels-first"
+VARIANTS = ("", *BACKENDS, *(f"{backend}{CHANNELS_FIRST}" for backend in BACKENDS))
 
 
 def target(variant: str) -> Target:
-    """The target keras, or keras-BACKEND. Keras reads the name of its backend once, when it is imported.
+    """The target keras, keras-BACKEND or keras-BACKEND-channels-first.
 
-    Raises ``Unavailable`` for a backend that has no target, and where another one is loaded already.
+    Keras reads the name of its backend once, when it is imported: raises ``Unavailable`` where another one is loaded
+    already, and for a backend that has no target.
     """
-    wanted = variant or os.environ.get("KERAS_BACKEND", BACKENDS[0])
+    wanted = variant.removesuffix(CHANNELS_FIRST) or os.environ.get("KERAS_BACKEND", BACKENDS[0])
     if wanted not in BACKENDS:
         raise Unavailable(f"KERAS_BACKEND is {wanted!r}; it must be one of {', '.join(BACKENDS)}")
     if "keras" not in sys.modules:

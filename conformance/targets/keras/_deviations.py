@@ -78,6 +78,25 @@ def _scores_below_masks(case: Case) -> bool:
     return not query.shape[-1] * abs(query).max(initial=0.0) * abs(key).max(initial=0.0) < lowest
 
 
+def _may_be_taken_for_last(case: Case) -> bool:
+    """Whether the bias of a convolution is of as many filters, more than one, as there are columns.
+
+    A relation has other sizes too. What a transposed convolution adds is cut off later.
+    """
+    (filters,) = case.sides("bias") or (1,)
+    if filters == 1 or case.refusal is not None:
+        return False
+    given, width, kernel = case.parameters, case.sides("input")[-1], case.sides("weight")[-1]
+    stride, reach = given["stride"][1], given["dilation"][1] * (kernel - 1)
+    if case.layer == "conv_transpose2d":
+        columns = (width - 1) * stride + reach + 1 + given["output_padding"][1]
+    elif isinstance(given["padding"], str):
+        columns = width if given["padding"] == "same" else (width - reach - 1) // stride + 1
+    else:
+        columns = (width + 2 * given["padding"][1] - reach - 1) // stride + 1
+    return case.relation is not None or columns == filters
+
+
 def _repeats_samples(case: Case) -> bool:
     """Whether queries, keys and values are of several numbers of samples, of which one is 1."""
     counts = {case.sides(name)[:1] for name in ("query", "key", "value")}
@@ -737,8 +756,32 @@ TENSORFLOW: tuple[Deviation, ...] = (
     ),
 )
 
+TENSORFLOW_FIRST: tuple[Deviation, ...] = tuple(
+    Deviation(
+        layer,
+        "on TensorFlow, where channels come first, the bias is added to columns if there are as many as filters: "
+        "backend/tensorflow/numpy.py (add), which takes it for one of channels that come last",
+        _on(
+            "tensorflow",
+            "import keras\n"
+            "import numpy as np\n"
+            f"layer = keras.layers.{name}(2, 1, data_format='channels_first', kernel_initializer='zeros')\n"
+            "layer.build((1, 1, 1, 2))\n"
+            "layer.bias.assign([0.0, 1.0])\n"
+            "print(layer(np.zeros((1, 1, 1, 2))).numpy().ravel())  # of two filters, with two pixels each\n"
+            "# [0. 1. 0. 1.]",
+        ),
+        _may_be_taken_for_last,
+        f"{_SOURCE}/backend/tensorflow/numpy.py",
+    )
+    for layer, name in (("conv2d", "Conv2D"), ("conv_transpose2d", "Conv2DTranspose"))
+)
+
 BY_BACKEND = {
     "jax": (*EVERYWHERE, *JAX),
     "torch": (*EVERYWHERE, *TORCH),
     "tensorflow": (*EVERYWHERE, *TENSORFLOW),
 }
+
+# Of variants whose channels come first, beside the others.
+FIRST_BY_BACKEND = {"tensorflow": TENSORFLOW_FIRST}

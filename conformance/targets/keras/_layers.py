@@ -10,16 +10,25 @@ import keras
 
 from conformance.case import Case
 from conformance.target import Declared, Target
-from conformance.targets.keras import activation, attention, dense, normalisation, random, recurrent, spatial
+from conformance.targets.keras import (
+    CHANNELS_FIRST,
+    activation,
+    attention,
+    dense,
+    normalisation,
+    random,
+    recurrent,
+    spatial,
+)
 from conformance.targets.keras._arithmetic import declared, declared_for
 from conformance.targets.keras._backends import backend
-from conformance.targets.keras._deviations import BY_BACKEND
+from conformance.targets.keras._deviations import BY_BACKEND, FIRST_BY_BACKEND
 from conformance.targets.keras._dialect import POLICIES
 
 LAYERS: dict[str, Callable[..., Any]] = {
     **activation.LAYERS,
     **dense.LAYERS,
-    **spatial.LAYERS,
+    **spatial.layers(spatial.LAST),
     **normalisation.LAYERS,
     **attention.LAYERS,
     **recurrent.LAYERS,
@@ -54,18 +63,21 @@ class Keras(Target):
     def __init__(self, variant: str) -> None:
         self.name = f"keras-{variant}" if variant else "keras"
         self._name = keras.config.backend()
+        first = variant.endswith(CHANNELS_FIRST)
+        self._layers = spatial.layers(spatial.FIRST) if first else LAYERS
         self._backend = backend(self._name)
         self._arrays = self._backend.arrays
         for name in _OF_ARRAYS:
             setattr(self, name, getattr(self._arrays, name))
         self.formats = self._backend.formats
         inherited = (known for known in self._arrays.known if known.layer in _KERNELS and known.check != "refusal")
-        self.known = (*BY_BACKEND[self._name], *inherited)
+        met_first = FIRST_BY_BACKEND.get(self._name, ()) if first else ()
+        self.known = (*BY_BACKEND[self._name], *met_first, *inherited)
         self.description = f"keras {keras.__version__} on {self._arrays.description}"
         self._seed = 0
 
     def layer(self, name: str) -> Callable[..., Any] | None:
-        function = LAYERS.get(name)
+        function = self._layers.get(name)
         if function is None:
             return None
         if "seed" in inspect.signature(function).parameters:

@@ -1,4 +1,4 @@
-"""Convolution, pooling and interpolation of images, which Keras has with channels last.
+"""Convolution, pooling and interpolation of images, which Keras has with channels last, or first (``data_format``).
 
 Its padding is "valid" or "same": any other is a layer of its own, as is cropping.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import keras
@@ -17,7 +18,7 @@ from conformance.targets.keras._calls import Array, applied, batched, made
 
 Pair: TypeAlias = tuple[int, int]
 
-_LAST: dict[str, Any] = {"data_format": "channels_last"}
+FIRST, LAST = "channels_first", "channels_last"
 
 
 def conv2d(
@@ -30,6 +31,7 @@ def conv2d(
     dilation: Pair = (1, 1),
     groups: int = 1,
     padding_mode: str = "zeros",
+    data_format: str,
 ) -> Array:
     """ZeroPadding2D and Conv2D; of an odd padding "same" has more behind than before."""
     if padding_mode != "zeros":
@@ -37,6 +39,8 @@ def conv2d(
     _require_one(stride, dilation, "Conv2D")
     named = isinstance(padding, str)
     require_kept_size(padding, stride, "Conv2D")
+    if data_format == FIRST and groups == 1:  # where there are more, XLA convolves
+        _require_onednn(input, "Conv2D", "takes no channels_first")
 
     def convolved(x: Array) -> Array:
         layer = made(
@@ -50,12 +54,12 @@ def conv2d(
             groups=groups,
             use_bias=bias is not None,
             kernel_initializer="zeros",
-            **_LAST,
+            data_format=data_format,
         )
-        padded = x if named else _padded(x, padding)
+        padded = x if named else _padded(x, padding, data_format)
         return applied(layer, [keras.ops.transpose(weight, (2, 3, 1, 0)), bias], padded)
 
-    return batched(lambda x: _channels_first(convolved(_channels_last(x))), input, 4)
+    return _of_images(convolved, input, data_format)
 
 
 def conv_transpose2d(
@@ -68,6 +72,7 @@ def conv_transpose2d(
     output_padding: Pair = (0, 0),
     groups: int = 1,
     dilation: Pair = (1, 1),
+    data_format: str,
 ) -> Array:
     """Conv2DTranspose and Cropping2D."""
     if groups != 1:
@@ -75,9 +80,10 @@ def conv_transpose2d(
     _require_one(stride, dilation, "Conv2DTranspose")
     if any(extra >= step for extra, step in zip(output_padding, stride, strict=True)):
         raise Unsupported("Conv2DTranspose takes no output_padding as large as the stride")
-    format = keras.backend.standardize_dtype(input.dtype)
-    if keras.backend.backend() == "tensorflow" and format in ("float64", "float16") and max(dilation) > 1:
-        raise Unsupported(f"Conv2DTranspose on TensorFlow takes no dilation_rate on a CPU in {format}")
+    if max(dilation) > 1:
+        _require_onednn(input, "Conv2DTranspose", "takes no dilation_rate")
+    if data_format == FIRST:
+        _require_onednn(input, "Conv2DTranspose", "takes no channels_first")
 
     def convolved(x: Array) -> Array:
         layer = made(
@@ -90,12 +96,13 @@ def conv_transpose2d(
             dilation_rate=dilation,
             use_bias=bias is not None,
             kernel_initializer="zeros",
-            **_LAST,
+            data_format=data_format,
         )
         found = applied(layer, [keras.ops.transpose(weight, (2, 3, 1, 0)), bias], x)
-        return made(keras.layers.Cropping2D, x, _twice(padding), **_LAST)(found) if any(padding) else found
+        cropped = made(keras.layers.Cropping2D, x, _twice(padding), data_format=data_format)
+        return cropped(found) if any(padding) else found
 
-    return batched(lambda x: _channels_first(convolved(_channels_last(x))), input, 4)
+    return _of_images(convolved, input, data_format)
 
 
 def avg_pool2d(
@@ -107,6 +114,7 @@ def avg_pool2d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
+    data_format: str,
 ) -> Array:
     """ZeroPadding2D and AveragePooling2D."""
     if ceil_mode or divisor_override is not None:
@@ -116,10 +124,10 @@ def avg_pool2d(
     require_half(padding, kernel_size)
 
     def pooled(x: Array) -> Array:
-        layer = made(keras.layers.AveragePooling2D, x, kernel_size, stride, **_LAST)
-        return layer(_padded(x, padding))
+        layer = made(keras.layers.AveragePooling2D, x, kernel_size, stride, data_format=data_format)
+        return layer(_padded(x, padding, data_format))
 
-    return batched(lambda x: _channels_first(pooled(_channels_last(x))), input, 4)
+    return _of_images(pooled, input, data_format)
 
 
 def _require_one(stride: Pair, dilation: Pair, layer: str) -> None:
@@ -127,8 +135,16 @@ def _require_one(stride: Pair, dilation: Pair, layer: str) -> None:
         raise Unsupported(f"{layer} takes strides or a dilation_rate, not both")
 
 
-def _padded(images: Array, padding: Any) -> Array:
-    return made(keras.layers.ZeroPadding2D, images, _twice(padding), **_LAST)(images) if any(padding) else images
+def _require_onednn(input: Array, layer: str, reason: str) -> None:
+    """Raises ``Unsupported`` on TensorFlow, on a CPU, in the formats for which it has other kernels than oneDNN's."""
+    format = keras.backend.standardize_dtype(input.dtype)
+    if keras.backend.backend() == "tensorflow" and format in ("float64", "float16"):
+        raise Unsupported(f"{layer} on TensorFlow {reason} on a CPU in {format}")
+
+
+def _padded(images: Array, padding: Any, data_format: str) -> Array:
+    layer = made(keras.layers.ZeroPadding2D, images, _twice(padding), data_format=data_format)
+    return layer(images) if any(padding) else images
 
 
 def _twice(padding: Pair) -> tuple[Pair, ...]:
@@ -136,12 +152,14 @@ def _twice(padding: Pair) -> tuple[Pair, ...]:
     return tuple((p, p) for p in padding)
 
 
-def _channels_last(images: Array) -> Array:
-    return keras.ops.transpose(images, (0, 2, 3, 1))
+def _of_images(function: Callable[[Array], Array], input: Array, data_format: str) -> Array:
+    """What a function of images in a data format makes of (N, C, H, W), or of one image (C, H, W)."""
 
+    def channels_last(images: Array) -> Array:
+        found = function(keras.ops.transpose(images, (0, 2, 3, 1)))
+        return keras.ops.transpose(found, (0, 3, 1, 2))
 
-def _channels_first(images: Array) -> Array:
-    return keras.ops.transpose(images, (0, 3, 1, 2))
+    return batched(function if data_format == FIRST else channels_last, input, 4)
 
 
 def upsample_nearest(
@@ -151,15 +169,15 @@ def upsample_nearest(
     scale_factor: Sequence[float] | None = None,
     recompute_scale_factor: bool | None = None,
     rounding: str = "floor",
+    data_format: str,
 ) -> Array:
     """UpSampling2D."""
     if size is not None or scale_factor is None or any(factor != int(factor) for factor in scale_factor):
         raise Unsupported("UpSampling2D takes whole factors")
     if rounding != "floor":
         raise Unsupported("UpSampling2D repeats pixels")
-    images = _single_channel(input)
     factors = tuple(map(int, scale_factor))
-    return _as_given(made(keras.layers.UpSampling2D, images, factors, **_LAST)(images), input)
+    return _of_planes(made(keras.layers.UpSampling2D, input, factors, data_format=data_format), input, data_format)
 
 
 def upsample_nearest_exact(
@@ -168,9 +186,10 @@ def upsample_nearest_exact(
     size: Sequence[int] | None = None,
     scale_factor: Sequence[float] | None = None,
     recompute_scale_factor: bool | None = None,
+    data_format: str,
 ) -> Array:
     """keras.ops.image.resize, "nearest"."""
-    return _resized("nearest", input, size, scale_factor, recompute_scale_factor)
+    return _resized("nearest", input, size, scale_factor, recompute_scale_factor, data_format)
 
 
 def upsample_bilinear(
@@ -181,11 +200,12 @@ def upsample_bilinear(
     recompute_scale_factor: bool | None = None,
     align_corners: bool = False,
     asymmetric: bool = False,
+    data_format: str,
 ) -> Array:
     """keras.ops.image.resize, "bilinear", without antialiasing."""
     if align_corners or asymmetric:
         raise Unsupported("keras.ops.image.resize places pixels by their centres")
-    return _resized("bilinear", input, size, scale_factor, recompute_scale_factor)
+    return _resized("bilinear", input, size, scale_factor, recompute_scale_factor, data_format)
 
 
 def _resized(
@@ -194,29 +214,27 @@ def _resized(
     size: Sequence[int] | None,
     scale_factor: Sequence[float] | None,
     recompute_scale_factor: bool | None,
+    data_format: str,
 ) -> Array:
     reason = "keras.ops.image.resize takes the ratio of the sizes for the scale"
     outputs = sides_by_ratio(input.shape[-2:], size, scale_factor, recompute_scale_factor, reason)
-    images = _single_channel(input)
-    return _as_given(keras.ops.image.resize(images, outputs, interpolation, data_format="channels_last"), input)
+    return _of_planes(
+        lambda images: keras.ops.image.resize(images, outputs, interpolation, data_format=data_format),
+        input,
+        data_format,
+    )
 
 
-def _single_channel(input: Array) -> Array:
-    """The images (N, H, W, 1) of a tensor (*, H, W)."""
+def _of_planes(function: Callable[[Array], Array], input: Array, data_format: str) -> Array:
+    """What a function of images in a data format makes of a tensor (*, H, W), as images of one channel."""
     if input.ndim < 2:
         raise ValueError(f"input of shape {tuple(input.shape)} has no height and width")
-    return keras.ops.reshape(input, (math.prod(input.shape[:-2]), *input.shape[-2:], 1))
+    images = keras.ops.reshape(input, (math.prod(input.shape[:-2]), 1, *input.shape[-2:]))
+    found = _of_images(function, images, data_format)
+    return keras.ops.reshape(found, (*input.shape[:-2], *found.shape[-2:]))
 
 
-def _as_given(images: Array, input: Array) -> Array:
-    return keras.ops.reshape(images, (*input.shape[:-2], *images.shape[1:3]))
-
-
-LAYERS: dict[str, Callable[..., Any]] = {
-    "conv2d": conv2d,
-    "conv_transpose2d": conv_transpose2d,
-    "avg_pool2d": avg_pool2d,
-    "upsample_nearest": upsample_nearest,
-    "upsample_nearest_exact": upsample_nearest_exact,
-    "upsample_bilinear": upsample_bilinear,
-}
+def layers(data_format: str) -> dict[str, Callable[..., Any]]:
+    """The layers of images in a data format."""
+    functions = (conv2d, conv_transpose2d, avg_pool2d, upsample_nearest, upsample_nearest_exact, upsample_bilinear)
+    return {function.__name__: partial(function, data_format=data_format) for function in functions}
