@@ -80,7 +80,7 @@ def _conv_transpose2d(input: Shape, weight: Shape, bias: bool = True, **paramete
 
 
 def _max_pool2d(input: Shape, kernel_size: Shape, **parameters: Any) -> Call:
-    rest = {"stride": None, "padding": (0, 0), "dilation": (1, 1), "ceil_mode": False}
+    rest = {"stride": None, "padding": (0, 0), "dilation": (1, 1), "ceil_mode": False, "return_indices": True}
     return {"input": input}, {"kernel_size": kernel_size, **rest, **parameters}
 
 

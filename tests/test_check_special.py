@@ -51,8 +51,9 @@ def max_pool_from(least: float) -> Callable[..., Any]:
     """Max pooling that begins with this number instead of minus infinity."""
 
     def max_pool2d(input: Tensor, **parameters: Any) -> Any:
-        output, indices = LAYERS["max_pool2d"](input, **parameters)
-        return torch.maximum(output, torch.tensor(least, dtype=output.dtype)), indices
+        found = LAYERS["max_pool2d"](input, **parameters)
+        output, *indices = found if parameters["return_indices"] else (found,)
+        return torch.maximum(output, torch.tensor(least, dtype=output.dtype)), *indices
 
     return max_pool2d
 
@@ -151,7 +152,7 @@ MISTAKES: Mapping[str, tuple[str, Callable[..., Any]]] = {
 
 @pytest.mark.parametrize(("layer", "function"), MISTAKES.values(), ids=list(MISTAKES))
 def test_a_planted_mistake_fails(layer: str, function: Callable[..., Any]) -> None:
-    failure = asked(planted(layer, function), layer).failure
+    failure = asked(planted(layer, function), layer, examples=300).failure  # 3 % of cases have a window of -inf alone
     assert failure is not None
     assert failure.verdict.status is Status.FAIL
     assert "is none of what conforms" in failure.verdict.reason

@@ -90,7 +90,7 @@ def test_layers_are_listed_as_a_target_offers_them(capsys: pytest.CaptureFixture
     main(["layers", "dropout", "max_pool2d", "kaiming_normal"])
     lines = capsys.readouterr().out.splitlines()
     assert "dropout(input, *, p=0.5)" in lines, "the mask is the layer's own"
-    pooled = "kernel_size, stride=None, padding=(0, 0), dilation=(1, 1), ceil_mode=False"
+    pooled = "kernel_size, stride=None, padding=(0, 0), dilation=(1, 1), ceil_mode=False, return_indices=False"
     assert f"max_pool2d(input, *, {pooled})" in lines
     assert "kaiming_normal(tensor, *, a=0.0, mode='fan_in', nonlinearity='leaky_relu')" in lines
     assert "    y = x m / (1 − p); zeros for p = 1." in lines

@@ -126,7 +126,6 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     "gru": ("output", "h_n"),
     "interactive_attention": ("output", "other_output"),
     "lstm": ("output", "h_n", "c_n"),
-    "max_pool2d": ("output", "indices"),
     "rnn": ("output", "h_n"),
     "tree_attention": ("output", "links"),
 }
@@ -134,6 +133,7 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
 OPTIONAL = {
     "batch_norm": ("running_mean", "running_var"),
     "instance_norm": ("running_mean", "running_var"),
+    "max_pool2d": ("indices",),
     "multi_head_attention": ("weights",),
 }
 
@@ -170,7 +170,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "local_attention": {"behind_mask": "skipped"},
     "log_softmax": {"dim": -1},
     "lstm": {**RECURRENT, "proj_size": 0},
-    "max_pool2d": {"padding": (0, 0), "dilation": (1, 1), "ceil_mode": False, "nan": "propagated"},
+    "max_pool2d": {
+        **{"padding": (0, 0), "dilation": (1, 1), "ceil_mode": False},
+        **{"return_indices": False, "nan": "propagated"},
+    },
     "memory_attention": {"hops": 1},
     "multi_head_attention": {
         **{"need_weights": True, "average_attn_weights": True},

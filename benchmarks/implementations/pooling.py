@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import wraps
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -99,20 +100,34 @@ def maximum(
     return torch.where(same, found, best), indices
 
 
+def as_asked(both: Callable[..., Both]) -> Callable[..., Tensor | Both]:
+    """The same, without the indices where they are not asked for."""
+
+    @wraps(both)
+    def function(input: Tensor, *, return_indices: bool = False, **how: Any) -> Tensor | Both:
+        found, indices = both(input, **how)
+        return (found, indices) if return_indices else found
+
+    return function
+
+
 # Honest.
 
 
 @honest("max_pool2d", "Tap by tap; the first of equal pixels.", STORED_ONCE)
+@as_asked
 def max_pool2d_by_taps(input: Tensor, **how: Any) -> Both:
     return maximum(input, **how)
 
 
 @honest("max_pool2d", "Tap by tap; the last of equal pixels.")
+@as_asked
 def max_pool2d_last_of_equals(input: Tensor, **how: Any) -> Both:
     return maximum(input, **how, wins=at_least)
 
 
 @honest("max_pool2d", "Windows unfolded, and the maximum of each.", STORED_ONCE)
+@as_asked
 def max_pool2d_unfolded(
     input: Tensor,
     *,
@@ -204,6 +219,7 @@ def avg_pool2d_separable(input: Tensor, **how: Any) -> Tensor:
     "Padding is zero.",
     "https://github.com/distdl/distdl/issues/195",
 )
+@as_asked
 def max_pool2d_padded_with_zero(input: Tensor, **how: Any) -> Both:
     return maximum(input, **how, fill=0.0)
 
@@ -213,6 +229,7 @@ def max_pool2d_padded_with_zero(input: Tensor, **how: Any) -> Both:
     "Padding is zero for windows of 2 x 2 with stride 2 and padding 1.",
     "https://github.com/uxlfoundation/oneDNN/issues/1094",
 )
+@as_asked
 def max_pool2d_padded_with_zero_2_2_1(input: Tensor, *, kernel_size: Pair, **how: Any) -> Both:
     narrow = kernel_size == (2, 2) == (how.get("stride") or (2, 2)) and how.get("padding") == (1, 1)
     return maximum(input, kernel_size=kernel_size, **how, fill=0.0 if narrow else -math.inf)
@@ -223,6 +240,7 @@ def max_pool2d_padded_with_zero_2_2_1(input: Tensor, *, kernel_size: Pair, **how
     "The search begins with the lowest finite number, which is what a window of NaN alone gives.",
     "https://github.com/intel/intel-extension-for-pytorch/issues/37",
 )
+@as_asked
 def max_pool2d_of_nan_alone(input: Tensor, **how: Any) -> Both:
     found, indices = maximum(input, **how)
     numbers, _ = maximum(torch.where(input.isnan(), -math.inf, input.detach()), **how)
@@ -235,6 +253,7 @@ def max_pool2d_of_nan_alone(input: Tensor, **how: Any) -> Both:
     "NaN is never larger than anything.",
     "https://github.com/pytorch/pytorch/issues/7645",
 )
+@as_asked
 def max_pool2d_without_nan(input: Tensor, **how: Any) -> Both:
     return maximum(input, **how, wins=lambda new, old: new > old, least=torch.finfo(input.dtype).min)
 
@@ -244,6 +263,7 @@ def max_pool2d_without_nan(input: Tensor, **how: Any) -> Both:
     "NaN counts only where it is the first pixel of the window.",
     "https://github.com/tracel-ai/burn/pull/5662",
 )
+@as_asked
 def max_pool2d_nan_only_first(input: Tensor, **how: Any) -> Both:
     return maximum(input, **how, wins=lambda new, old: new > old)
 
@@ -253,6 +273,7 @@ def max_pool2d_nan_only_first(input: Tensor, **how: Any) -> Both:
     "The outputs beyond the last whole tile of 32 are never written.",
     "https://github.com/tenstorrent/tt-metal/issues/14260",
 )
+@as_asked
 def max_pool2d_unwritten_tail(input: Tensor, **how: Any) -> Both:
     found, indices = maximum(input, **how)
     windows = found.shape[-2] * found.shape[-1]
@@ -267,6 +288,7 @@ def max_pool2d_unwritten_tail(input: Tensor, **how: Any) -> Both:
     "In channels_last, places in the image are counted in float32's 24 bits, here in float16's 11.",
     "https://github.com/pytorch/pytorch/issues/28714",
 )
+@as_asked
 def max_pool2d_places_in_short_floats(input: Tensor, **how: Any) -> Both:
     found, indices = maximum(input, **how)
     if input.dim() < 4 or input.is_contiguous() or not input.is_contiguous(memory_format=torch.channels_last):
@@ -279,6 +301,7 @@ def max_pool2d_places_in_short_floats(input: Tensor, **how: Any) -> Both:
     "The number of an output is kept in 32 bits, here in 16: what lies beyond is never written.",
     "https://github.com/pytorch/pytorch/pull/167322",
 )
+@as_asked
 def max_pool2d_short_numbers(input: Tensor, **how: Any) -> Both:
     found, indices = maximum(input, **how)
     written = (torch.arange(found.numel()) < 2**15).view(found.shape)
@@ -290,6 +313,7 @@ def max_pool2d_short_numbers(input: Tensor, **how: Any) -> Both:
     "The indices of an image that is no batch have one more dimension.",
     "https://github.com/pytorch/pytorch/issues/38986",
 )
+@as_asked
 def max_pool2d_batched_indices(input: Tensor, **how: Any) -> Both:
     found, indices = maximum(input, **how)
     return found, indices[None] if input.dim() == 3 else indices
@@ -300,6 +324,7 @@ def max_pool2d_batched_indices(input: Tensor, **how: Any) -> Both:
     "With ceil_mode a last window may begin behind the input.",
     "https://github.com/pytorch/pytorch/issues/94775",
 )
+@as_asked
 def max_pool2d_window_behind_input(
     input: Tensor,
     *,
@@ -322,6 +347,7 @@ def max_pool2d_window_behind_input(
     "With ceil_mode and padding, what a window has behind the padding is taken for zero.",
     "https://github.com/apache/tvm/issues/15281",
 )
+@as_asked
 def max_pool2d_zero_behind_padding(input: Tensor, **how: Any) -> Both:
     found, indices = maximum(input, **how)
     padding = how.get("padding", (0, 0))
@@ -343,6 +369,7 @@ def max_pool2d_zero_behind_padding(input: Tensor, **how: Any) -> Both:
     "A window of NaN or -inf alone has the index -1, and its derivative goes to the last pixel.",
     "https://github.com/pytorch/pytorch/pull/1465",
 )
+@as_asked
 def max_pool2d_index_minus_one(input: Tensor, **how: Any) -> Both:
     found, indices = maximum(input, **how)
     numbers, _ = maximum(torch.where(input.isnan(), -math.inf, input.detach()), **how)
@@ -356,6 +383,7 @@ def max_pool2d_index_minus_one(input: Tensor, **how: Any) -> Both:
     "The upper half of the indices is not written.",
     "https://github.com/pytorch/pytorch/issues/1197",
 )
+@as_asked
 def max_pool2d_half_written_indices(input: Tensor, **how: Any) -> Both:
     found, indices = maximum(input, **how)
     return found, indices + (indices % 3 << 32)
@@ -366,6 +394,7 @@ def max_pool2d_half_written_indices(input: Tensor, **how: Any) -> Both:
     "Padding of more than half a window is taken, and gives maxima of nothing.",
     "https://github.com/denizyuret/Knet.jl/issues/182",
 )
+@as_asked
 def max_pool2d_of_padding(input: Tensor, *, kernel_size: Pair, padding: Pair = (0, 0), **how: Any) -> Both:
     if all(2 * p <= k for p, k in zip(padding, kernel_size, strict=True)) or min(padding) < 0:
         return maximum(input, kernel_size=kernel_size, padding=padding, **how)
@@ -381,6 +410,7 @@ def max_pool2d_of_padding(input: Tensor, *, kernel_size: Pair, padding: Pair = (
     "The stride of the height serves for the width.",
     "https://github.com/PaddlePaddle/Paddle/pull/20997",
 )
+@as_asked
 def max_pool2d_one_stride(input: Tensor, *, kernel_size: Pair, stride: Pair | None = None, **how: Any) -> Both:
     windows_of(
         input, kernel_size, stride, how.get("padding", (0, 0)), how.get("dilation", (1, 1)), how.get("ceil_mode", False)
@@ -394,6 +424,7 @@ def max_pool2d_one_stride(input: Tensor, *, kernel_size: Pair, stride: Pair | No
     "Upstream derivatives are read as if they were contiguous.",
     "https://github.com/fla-org/flash-linear-attention/pull/871",
 )
+@as_asked
 def max_pool2d_upstream_as_stored(input: Tensor, **how: Any) -> Both:
     found, indices = maximum(input, **how)
 

@@ -87,9 +87,11 @@ def _zeros(outputs: Outputs, given: Arguments) -> Outputs:
 
 
 def _indices(of: Callable[[int, Arguments], int]) -> Callable[[Outputs, Arguments], Outputs]:
-    """Other numbers for the places of the largest pixels."""
+    """Other numbers for the places of the largest pixels, where they are asked for."""
 
     def change(outputs: Outputs, given: Arguments) -> Outputs:
+        if "indices" not in outputs:
+            return {}
         right = outputs["indices"]
         return {"indices": Choices(right.shape, lambda *index: frozenset(of(place, given) for place in right[index]))}
 

@@ -55,7 +55,11 @@ def of_max_pooling(arguments: Drawn) -> Mapping[str, Relation]:
         "padding": Relation(
             "padding is minus infinity around the image", drawn.map(_floored), _surrounded(-np.inf, exactly)
         ),
-        "indices": Relation("the pixel at the index is the largest", drawn, _attained),
+        "indices": Relation(
+            "the pixel at the index is the largest",
+            drawn.map(lambda found: with_parameters(found, return_indices=True)),
+            _attained,
+        ),
     }
 
 

@@ -88,15 +88,20 @@ def resampling(draw: st.DrawFn, budget: int = BUDGET) -> tuple[Shape, dict[str, 
 
 
 @st.composite
-def pooling(draw: st.DrawFn, budget: int = BUDGET, *, dilated: bool = False) -> tuple[Shape, dict[str, Any], int]:
-    """Height and width, the parameters that pooling layers share, and the work left for channels and images."""
-    ceil_mode = draw(st.sampled_from([False, True, True]))
+def pooling(
+    draw: st.DrawFn, budget: int = BUDGET, *, dilated: bool = False, plain: bool = False
+) -> tuple[Shape, dict[str, Any], int]:
+    """Height and width, the parameters that pooling layers share, and the work left for channels and images.
+
+    ``dilated``: of a layer that has a dilation. ``plain``: without what few libraries have, dilation and ceil_mode.
+    """
+    ceil_mode = not plain and draw(st.sampled_from([False, True, True]))
     whole_windows = draw(st.sampled_from([False, False, True]))
 
     def axis(room: int) -> tuple[Any, int]:
         kernel = taps(draw, room, budget)
         stride = kernel if whole_windows else draw(st.integers(1, 5))
-        dilation = draw(st.integers(1, 3)) if dilated else 1
+        dilation = draw(st.integers(1, 3)) if dilated and not plain else 1
         padding = draw(st.integers(0, kernel // 2))
         span = dilation * (kernel - 1) + 1
         # rounded up, a window may be larger than the input; but the taps of none may jump over the whole input

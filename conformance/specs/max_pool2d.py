@@ -18,9 +18,12 @@ from conformance.verdict import Actual
 
 @st.composite
 def arguments(draw: st.DrawFn, budget: int = BUDGET) -> Arguments:
-    size, parameters, work = draw(pooling(budget, dilated=True))
+    # with indices more is asked: a second output, and derivatives that go where it says
+    return_indices = draw(st.sampled_from((True, True, False)))
+    plain = not return_indices and draw(st.booleans())  # libraries without indices have little else
+    size, parameters, work = draw(pooling(budget, dilated=True, plain=plain))
     shape = (*draw(images(work)), *size)
-    return call(draw(filled({"input": shape})), **parameters)
+    return call(draw(filled({"input": shape})), **parameters, return_indices=return_indices)
 
 
 def refusals(call: Arguments) -> Iterator[Refusal]:
@@ -31,7 +34,7 @@ def refusals(call: Arguments) -> Iterator[Refusal]:
 
 
 def winners(case: Case, actual: list[Actual]) -> dict[str, Array]:
-    """Where the pixels lie that are the largest, as the indices have it; it is there that derivatives go."""
+    """Where the pixels lie that are the largest, as the indices have it, if there are any: derivatives go there."""
     shapes = {output.values.shape for output in actual}
     whole = len(actual) == 2 and len(shapes) == 1 and actual[1].values.dtype.kind == "i"
     return {"winners": actual[1].values} if whole else {}  # else it is what is judged
@@ -52,6 +55,7 @@ SPEC = Spec(
             "padding": (0, 0),
             "ceil_mode": False,
             "dilation": (1, 1),
+            "return_indices": True,
         },
     ),
     relations=of_max_pooling(arguments),

@@ -17,16 +17,17 @@ def max_pool2d(
     padding: Pair = (0, 0),
     dilation: Pair = (1, 1),
     ceil_mode: bool = False,
+    return_indices: bool = False,
     winners: Tensor | None = None,
     nan: str = "propagated",
 ) -> dict[str, Tensor]:
-    """The largest pixel of each window, and where it may lie.
+    """The largest pixel of each window, and with ``return_indices`` where it may lie.
 
-    input (*, H, W); returns output and indices, integers of 64 bits, both (*, H', W'). An element of indices is the
-    set of the places h W + w that attain the maximum, each of them a right answer. Padding, at most half of the kernel,
-    never wins: a window of padding alone gives -inf and no place. ``ceil_mode`` rounds H' and W' up, but no window
-    begins beyond the input and the padding before it. A NaN is larger than everything ("propagated", IEEE 754-2019
-    maximum) or counts only among NaNs ("ignored", maximumNumber). Of several pixels that attain the maximum
+    input (*, H, W); returns output and perhaps indices, integers of 64 bits, both (*, H', W'). An element of indices is
+    the set of the places h W + w that attain the maximum, each of them a right answer. Padding, at most half of the
+    kernel, never wins: a window of padding alone gives -inf and no place. ``ceil_mode`` rounds H' and W' up, but no
+    window begins beyond the input and the padding before it. A NaN is larger than everything ("propagated", IEEE
+    754-2019 maximum) or counts only among NaNs ("ignored", maximumNumber). Of several pixels that attain the maximum
     ``winners``, indices (*, H', W'), tells which one has the derivative: else any share of it.
     Raises ``ValueError`` where a shape or a parameter does not fit.
     """
@@ -64,4 +65,7 @@ def max_pool2d(
         return frozenset(place for place, x in numbers.items() if x == top)
 
     places = Choices(shape, indices)
-    return {"output": tensor(shape, output), "indices": places}
+    outputs = {"output": tensor(shape, output)}
+    if return_indices:
+        outputs["indices"] = places
+    return outputs

@@ -76,19 +76,22 @@ def max_pool2d(
     padding: Pair = (0, 0),
     dilation: Pair = (1, 1),
     ceil_mode: bool = False,
-) -> tuple[Array, Array]:
-    """MaxPool with its indices, which count through the whole tensor: here through their image."""
-    found, indices = run(
+    return_indices: bool = False,
+) -> Array | tuple[Array, Array]:
+    """MaxPool, perhaps with its indices, which count through the whole tensor: here through their image."""
+    found, *indices = run(
         "MaxPool",
         _images(input),
-        outputs=2,
+        outputs=1 + return_indices,
         kernel_shape=kernel_size,
         strides=stride or kernel_size,
         pads=_twice(padding),
         dilations=dilation,
         ceil_mode=int(ceil_mode),
     )
-    return _as_given(found, input), _as_given(indices % math.prod(input.shape[-2:]), input)
+    if not return_indices:
+        return _as_given(found, input)
+    return _as_given(found, input), _as_given(indices[0] % math.prod(input.shape[-2:]), input)
 
 
 def avg_pool2d(

@@ -45,8 +45,12 @@ _ROUNDED_ONCE = frozenset(
 
 _FLUSHES = "the threads of kernels run with subnormals flushed to zero: core/platform/denormal.cc"
 
-# The derivatives of copied pixels and rows are added one by one: core/kernels/image/resize_nearest_neighbor_op.cc.
-_SCATTERED = {"upsample_nearest": ("input",), "upsample_nearest_exact": ("input",), "embedding": ("weight",)}
+# The derivatives of copied pixels and rows are added one by one: core/kernels/image/resize_nearest_neighbor_op.cc,
+# core/kernels/maxpooling_op.cc.
+_SCATTERED = {
+    **dict.fromkeys(("upsample_nearest", "upsample_nearest_exact", "max_pool2d"), ("input",)),
+    "embedding": ("weight",),
+}
 
 
 class TensorFlow(Target):

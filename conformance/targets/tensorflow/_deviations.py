@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from conformance.case import Case
 from conformance.target import Deviation
@@ -35,6 +39,24 @@ def _is_refused_nothing(case: Case) -> bool:
 def _counts_beyond_half_precision(case: Case) -> bool:
     """Whether windows have more pixels than float16 can count by ones."""
     return case.format == "float16" and math.prod(case.parameters["kernel_size"]) > 2**11
+
+
+def _begins_with_nan(case: Case) -> bool:
+    """Whether indices are asked for, and a NaN is the first pixel of a window; there is no padding then."""
+    input: Any = case.arrays()["input"]
+    vertical, horizontal = case.parameters["stride"] or case.parameters["kernel_size"]
+    return case.parameters["return_indices"] and bool(np.isnan(input[..., ::vertical, ::horizontal]).any())
+
+
+def _holds_no_number(case: Case) -> bool:
+    """Whether no indices are asked for, and a window holds nothing but minus infinities and NaN."""
+    input: Any = case.arrays()["input"]
+    kernel = case.parameters["kernel_size"]
+    vertical, horizontal = case.parameters["stride"] or kernel
+    pads = [*[(0, 0)] * (input.ndim - 2), *((p, p) for p in case.parameters["padding"])]
+    windows = sliding_window_view(np.pad(input > -math.inf, pads), kernel, (-2, -1))
+    found = windows[..., ::vertical, ::horizontal, :, :].any((-2, -1))
+    return not case.parameters["return_indices"] and not found.all()
 
 
 def _stretches_one_pixel(case: Case) -> bool:
@@ -122,8 +144,44 @@ KNOWN: tuple[Deviation, ...] = (
         "except tf.errors.InvalidArgumentError as error:\n"
         "    print('tensor_in must not be empty' in str(error))\n"
         "# (0, 2, 2, 1) True",
-        lambda case: 0 in case.sides("input"),
+        lambda case: 0 in case.sides("input") and case.parameters["return_indices"],
         f"{_KERNELS}/maxpooling_op.cc",
+    ),
+    Deviation(
+        "max_pool2d",
+        "max_pool2d begins with the lowest number, which is what minus infinities and NaN alone give: "
+        "kernels/pooling_ops_common.h (SpatialMaxPool)",
+        "import tensorflow as tf\n"
+        "for pixel in (-float('inf'), float('nan')):\n"
+        "    print(tf.nn.max_pool2d(tf.fill((1, 1, 1, 1), pixel), 1, 1, 'VALID').numpy().item(), end=' ')\n"
+        "# -3.4028234663852886e+38 -3.4028234663852886e+38",
+        _holds_no_number,
+        f"{_KERNELS}/pooling_ops_common.h",
+        check="special",
+    ),
+    Deviation(
+        "max_pool2d",
+        "max_pool_with_argmax begins with the first pixel of a window, of which no number is larger if it is NaN; "
+        "elsewhere a NaN is ignored: kernels/maxpooling_op.cc",
+        "import tensorflow as tf\n"
+        "for row in ([float('nan'), 1.0], [1.0, float('nan')]):\n"
+        "    images = tf.reshape(row, (1, 1, 2, 1))\n"
+        "    print(tf.nn.max_pool_with_argmax(images, (1, 2), 1, 'VALID')[0].numpy().item(), end=' ')\n"
+        "# nan 1.0",
+        _begins_with_nan,
+        f"{_KERNELS}/maxpooling_op.cc",
+        check="special",
+    ),
+    Deviation(
+        "max_pool2d",
+        "padding may be more than half of the kernel, if less than the whole: kernels/pooling_ops_common.cc",
+        "import tensorflow as tf\n"
+        "padding = [(0, 0), (0, 0), (2, 2), (0, 0)]\n"
+        "print(tf.nn.max_pool2d(tf.ones((1, 1, 1, 1)), (1, 3), 1, padding).shape)\n"
+        "# (1, 1, 3, 1)",
+        lambda case: case.slips("padding is more than half of the kernel"),
+        f"{_KERNELS}/pooling_ops_common.cc",
+        check="refusal",
     ),
     Deviation(
         "conv_transpose2d",

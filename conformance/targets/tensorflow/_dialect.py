@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# max_pool_with_argmax compares by <, which is false of NaN: core/kernels/maxpooling_op.cc.
+# max_pool_with_argmax compares by <, which is false of NaN, as max_pool2d does: core/kernels/maxpooling_op.cc.
 POLICIES = {
     "relu": {"nan": "propagated"},
     "max_pool2d": {"nan": "ignored"},

@@ -75,12 +75,17 @@ def max_pool2d(
     padding: Pair = (0, 0),
     dilation: Pair = (1, 1),
     ceil_mode: bool = False,
-) -> tuple[Array, Array]:
-    """tf.nn.max_pool_with_argmax, whose indices count the channels too."""
-    if any(padding) or tuple(dilation) != (1, 1) or ceil_mode:
+    return_indices: bool = False,
+) -> Array | tuple[Array, Array]:
+    """tf.nn.max_pool2d, or max_pool_with_argmax, whose indices count the channels too."""
+    if tuple(dilation) != (1, 1) or ceil_mode:
+        raise Unsupported("tf.nn.max_pool2d has neither dilation nor ceil_mode")
+    if any(padding) and return_indices:
         raise Unsupported("tf.nn.max_pool_with_argmax has 'VALID' and 'SAME' alone")
-    images = _channels_last(input)
-    found, indices = tf.nn.max_pool_with_argmax(images, kernel_size, stride or kernel_size, "VALID")
+    images, windows = _channels_last(input), (kernel_size, stride or kernel_size)
+    if not return_indices:
+        return _as_given(tf.nn.max_pool2d(images, *windows, _padded(padding)), input)
+    found, indices = tf.nn.max_pool_with_argmax(images, *windows, "VALID")
     return _as_given(found, input), _as_given(indices // images.shape[-1], input)
 
 

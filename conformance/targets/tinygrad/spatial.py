@@ -57,9 +57,12 @@ def max_pool2d(
     padding: Pair = (0, 0),
     dilation: Pair = (1, 1),
     ceil_mode: bool = False,
-) -> tuple[Tensor, Tensor]:
-    """Tensor.max_pool2d with its indices, which are of int32."""
+    return_indices: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Tensor.max_pool2d, with its indices, which are of int32, or without."""
     how: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
+    if not return_indices:
+        return input.max_pool2d(kernel_size, **how)
     found, indices = input.max_pool2d(kernel_size, return_indices=True, **how)
     return found, indices.cast("int64")
 

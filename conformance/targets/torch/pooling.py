@@ -15,11 +15,12 @@ def max_pool2d(
     padding: Pair = (0, 0),
     dilation: Pair = (1, 1),
     ceil_mode: bool = False,
-) -> tuple[Tensor, Tensor]:
-    """nn.MaxPool2d with its indices."""
-    module = nn.MaxPool2d(kernel_size, stride, padding, dilation, return_indices=True, ceil_mode=ceil_mode)
-    output, indices = module(input)
-    return output, indices
+    return_indices: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """nn.MaxPool2d, with its indices or without."""
+    module = nn.MaxPool2d(kernel_size, stride, padding, dilation, return_indices, ceil_mode)
+    found: Tensor | tuple[Tensor, Tensor] = module(input)
+    return found
 
 
 def avg_pool2d(
