@@ -18,6 +18,7 @@ _LINEAR = "https://github.com/google/flax/blob/main/flax/linen/linear.py"
 _FUNCTIONS = "https://github.com/jax-ml/jax/blob/main/jax/_src/nn/functions.py"
 _XLA = "https://github.com/openxla/xla/blob/main/xla"
 
+_POOLS = (("max_pool2d", "max_pool"), ("avg_pool2d", "avg_pool"))
 _ATTENTION = ("dot_product_attention", "scaled_dot_product_attention", "local_attention")
 
 
@@ -377,50 +378,62 @@ KNOWN: tuple[Deviation, ...] = (
         )
         for layer, method in (("upsample_bilinear", "linear"), ("upsample_nearest_exact", "nearest"))
     ),
-    Deviation(
-        "avg_pool2d",
-        "a window that is larger than the padded image gives an empty result: pooling.py (avg_pool)",
-        "import jax\n"
-        "from flax import linen\n"
-        "print(linen.avg_pool(jax.numpy.ones((1, 1, 1, 1)), (1, 2)).shape)\n"
-        "# (1, 1, 0, 1)",
-        lambda case: case.slips("the window is larger than the padded input"),
-        "https://github.com/google/flax/blob/main/flax/linen/pooling.py",
-        check="refusal",
-    ),
-    Deviation(
-        "avg_pool2d",
-        "padding may be more than half of the kernel: windows of padding alone are averaged: pooling.py (avg_pool)",
-        "import jax\n"
-        "from flax import linen\n"
-        "print(linen.avg_pool(jax.numpy.ones((1, 1, 1, 1)), (1, 1), padding=((0, 0), (1, 1))).shape)\n"
-        "# (1, 1, 3, 1)",
-        lambda case: case.slips("padding is more than half of the kernel"),
-        "https://github.com/google/flax/blob/main/flax/linen/pooling.py",
-        check="refusal",
-    ),
-    Deviation(
-        "avg_pool2d",
-        "a negative padding is not refused: it cuts off pixels: pooling.py (avg_pool)",
-        "import jax\n"
-        "from flax import linen\n"
-        "print(linen.avg_pool(jax.numpy.ones((1, 1, 4, 1)), (1, 2), padding=((0, 0), (-1, -1))).shape)\n"
-        "# (1, 1, 1, 1)",
-        lambda case: case.slips("padding is negative"),
-        "https://github.com/google/flax/blob/main/flax/linen/pooling.py",
-        check="refusal",
-    ),
-    Deviation(
-        "avg_pool2d",
-        "a negative padding of windows of one pixel aborts: algebraic_simplifier.cc",
-        ends_its_process(
+    *(
+        Deviation(
+            layer,
+            f"a window that is larger than the padded image gives an empty result: pooling.py ({pool})",
             "import jax\n"
             "from flax import linen\n"
-            "linen.avg_pool(jax.numpy.ones((1, 1, 4, 1)), (1, 1), padding=((0, 0), (-1, -1)))"
-        ),
-        lambda case: case.slips("padding is negative") and _pools_single_pixels(case),
-        f"{_XLA}/hlo/transforms/simplifiers/algebraic_simplifier.cc",
-        check="refusal",
-        lethal=True,
+            f"print(linen.{pool}(jax.numpy.ones((1, 1, 1, 1)), (1, 2)).shape)\n"
+            "# (1, 1, 0, 1)",
+            lambda case: case.slips("the window is larger than the padded input"),
+            "https://github.com/google/flax/blob/main/flax/linen/pooling.py",
+            check="refusal",
+        )
+        for layer, pool in _POOLS
+    ),
+    *(
+        Deviation(
+            layer,
+            f"padding may be more than half of the kernel: windows hold padding alone: pooling.py ({pool})",
+            "import jax\n"
+            "from flax import linen\n"
+            f"print(linen.{pool}(jax.numpy.ones((1, 1, 1, 1)), (1, 1), padding=((0, 0), (1, 1))).shape)\n"
+            "# (1, 1, 3, 1)",
+            lambda case: case.slips("padding is more than half of the kernel"),
+            "https://github.com/google/flax/blob/main/flax/linen/pooling.py",
+            check="refusal",
+        )
+        for layer, pool in _POOLS
+    ),
+    *(
+        Deviation(
+            layer,
+            f"a negative padding is not refused: it cuts off pixels: pooling.py ({pool})",
+            "import jax\n"
+            "from flax import linen\n"
+            f"print(linen.{pool}(jax.numpy.ones((1, 1, 4, 1)), (1, 2), padding=((0, 0), (-1, -1))).shape)\n"
+            "# (1, 1, 1, 1)",
+            lambda case: case.slips("padding is negative"),
+            "https://github.com/google/flax/blob/main/flax/linen/pooling.py",
+            check="refusal",
+        )
+        for layer, pool in _POOLS
+    ),
+    *(
+        Deviation(
+            layer,
+            "a negative padding of windows of one pixel aborts: algebraic_simplifier.cc",
+            ends_its_process(
+                "import jax\n"
+                "from flax import linen\n"
+                f"linen.{pool}(jax.numpy.ones((1, 1, 4, 1)), (1, 1), padding=((0, 0), (-1, -1)))"
+            ),
+            lambda case: case.slips("padding is negative") and _pools_single_pixels(case),
+            f"{_XLA}/hlo/transforms/simplifiers/algebraic_simplifier.cc",
+            check="refusal",
+            lethal=True,
+        )
+        for layer, pool in _POOLS
     ),
 )

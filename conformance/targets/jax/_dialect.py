@@ -6,6 +6,7 @@ from __future__ import annotations
 # weight 0.
 POLICIES = {
     "relu": {"nan": "propagated"},
+    "max_pool2d": {"nan": "propagated"},
     "dropout": {"behind_mask": "skipped"},
     "dropout2d": {"behind_mask": "skipped"},
     "scaled_dot_product_attention": {

@@ -17,6 +17,8 @@ _NN = "https://github.com/ml-explore/mlx/blob/main/python/mlx/nn/layers"
 # Those that mx.addmm adds.
 _BIASES = ("bias", "bias_1", "bias_2", "out_proj_bias")
 
+_POOLS = (("max_pool2d", "MaxPool2d"), ("avg_pool2d", "AvgPool2d"))
+
 # Layouts in which an array of no samples does not count as contiguous.
 _STRIDED = ("transposed", CHANNELS_LAST, EXPANDED)
 
@@ -242,34 +244,40 @@ KNOWN: tuple[Deviation, ...] = (
         )
         for layer in ("upsample_nearest", "upsample_nearest_exact", "upsample_bilinear")
     ),
-    Deviation(
-        "avg_pool2d",
-        "the derivative of overlapping or spaced windows of nothing raises: ops.cpp (scatter)",
-        "import mlx.core as mx\n"
-        "import mlx.nn as nn\n"
-        "def f(x): return [nn.AvgPool2d(1, 2)(x)]\n"
-        "try:\n"
-        "    mx.eval(mx.vjp(f, [mx.ones((0, 1, 1, 1))], [mx.ones((0, 1, 1, 1))])[1])\n"
-        "except ValueError as error:\n"
-        "    print(str(error)[:28])\n"
-        "# [scatter] Updates with shape",
-        _derives_of_nothing,
-        _OPS,
+    *(
+        Deviation(
+            layer,
+            "the derivative of overlapping or spaced windows of nothing raises: ops.cpp (scatter)",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            f"def f(x): return [nn.{pool}(1, 2)(x)]\n"
+            "try:\n"
+            "    mx.eval(mx.vjp(f, [mx.ones((0, 1, 1, 1))], [mx.ones((0, 1, 1, 1))])[1])\n"
+            "except ValueError as error:\n"
+            "    print(str(error)[:28])\n"
+            "# [scatter] Updates with shape",
+            _derives_of_nothing,
+            _OPS,
+        )
+        for layer, pool in _POOLS
     ),
-    Deviation(
-        "avg_pool2d",
-        "an array with gaps between its numbers is refused: flattened, it is a view with gaps, which as_strided takes "
-        "for contiguous: ops.cpp (as_strided)",
-        "import mlx.core as mx\n"
-        "import mlx.nn as nn\n"
-        "x = mx.ones((4, 1, 1, 1))[::2]\n"
-        "try:\n"
-        "    mx.eval(nn.AvgPool2d(1, 2)(x))\n"
-        "except RuntimeError as error:\n"
-        "    print(error)\n"
-        "# AsStrided must be used with row contiguous arrays only.",
-        _has_gaps,
-        _OPS,
+    *(
+        Deviation(
+            layer,
+            "an array with gaps between its numbers is refused: flattened, it is a view with gaps, which as_strided "
+            "takes for contiguous: ops.cpp (as_strided)",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            "x = mx.ones((4, 1, 1, 1))[::2]\n"
+            "try:\n"
+            f"    mx.eval(nn.{pool}(1, 2)(x))\n"
+            "except RuntimeError as error:\n"
+            "    print(error)\n"
+            "# AsStrided must be used with row contiguous arrays only.",
+            _has_gaps,
+            _OPS,
+        )
+        for layer, pool in _POOLS
     ),
     *(
         Deviation(
@@ -525,16 +533,19 @@ KNOWN: tuple[Deviation, ...] = (
         )
         for layer in ("conv2d", "conv_transpose2d")
     ),
-    Deviation(
-        "avg_pool2d",
-        "padding may be more than half of the kernel: windows of padding alone are averaged: layers/pooling.py",
-        "import mlx.core as mx\n"
-        "import mlx.nn as nn\n"
-        "print(nn.AvgPool2d(1, 1, 1)(mx.ones((1, 1, 1, 1))).shape)\n"
-        "# (1, 3, 3, 1)",
-        lambda case: case.slips("padding is more than half of the kernel"),
-        f"{_NN}/pooling.py",
-        check="refusal",
+    *(
+        Deviation(
+            layer,
+            "padding may be more than half of the kernel: windows hold padding alone: layers/pooling.py",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            f"print(nn.{pool}(1, 1, 1)(mx.ones((1, 1, 1, 1))).shape)\n"
+            "# (1, 3, 3, 1)",
+            lambda case: case.slips("padding is more than half of the kernel"),
+            f"{_NN}/pooling.py",
+            check="refusal",
+        )
+        for layer, pool in _POOLS
     ),
     *(
         Deviation(
@@ -598,15 +609,18 @@ KNOWN: tuple[Deviation, ...] = (
         )
         for layer in ("rnn", "lstm", "gru")
     ),
-    Deviation(
-        "avg_pool2d",
-        "a window larger than the padded input may give an empty result: layers/pooling.py",
-        "import mlx.core as mx\n"
-        "import mlx.nn as nn\n"
-        "print(nn.AvgPool2d((1, 2))(mx.ones((1, 1, 1, 1))).shape)\n"
-        "# (1, 1, 0, 1)",
-        lambda case: case.slips("the window is larger than the padded input"),
-        f"{_NN}/pooling.py",
-        check="refusal",
+    *(
+        Deviation(
+            layer,
+            "a window larger than the padded input may give an empty result: layers/pooling.py",
+            "import mlx.core as mx\n"
+            "import mlx.nn as nn\n"
+            f"print(nn.{pool}((1, 2))(mx.ones((1, 1, 1, 1))).shape)\n"
+            "# (1, 1, 0, 1)",
+            lambda case: case.slips("the window is larger than the padded input"),
+            f"{_NN}/pooling.py",
+            check="refusal",
+        )
+        for layer, pool in _POOLS
     ),
 )

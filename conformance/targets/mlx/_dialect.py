@@ -6,6 +6,7 @@ from __future__ import annotations
 _MASKED = {"fully_masked": "mean", "behind_mask": "times_zero"}
 POLICIES = {
     "relu": {"nan": "propagated"},
+    "max_pool2d": {"nan": "propagated"},
     "dropout": {"behind_mask": "times_zero"},
     "dropout2d": {"behind_mask": "times_zero"},
     "scaled_dot_product_attention": {"causal_alignment": "bottom_right", **_MASKED},

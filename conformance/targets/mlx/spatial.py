@@ -58,6 +58,22 @@ def conv_transpose2d(
     return _of_images(module, input)
 
 
+def max_pool2d(
+    input: Array,
+    *,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Array:
+    """nn.MaxPool2d."""
+    if tuple(dilation) != (1, 1) or ceil_mode or return_indices:
+        raise Unsupported("nn.MaxPool2d has neither dilation nor ceil_mode nor return_indices")
+    return _of_images(nn.MaxPool2d(kernel_size, stride, padding), input)
+
+
 def avg_pool2d(
     input: Array,
     *,
@@ -149,6 +165,7 @@ def _of_images(module: Callable[[Array], Array], input: Array) -> Array:
 LAYERS: dict[str, Callable[..., Any]] = {
     "conv2d": conv2d,
     "conv_transpose2d": conv_transpose2d,
+    "max_pool2d": max_pool2d,
     "avg_pool2d": avg_pool2d,
     "upsample_nearest": upsample_nearest,
     "upsample_nearest_exact": upsample_nearest_exact,
