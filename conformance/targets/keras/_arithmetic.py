@@ -47,7 +47,7 @@ _ROUNDED_ONCE = frozenset(
     [
         *_STEPWISE.keys() - {"additive_attention", "multi_head_attention"},
         *_NORMALISATIONS,
-        *("relu", "embedding", "dropout", "dropout2d", "zeros_init"),
+        *("relu", "max_pool2d", "embedding", "dropout", "dropout2d", "zeros_init"),
         *("xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal"),
     ]
 )

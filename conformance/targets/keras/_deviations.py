@@ -259,19 +259,23 @@ EVERYWHERE: tuple[Deviation, ...] = (
 )
 
 
-def _empty_pooling(backend: str) -> Deviation:
-    return Deviation(
-        "avg_pool2d",
-        "a window larger than the input gives an empty result: layers/pooling/base_pooling.py",
-        _on(
-            backend,
-            "import keras\n"
-            "print(tuple(keras.layers.AveragePooling2D(3)(keras.ops.ones((1, 2, 2, 1))).shape))\n"
-            "# (1, 0, 0, 1)",
-        ),
-        lambda case: case.slips("the window is larger than the padded input"),
-        f"{_SOURCE}/layers/pooling/base_pooling.py",
-        check="refusal",
+def _empty_pooling(backend: str) -> tuple[Deviation, ...]:
+    return tuple(
+        Deviation(
+            layer,
+            "a window larger than the input gives an empty result: layers/pooling/base_pooling.py",
+            _on(
+                backend,
+                "import keras\n"
+                f"layer = keras.layers.{name}(3, dtype='float16')\n"
+                "print(tuple(layer(keras.ops.ones((1, 2, 2, 1), 'float16')).shape))\n"
+                "# (1, 0, 0, 1)",
+            ),
+            lambda case: case.slips("the window is larger than the padded input"),
+            f"{_SOURCE}/layers/pooling/base_pooling.py",
+            check="refusal",
+        )
+        for layer, name in (("avg_pool2d", "AveragePooling2D"), ("max_pool2d", "MaxPooling2D"))
     )
 
 
@@ -315,7 +319,7 @@ def _below_masks(backend: str) -> Deviation:
 
 JAX: tuple[Deviation, ...] = (
     _below_masks("jax"),
-    _empty_pooling("jax"),
+    *_empty_pooling("jax"),
     _shut_out("jax", "NaN"),
     Deviation(
         "gru",
@@ -660,7 +664,20 @@ TENSORFLOW: tuple[Deviation, ...] = (
         check="special",
     ),
     _below_masks("tensorflow"),
-    _empty_pooling("tensorflow"),
+    *_empty_pooling("tensorflow"),
+    Deviation(
+        "max_pool2d",
+        "on TensorFlow, in float32 and bfloat16, a window larger than the input ends the process, if it does not "
+        "raise: kernels/mkl/mkl_maxpooling_op.cc",
+        _on(
+            "tensorflow",
+            ends_its_process("import keras\nkeras.layers.MaxPooling2D(3, 1)(keras.ops.ones((1, 2, 2, 1)))"),
+        ),
+        lambda case: case.format in _OF_ONEDNN and case.slips("the window is larger than the padded input"),
+        "https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/kernels/mkl/mkl_maxpooling_op.cc",
+        check="refusal",
+        lethal=True,
+    ),
     _shut_out("tensorflow", "NaN"),
     *(
         Deviation(

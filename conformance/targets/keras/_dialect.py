@@ -1,4 +1,4 @@
-"""The conventions of Keras, the same on every backend."""
+"""The conventions of Keras, the same on every backend, but for max_pool2d, which is the backend's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from __future__ import annotations
 # asked for its weights, which it then sets to zero; what is behind a mask has the weight 0.
 POLICIES = {
     "relu": {"nan": "propagated"},
+    "max_pool2d": {"nan": "propagated"},  # on TensorFlow it is ignored
     "dropout": {"behind_mask": "skipped"},
     "dropout2d": {"behind_mask": "skipped"},
     "scaled_dot_product_attention": {

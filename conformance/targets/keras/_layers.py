@@ -46,6 +46,7 @@ _KERNELS = frozenset(
         "conv_transpose2d",
         "layer_norm",
         "log_softmax",
+        "max_pool2d",
         "multi_head_attention",
         "scaled_dot_product_attention",
         "softmax",
@@ -58,8 +59,6 @@ _SEEDS = 2**31  # on PyTorch Keras keeps a seed in int32
 class Keras(Target):
     """The layers of Keras, called as functions of their weights (``stateless_call``)."""
 
-    policies = POLICIES
-
     def __init__(self, variant: str) -> None:
         self.name = f"keras-{variant}" if variant else "keras"
         self._name = keras.config.backend()
@@ -70,6 +69,7 @@ class Keras(Target):
         for name in _OF_ARRAYS:
             setattr(self, name, getattr(self._arrays, name))
         self.formats = self._backend.formats
+        self.policies = {**POLICIES, "max_pool2d": self._arrays.policies.get("max_pool2d", POLICIES["max_pool2d"])}
         inherited = (known for known in self._arrays.known if known.layer in _KERNELS and known.check != "refusal")
         met_first = FIRST_BY_BACKEND.get(self._name, ()) if first else ()
         self.known = (*BY_BACKEND[self._name], *met_first, *inherited)

@@ -105,6 +105,29 @@ def conv_transpose2d(
     return _of_images(convolved, input, data_format)
 
 
+def max_pool2d(
+    input: Array,
+    *,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+    data_format: str,
+) -> Array:
+    """MaxPooling2D."""
+    if tuple(dilation) != (1, 1) or ceil_mode or return_indices:
+        raise Unsupported("MaxPooling2D has neither dilation nor ceil_mode nor return_indices")
+    if any(padding):
+        raise Unsupported("MaxPooling2D pads for 'same' alone, and ZeroPadding2D with zeros, which may be the largest")
+
+    def pooled(x: Array) -> Array:
+        return made(keras.layers.MaxPooling2D, x, kernel_size, stride, data_format=data_format)(x)
+
+    return _of_images(pooled, input, data_format)
+
+
 def avg_pool2d(
     input: Array,
     *,
@@ -236,5 +259,8 @@ def _of_planes(function: Callable[[Array], Array], input: Array, data_format: st
 
 def layers(data_format: str) -> dict[str, Callable[..., Any]]:
     """The layers of images in a data format."""
-    functions = (conv2d, conv_transpose2d, avg_pool2d, upsample_nearest, upsample_nearest_exact, upsample_bilinear)
+    functions = (
+        *(conv2d, conv_transpose2d, max_pool2d, avg_pool2d),
+        *(upsample_nearest, upsample_nearest_exact, upsample_bilinear),
+    )
     return {function.__name__: partial(function, data_format=data_format) for function in functions}

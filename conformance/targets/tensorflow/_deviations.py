@@ -259,6 +259,20 @@ KNOWN: tuple[Deviation, ...] = (
         lambda case: case.upstream is None and _counts_beyond_half_precision(case),
         f"{_KERNELS}/pooling_ops_common.h",
     ),
+    Deviation(
+        "max_pool2d",
+        "in float32 and bfloat16 max_pool2d with a window that is larger than the image ends the process, if it does "
+        "not raise: kernels/mkl/mkl_maxpooling_op.cc",
+        ends_its_process("import tensorflow as tf\ntf.nn.max_pool2d(tf.ones((1, 1, 1, 1)), (1, 2), 1, 'VALID')"),
+        lambda case: (
+            case.format in ("float32", "bfloat16")
+            and case.slips("the window is larger")
+            and not case.parameters["return_indices"]
+        ),
+        f"{_KERNELS}/mkl/mkl_maxpooling_op.cc",
+        check="refusal",
+        lethal=True,
+    ),
     *(
         Deviation(
             layer,
