@@ -39,6 +39,7 @@ positions of its kernel. Normal initialisers may be truncated at two standard de
 CHOICES: Mapping[tuple[str, str], tuple[Any, ...]] = {
     ("conv2d", "padding_mode"): ("zeros", "reflect", "replicate", "circular"),
     ("avg_pool2d", "count_include_pad"): (True, False),
+    ("max_pool2d", "return_indices"): (True, False),
     ("gru", "reset_after"): (True, False),
     ("upsample_bilinear", "align_corners"): (True, False),
     ("upsample_bilinear", "asymmetric"): (True, False),

@@ -21,6 +21,7 @@ POLICIES = {
 CHOICES = {
     ("conv2d", "padding_mode"): ("zeros",),
     ("avg_pool2d", "count_include_pad"): (True, False),
+    ("max_pool2d", "return_indices"): (False,),
     ("gru", "reset_after"): (True,),
     ("upsample_bilinear", "align_corners"): (False,),
     ("upsample_bilinear", "asymmetric"): (False,),

@@ -20,6 +20,7 @@ POLICIES = {
 CHOICES = {
     ("conv2d", "padding_mode"): ("zeros",),
     ("avg_pool2d", "count_include_pad"): (True,),
+    ("max_pool2d", "return_indices"): (False,),
     ("gru", "reset_after"): (True, False),
     ("upsample_bilinear", "align_corners"): (False,),
     ("upsample_bilinear", "asymmetric"): (False,),

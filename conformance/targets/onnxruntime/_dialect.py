@@ -16,6 +16,7 @@ POLICIES = {
 CHOICES = {
     ("conv2d", "padding_mode"): ("zeros",),
     ("avg_pool2d", "count_include_pad"): (True, False),
+    ("max_pool2d", "return_indices"): (True, False),
     ("gru", "reset_after"): (True, False),
     ("upsample_bilinear", "align_corners"): (True, False),
     ("upsample_bilinear", "asymmetric"): (True, False),
