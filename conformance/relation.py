@@ -169,7 +169,7 @@ class Asker:
         """
         storage, declared = FORMATS[self._case.format], self._target.declared_for(self._case)
         compute = FORMATS[declared.compute]
-        share = (1.0 + storage.unit) * (1.0 + compute.unit * divided) - 1.0
+        share = storage.unit + compute.unit * divided * (1.0 + storage.unit)  # (1 + u) (1 + v) - 1, where 1 + u rounds
         held = step * 2.0**storage.precision
         sizes = [np.abs(result) for result in results]
         bias = self.tensors.get("bias")

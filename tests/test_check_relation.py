@@ -13,7 +13,7 @@ import torch
 from planting import LAYERS, Bug, Function, Honest, Planted
 from torch import Tensor
 
-from conformance import Case, Declared, Literal, Related, Status, Values, Verdict, examine, load
+from conformance import Case, Declared, Literal, Related, Status, Values, Verdict, examine, load, target_of
 from conformance.checks import relation as check
 from conformance.drawing import listed
 from conformance.layouts import PLAIN
@@ -1101,6 +1101,21 @@ def test_a_product_that_is_stored_before_its_bias_is_rounded_once_more() -> None
     unit = 2.0**-8
     product = 300.0 / (1.0 - unit) + 4.0  # the largest that 300 may come of
     assert (more - once).tolist() == pytest.approx([product * unit / (1.0 - unit)])
+
+
+def test_in_float64_too_a_sum_may_be_divided_or_multiplied_by_the_reciprocal() -> None:
+    def avg_pool2d(input: Tensor, *, kernel_size: tuple[int, int], **_: Any) -> Tensor:
+        height, width = kernel_size
+        sums = torch.nn.functional.avg_pool2d(input, kernel_size, divisor_override=1)
+        return sums / width if height == 1 else sums * (1.0 / height)  # 49 / 49, and 49 times 1 / 49, which is less
+
+    declared = {"declared": lambda *_: Declared("float64", algorithm="by_reciprocal")}
+    target = target_of(avg_pool2d, layer="avg_pool2d", extends="torch-cpu", **declared)
+    how = {"kernel_size": (1, 49), "stride": None, "padding": (0, 0), "ceil_mode": False, "count_include_pad": True}
+    tensors = {"input": Literal((1, 1, 1, 49), (1.0,) * 49)}
+    related = Related("height for width", 0)
+    case = Case("avg_pool2d", "float64", tensors, {**how, "divisor_override": None}, relation=related)
+    assert examine(target, case, "relation").status is Status.PASS
 
 
 def test_a_quotient_is_rounded_whatever_its_size() -> None:

@@ -139,7 +139,7 @@ CASES: dict[str, st.SearchStrategy[Call]] = {
 layers = pytest.mark.parametrize("layer", CASES)
 
 
-INTERPOLATED = ("rows_first", "columns_first", "lerped")
+INTERPOLATED = ("rows_first", "columns_first", "lerped", "lerped_by_reciprocal")
 
 
 def by_torch(call: Call, dtype: torch.dtype) -> torch.Tensor:

@@ -3,7 +3,7 @@
 Source: the document, Bilinear Interpolation, lines 724-774; torch.nn.functional.interpolate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -71,7 +71,15 @@ def columns_first(input: Tensor, **how: Any) -> Tensor:
 def lerped(input: Tensor, **how: Any) -> Tensor:
     """The same numbers, v + α (w - v) between neighbours v and w, along rows and then along columns."""
     vertical, horizontal = _axes(input, **how)
-    return rounded(_along(vertical, _along(horizontal, input, True).swapped(-2, -1), True).swapped(-2, -1))
+    rows = _lerped(horizontal, input, horizontal.linear)
+    return rounded(_lerped(vertical, rows.swapped(-2, -1), vertical.linear).swapped(-2, -1))
+
+
+def lerped_by_reciprocal(input: Tensor, **how: Any) -> Tensor:
+    """The same, where α is an integer times a reciprocal: rounded, whatever their quotient is."""
+    vertical, horizontal = _axes(input, **how)
+    rows = _lerped(horizontal, input, horizontal.shared)
+    return rounded(_lerped(vertical, rows.swapped(-2, -1), vertical.shared).swapped(-2, -1))
 
 
 def apart(input: Tensor, **how: Any) -> Tensor:
@@ -109,20 +117,34 @@ def _axes(
     ]
 
 
-def _along(axis: Axis, x: Tensor, from_one: bool = False) -> Tensor:
-    """Interpolated along the last axis alone, with ``from_one`` as v + Σ α (w - v), v the pixel before the place."""
+def _along(axis: Axis, x: Tensor) -> Tensor:
+    """Interpolated along the last axis alone."""
     pixels = cache(axis.linear)
 
     def y(*index: int) -> Scalar:
         *n, i = index
-        if from_one:
-            before = axis.before_place(i)
-            v = x[*n, before]
-            others = [(k, w) for k, w in pixels(i) if k != before]
-            found = dot([w for _, w in others], [x[*n, k] - v for k, _ in others], v)
-        else:
-            found = dot([w for _, w in pixels(i)], [x[*n, k] for k, _ in pixels(i)])
-        idle = axis.idle(i)
-        return beside(found, lambda: [x[*n, k] for k in idle]) if idle else found
+        found = dot([w for _, w in pixels(i)], [x[*n, k] for k, _ in pixels(i)])
+        return _beside_idle(axis, x, index, found)
 
     return tensor((*x.shape[:-1], axis.output), y)
+
+
+def _lerped(axis: Axis, x: Tensor, weighed: Callable[[int], list[tuple[int, Scalar]]]) -> Tensor:
+    """Interpolated along the last axis alone as v + Σ α (w - v), v the pixel before the place."""
+    pixels = cache(weighed)
+
+    def y(*index: int) -> Scalar:
+        *n, i = index
+        before = axis.before_place(i)
+        v = x[*n, before]
+        others = [(k, w) for k, w in pixels(i) if k != before]
+        return _beside_idle(axis, x, index, dot([w for _, w in others], [x[*n, k] - v for k, _ in others], v))
+
+    return tensor((*x.shape[:-1], axis.output), y)
+
+
+def _beside_idle(axis: Axis, x: Tensor, index: tuple[int, ...], found: Scalar) -> Scalar:
+    """A number beside pixels that may be taken with the weight 0."""
+    *n, i = index
+    idle = axis.idle(i)
+    return beside(found, lambda: [x[*n, k] for k in idle]) if idle else found

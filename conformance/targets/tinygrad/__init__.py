@@ -41,7 +41,7 @@ ALGORITHMS = {
     "instance_norm": "by_reciprocal",
     "group_norm": "by_reciprocal",
     "layer_norm": "by_reciprocal",
-    "upsample_bilinear": "lerped",
+    "upsample_bilinear": "lerped_by_reciprocal",
 }
 
 # exp(x) is 2^(x / ln 2): a product of two roundings, that of 1 / ln 2 less than 1/4 u in both formats, whose error is

@@ -66,6 +66,42 @@ def _subtracts_itself(case: Case) -> bool:
     return numbers == 1 and not all(map(case.is_finite, factors))
 
 
+def _meets_no_pixel(case: Case) -> bool:
+    """Whether the derivative towards a weight is asked for whose taps, along an axis, bring no pixel to the output."""
+    given = case.parameters
+    if case.upstream is None or "weight" not in case.upstream.wanted:
+        return False
+    pairs = (given[name] for name in ("stride", "padding", "dilation", "output_padding"))
+    sizes = zip(case.sides("input")[-2:], case.sides("weight")[-2:], *pairs, strict=True)
+
+    def misses(side: int, taps: int, stride: int, padding: int, dilation: int, extra: int) -> bool:
+        output = (side - 1) * stride - 2 * padding + dilation * (taps - 1) + extra + 1
+        met = {i * stride + k * dilation - padding for i in range(side) for k in range(taps)}
+        return met.isdisjoint(range(output))
+
+    return any(misses(*axis) for axis in sizes)
+
+
+def _weighs_nothing(case: Case) -> bool:
+    """Whether old or new running statistics, which may be infinite or NaN, are multiplied by 0."""
+    return bool(case.parameters["training"]) and case.parameters["momentum"] in (0.0, 1.0)
+
+
+def _saturates_gates(case: Case) -> bool:
+    """Whether the derivative is asked for where e^x, squared, overflows for a gate or a cell: more than may be met."""
+    if case.upstream is None or case.refusal is not None:
+        return False
+    arrays: Any = case.arrays()
+    matrices = [weight for weight in arrays["weights"] if weight.ndim == 2]
+    biases = [weight for weight in arrays["weights"] if weight.ndim == 1]
+    given = [np.abs(arrays[name]).max(initial=1.0) for name in ("input", "h_0") if arrays[name] is not None]
+    rows = max(float(np.abs(weight).sum(axis=1).max()) for weight in matrices)
+    gates = 2.0 * rows * max(given) + 2.0 * max((float(np.abs(bias).max()) for bias in biases), default=0.0)
+    cells = 0.0 if arrays["c_0"] is None else float(np.abs(arrays["c_0"]).max(initial=0.0))
+    steps = case.sides("input")[1 if case.parameters["batch_first"] else 0]
+    return bool(max(gates, 2.0 * (cells + steps)) > math.log(np.finfo(case.format).max) / 2.0)
+
+
 def _axes(case: Case) -> Iterator[tuple[int, int]]:
     """The sizes of an image before and after its interpolation, along each axis."""
     size, factor, recomputed = (case.parameters[name] for name in ("size", "scale_factor", "recompute_scale_factor"))
@@ -249,6 +285,55 @@ KNOWN: tuple[Deviation, ...] = (
         "# [nan, nan]",
         lambda case: case.parameters["training"] and 0 in case.sides("input"),
         _NN,
+    ),
+    Deviation(
+        "batch_norm",
+        "a product with a momentum, or its complement, of 0 is 0, that with an infinity or NaN too: it is left out of "
+        "the kernel: uop/symbolic.py",
+        "from tinygrad import Tensor\nprint((0.0 * Tensor([float('nan')])).tolist())\n# [0.0]",
+        _weighs_nothing,
+        "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/uop/symbolic.py",
+        check="special",
+    ),
+    Deviation(
+        "conv_transpose2d",
+        "where no pixel meets the output, the derivative towards the weight is what the memory of a sum held: its loop "
+        "is left out of the kernel, and with it the zero that it begins with: codegen/",
+        "import os, subprocess, sys\n"
+        "program = '''\n"
+        "from tinygrad import Tensor\n"
+        "x, weight = Tensor([[[[1.0, 2.0]]], [[[3.0, 4.0]]]]), Tensor([[[[1.0]] * 5]]).contiguous()\n"
+        "y = x.conv_transpose2d(weight, stride=(1, 2), padding=(0, 1))\n"
+        "y.gradient(weight, gradient=Tensor.ones(*y.shape).contiguous())[0].realize()\n"
+        "'''\n"
+        "shown = {**os.environ, 'DEBUG': '4'}\n"
+        "kernels = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, env=shown).stdout\n"
+        "print('float buf0[5];' in kernels, '(buf0+0)) = ' in kernels)  # declared, but never written\n"
+        "# True False",
+        _meets_no_pixel,
+        "https://github.com/tinygrad/tinygrad/tree/master/tinygrad/codegen",
+    ),
+    Deviation(
+        "group_norm",
+        "the groups need not divide the channels, but the numbers of a sample: nn/__init__.py (GroupNorm)",
+        "from tinygrad import Tensor, nn\n"
+        "print(nn.GroupNorm(3, 2, affine=False)(Tensor.ones(1, 2, 1, 3)).shape)\n"
+        "# (1, 2, 1, 3)",
+        lambda case: case.slips("the channels do not divide into so many groups"),
+        _NN,
+        check="refusal",
+    ),
+    Deviation(
+        "lstm",
+        "derivatives of a sigmoid times a tanh are NaN where the square of e^x overflows: of either by itself they are "
+        "finite: uop/symbolic.py",
+        "from tinygrad import Tensor\n"
+        "x = Tensor([-80.0])\n"
+        "for y in (x.sigmoid(), x.tanh(), x.sigmoid() * x.tanh()):\n"
+        "    print(y.sum().gradient(x)[0].item() == 0.0, end=' ')\n"
+        "# False True False",
+        _saturates_gates,
+        "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/uop/symbolic.py",
     ),
     Deviation(
         "lstm",
