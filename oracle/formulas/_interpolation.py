@@ -79,14 +79,10 @@ class Axis:
             for k in range(max(low, pixel - 1), min(high, pixel + 2) + 1)
         ]
 
-    def shared(self, i: int) -> list[tuple[int, Scalar]]:
-        """The two pixels around the place, moved to the axis, weighing 1 - α and α = m (1 / n) for integers m and n."""
-        last = self.size - 1
-        place = min(max(self.place(i), Fraction(0)), Fraction(last))
-        pixel = math.floor(place)
-        parts = Fraction(2 * self.output if self.after else self.divisor)
-        share = constant((place - pixel) * parts) * (1.0 / constant(parts))
-        return [(pixel, 1.0 - share), (min(pixel + 1, last), share)]
+    def by_reciprocal(self, i: int) -> list[tuple[int, Scalar]]:
+        """The same, each weight as the number of its n-th parts times 1 / n; places are multiples of n-th parts."""
+        parts = constant(2.0 * self.output if self.after else self.divisor)
+        return [(k, weight * parts * (1.0 / parts)) for k, weight in self.linear(i)]
 
     def before_place(self, i: int) -> int:
         """The last pixel that is not behind the place, or the first pixel of all."""

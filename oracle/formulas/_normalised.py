@@ -272,6 +272,8 @@ COLLECTED = Writing(welford_mean, squares_collected, as_folded, stored, inverse=
 NORMALISED_FIRST = Writing(affine=as_normalised_first)
 # The same, with means that are products with 1 / n.
 BY_RECIPROCAL = replace(NORMALISED_FIRST, mean=mean_by_reciprocal, variance=variance_by_reciprocal)
+# The same means, multiplied by the weight first.
+WEIGHTED_BY_RECIPROCAL = replace(BY_RECIPROCAL, affine=as_weighted)
 # With statistics and ε in the storage format.
 RECURRENT_IN_STORAGE = replace(RECURRENT, kept=stored, inverse=inverse_deviation_of_stored_eps)
 FOLDED_IN_STORAGE = replace(RECURRENT_IN_STORAGE, affine=as_folded)

@@ -26,6 +26,7 @@ from oracle.formulas._normalised import (
     STEPWISE,
     STEPWISE_IN_STORAGE,
     WEIGHTED,
+    WEIGHTED_BY_RECIPROCAL,
     Writing,
     at,
     moved,
@@ -143,4 +144,5 @@ saved = partial(written, SAVED)
 stepwise = partial(written, STEPWISE)
 stepwise_in_storage = partial(written, STEPWISE_IN_STORAGE)
 weighted = partial(written, WEIGHTED)
+weighted_by_reciprocal = partial(written, WEIGHTED_BY_RECIPROCAL)
 by_reciprocal = partial(written, BY_RECIPROCAL)

@@ -76,10 +76,10 @@ def lerped(input: Tensor, **how: Any) -> Tensor:
 
 
 def lerped_by_reciprocal(input: Tensor, **how: Any) -> Tensor:
-    """The same, where α is an integer times a reciprocal: rounded, whatever their quotient is."""
+    """The same, where α is a product with a reciprocal: rounded, whatever α is."""
     vertical, horizontal = _axes(input, **how)
-    rows = _lerped(horizontal, input, horizontal.shared)
-    return rounded(_lerped(vertical, rows.swapped(-2, -1), vertical.shared).swapped(-2, -1))
+    rows = _lerped(horizontal, input, horizontal.by_reciprocal)
+    return rounded(_lerped(vertical, rows.swapped(-2, -1), vertical.by_reciprocal).swapped(-2, -1))
 
 
 def apart(input: Tensor, **how: Any) -> Tensor:

@@ -37,7 +37,7 @@ ALGORITHMS = {
     "tanh": "by_sigmoid",
     "lstm": "by_sigmoid",
     "avg_pool2d": "by_reciprocal",
-    "batch_norm": "by_reciprocal",
+    "batch_norm": "weighted_by_reciprocal",
     "instance_norm": "by_reciprocal",
     "group_norm": "by_reciprocal",
     "layer_norm": "by_reciprocal",

@@ -128,12 +128,21 @@ def _rounds_places(case: Case) -> bool:
 
 
 def _rounds_weights(case: Case) -> bool:
-    """Whether the weights of pixels are no numbers of float32, in which they are computed: no multiples of 2^-k."""
+    """Whether the weights of pixels are no numbers of float32, in which they are computed: no multiples of 2^-k.
+
+    For derivatives parts of them, the numerator and 1 over the denominator, are multiplied one after the other.
+    """
     if case.format != "float64" or case.refusal is not None:
         return False
     less = int(case.parameters["align_corners"])
-    steps = (Fraction(size - less, output - less).denominator for size, output in _axes(case) if output > less)
-    return any(step & (step - 1) for step in steps)
+    ratios = [(size - less, output - less) for size, output in _axes(case) if output > less]
+    if case.upstream is None:
+        return any(_is_inexact(Fraction(*ratio).denominator) for ratio in ratios)
+    return any(_is_inexact(divisor) for _, divisor in ratios)
+
+
+def _is_inexact(divisor: int) -> bool:
+    return bool(divisor & (divisor - 1))
 
 
 def _overflows_undivided(case: Case) -> bool:
