@@ -674,7 +674,7 @@ TENSORFLOW: tuple[Deviation, ...] = (
             ends_its_process("import keras\nkeras.layers.MaxPooling2D(3, 1)(keras.ops.ones((1, 2, 2, 1)))"),
         ),
         lambda case: case.format in _OF_ONEDNN and case.slips("the window is larger than the padded input"),
-        "https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/kernels/mkl/mkl_maxpooling_op.cc",
+        "https://github.com/tensorflow/tensorflow/issues/125509",
         check="refusal",
         lethal=True,
     ),

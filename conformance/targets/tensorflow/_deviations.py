@@ -156,7 +156,7 @@ KNOWN: tuple[Deviation, ...] = (
         "    print(tf.nn.max_pool2d(tf.fill((1, 1, 1, 1), pixel), 1, 1, 'VALID').numpy().item(), end=' ')\n"
         "# -3.4028234663852886e+38 -3.4028234663852886e+38",
         _holds_no_number,
-        f"{_KERNELS}/pooling_ops_common.h",
+        "https://github.com/tensorflow/tensorflow/issues/2501",
         check="special",
     ),
     Deviation(
@@ -269,7 +269,7 @@ KNOWN: tuple[Deviation, ...] = (
             and case.slips("the window is larger")
             and not case.parameters["return_indices"]
         ),
-        f"{_KERNELS}/mkl/mkl_maxpooling_op.cc",
+        "https://github.com/tensorflow/tensorflow/issues/125509",
         check="refusal",
         lethal=True,
     ),
