@@ -8,7 +8,7 @@ None for a cumulative average.
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import partial
+from functools import cache, partial
 
 from oracle.formulas._normalised import (
     AFFINE,
@@ -27,6 +27,7 @@ from oracle.formulas._normalised import (
     STEPWISE_IN_STORAGE,
     WEIGHTED,
     WEIGHTED_BY_RECIPROCAL,
+    Line,
     Writing,
     at,
     moved,
@@ -111,10 +112,12 @@ def written(
     inverse = tensor([channels], lambda c: writing.share(stored(writing.inverse(variance[c], eps))))
     mean = tensor([channels], lambda c: writing.share(kept_mean[c]))
 
-    lines = [writing.affine(mean[c], inverse[c], at(weight, c), at(bias, c)) for c in range(channels)]
+    @cache
+    def line(c: int) -> Line:
+        return writing.affine(mean[c], inverse[c], at(weight, c), at(bias, c))
 
     def y(*index: int) -> Scalar:
-        return stored(lines[index[1]](input[index]))
+        return stored(line(index[1])(input[index]))
 
     def updated(running: Tensor, observed: Tensor) -> Tensor:
         if not training:
