@@ -93,6 +93,10 @@ class Case:
         """Whether it must be refused because of one of these; the beginning of a sentence is enough."""
         return self.refusal is not None and self.refusal.startswith(sentences)
 
+    def relates(self, name: str) -> bool:
+        """Whether this relation is asked for."""
+        return self.relation is not None and self.relation.name == name
+
     def is_finite(self, name: str) -> bool:
         """Whether neither infinities nor NaN are among the numbers of a tensor."""
         array: Any = self.arrays()[name]

@@ -5,12 +5,15 @@ Source: the document, Bilinear Interpolation, lines 724-774; torch.nn.functional
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import Any, TypeAlias
 
 from oracle.formulas._interpolation import Axis, axes
 from oracle.scalar import Scalar, beside, dot, stored, total
 from oracle.tensor import Tensor, rounded, tensor
+
+# The pixels around the place of an output pixel, each with its weight.
+Weighed: TypeAlias = Callable[[Axis, int], list[tuple[int, Scalar]]]
 
 
 def upsample_bilinear(
@@ -70,16 +73,12 @@ def columns_first(input: Tensor, **how: Any) -> Tensor:
 
 def lerped(input: Tensor, **how: Any) -> Tensor:
     """The same numbers, v + α (w - v) between neighbours v and w, along rows and then along columns."""
-    vertical, horizontal = _axes(input, **how)
-    rows = _lerped(horizontal, input, horizontal.linear)
-    return rounded(_lerped(vertical, rows.swapped(-2, -1), vertical.linear).swapped(-2, -1))
+    return _lerped(Axis.linear, input, **how)
 
 
 def lerped_by_reciprocal(input: Tensor, **how: Any) -> Tensor:
     """The same, where α is a product with a reciprocal: rounded, whatever α is."""
-    vertical, horizontal = _axes(input, **how)
-    rows = _lerped(horizontal, input, horizontal.by_reciprocal)
-    return rounded(_lerped(vertical, rows.swapped(-2, -1), vertical.by_reciprocal).swapped(-2, -1))
+    return _lerped(Axis.by_reciprocal, input, **how)
 
 
 def apart(input: Tensor, **how: Any) -> Tensor:
@@ -129,9 +128,15 @@ def _along(axis: Axis, x: Tensor) -> Tensor:
     return tensor((*x.shape[:-1], axis.output), y)
 
 
-def _lerped(axis: Axis, x: Tensor, weighed: Callable[[int], list[tuple[int, Scalar]]]) -> Tensor:
+def _lerped(weighed: Weighed, input: Tensor, **how: Any) -> Tensor:
+    vertical, horizontal = _axes(input, **how)
+    rows = _lerped_along(horizontal, input, weighed)
+    return rounded(_lerped_along(vertical, rows.swapped(-2, -1), weighed).swapped(-2, -1))
+
+
+def _lerped_along(axis: Axis, x: Tensor, weighed: Weighed) -> Tensor:
     """Interpolated along the last axis alone as v + Σ α (w - v), v the pixel before the place."""
-    pixels = cache(weighed)
+    pixels = cache(partial(weighed, axis))
 
     def y(*index: int) -> Scalar:
         *n, i = index

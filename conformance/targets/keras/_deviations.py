@@ -16,6 +16,7 @@ from conformance.targets._scores import (
     scores_with_masks,
     shuts_out_all_keys,
 )
+from conformance.targets._sizes import transposed
 from conformance.targets._xla import mixes_channels, multiplies_large_columns, multiplies_vectors, widens_filters
 
 _SOURCE = "https://github.com/keras-team/keras/blob/master/keras/src"
@@ -32,7 +33,7 @@ def _cancels(case: Case) -> bool:
 
     A relation adds such a mean.
     """
-    if case.relation is not None and case.relation.name == "shifted":
+    if case.relates("shifted"):
         return True
     input: Any = case.arrays()["input"]
     if case.refusal or not input.size or not case.parameters.get("training", True):
@@ -89,7 +90,7 @@ def _may_be_taken_for_last(case: Case) -> bool:
     given, width, kernel = case.parameters, case.sides("input")[-1], case.sides("weight")[-1]
     stride, reach = given["stride"][1], given["dilation"][1] * (kernel - 1)
     if case.layer == "conv_transpose2d":
-        columns = (width - 1) * stride + reach + 1 + given["output_padding"][1]
+        columns = transposed(case, 1) + 2 * given["padding"][1]
     elif isinstance(given["padding"], str):
         columns = width if given["padding"] == "same" else (width - reach - 1) // stride + 1
     else:
@@ -113,7 +114,7 @@ def _rounds_scale(case: Case) -> bool:
 
 def _is_related_to_rounded_scale(case: Case) -> bool:
     """Whether a relation compares with an attention of such a scale."""
-    return case.relation is not None and case.relation.name == "projected" and _rounds_scale(case)
+    return case.relates("projected") and _rounds_scale(case)
 
 
 @np.errstate(all="ignore")

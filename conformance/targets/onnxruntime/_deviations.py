@@ -100,7 +100,7 @@ def _cancels(case: Case) -> bool:
 
     A relation adds such a mean.
     """
-    if case.relation is not None and case.relation.name == "shifted":
+    if case.relates("shifted"):
         return True
     input: Any = case.arrays()["input"]
     if case.refusal or not input.size:
@@ -516,7 +516,7 @@ CONSTANT: tuple[Deviation, ...] = (
         "instance_norm",
         f"it is compared with batch_norm, of which {_SHARES}",
         _SHARED,
-        lambda case: case.format == "float16" and case.relation is not None and case.relation.name == "batch norm",
+        lambda case: case.format == "float16" and case.relates("batch norm"),
         _SHARING,
         check="relation",
     ),

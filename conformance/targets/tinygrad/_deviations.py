@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from conformance.case import Case
 from conformance.target import Deviation
 from conformance.targets._parameters import sides_by_ratio
+from conformance.targets._sizes import transposed
 
 _OP = "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/mixin/op.py"
 _SYMBOLIC = "https://github.com/tinygrad/tinygrad/blob/master/tinygrad/uop/symbolic.py"
@@ -71,15 +72,14 @@ def _meets_no_pixel(case: Case) -> bool:
     given = case.parameters
     if case.upstream is None or "weight" not in case.upstream.wanted:
         return False
-    pairs = (given[name] for name in ("stride", "padding", "dilation", "output_padding"))
-    sizes = zip(case.sides("input")[-2:], case.sides("weight")[-2:], *pairs, strict=True)
 
-    def misses(side: int, taps: int, stride: int, padding: int, dilation: int, extra: int) -> bool:
-        output = (side - 1) * stride - 2 * padding + dilation * (taps - 1) + extra + 1
-        met = {i * stride + k * dilation - padding for i in range(side) for k in range(taps)}
-        return met.isdisjoint(range(output))
+    def misses(axis: int) -> bool:
+        size, taps = (case.sides(name)[-2:][axis] for name in ("input", "weight"))
+        stride, padding, dilation = (given[name][axis] for name in ("stride", "padding", "dilation"))
+        met = {i * stride + k * dilation - padding for i in range(size) for k in range(taps)}
+        return met.isdisjoint(range(transposed(case, axis)))
 
-    return any(misses(*axis) for axis in sizes)
+    return misses(0) or misses(1)
 
 
 def _weighs_nothing(case: Case) -> bool:

@@ -12,6 +12,7 @@ from conformance.target import Deviation
 from conformance.targets._onednn import jumps_over
 from conformance.targets._programs import ends_its_process
 from conformance.targets._scores import largest, magnitudes, scores_of_heads, scores_with_masks
+from conformance.targets._sizes import transposed
 
 
 def _sees_no_key_without_weights(case: Case) -> bool:
@@ -109,11 +110,7 @@ def _derivative_meets_no_column(case: Case) -> bool:
     """The same of a transposed convolution's derivative towards its input, which is a convolution."""
     if "input" not in _derived_in_channels_last(case):
         return False
-    taps, columns = case.sides("weight")[-1], case.sides("input")[-1]
-    padding, extra, stride, step = (
-        case.parameters[name][1] for name in ("padding", "output_padding", "stride", "dilation")
-    )
-    return jumps_over(case, (columns - 1) * stride - 2 * padding + step * (taps - 1) + extra + 1)
+    return jumps_over(case, transposed(case, 1))
 
 
 def _taps_beside_the_image(case: Case) -> bool:
