@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from conformance.causes import Cause, causes, item_name
+from conformance.causes import Cause, causes, failures, item_name
 from conformance.certificate import Unusable, cases
 from conformance.environment import suite
 from conformance.files import write
@@ -255,13 +255,13 @@ def _recorded(report: Mapping[str, Any], seed: int, begun: float) -> dict[str, A
         "offered_formats": report["offered_formats"],
         "cases": cases(items),
         "judged": cases(items) - sum(item["counts"][Status.UNSUPPORTED] for item in items),
-        "failed": [_failed(item) for item in items if item["failure"]],
+        "failed": [_failed(item, failure) for item in items for failure in failures(item)],
     }
 
 
-def _failed(item: Mapping[str, Any]) -> dict[str, Any]:
-    failure = {name: value for name, value in item["failure"].items() if name not in _LEFT_OUT}
-    return {"layer": item["layer"], "format": item["format"], "check": item["check"], "failure": failure}
+def _failed(item: Mapping[str, Any], failure: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in failure.items() if name not in _LEFT_OUT}
+    return {"layer": item["layer"], "format": item["format"], "check": item["check"], "failure": kept}
 
 
 def _read(path: Path) -> dict[str, Any]:

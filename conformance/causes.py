@@ -6,14 +6,13 @@ Pure functions of the data that ``conformance.report.item_data`` makes of items.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from conformance.case import Case
 from conformance.diagnosis import diagnosis, sizes_alone
-from conformance.verdict import Status
+from conformance.verdict import Status, gist
 
 Item: TypeAlias = Mapping[str, Any]
 Kind: TypeAlias = tuple[str, str]  # what the failures of a cause have in common
@@ -31,7 +30,10 @@ _REMOTE = 2
 
 @dataclass(frozen=True)
 class Cause:
-    """Why items of one layer fail, in words. They are in the order of a run; the ``representative`` shows it best."""
+    """Why items of one layer fail, in words. They are in the order of a run; the ``representative`` shows it best.
+
+    An item is there with the failure that is due to the cause, as often as it has such.
+    """
 
     layer: str
     words: str
@@ -43,7 +45,7 @@ class Cause:
         return {
             "layer": self.layer,
             "cause": self.words,
-            "items": [item_name(item) for item in self.items],
+            "items": list(dict.fromkeys(map(item_name, self.items))),
             "representative": item_name(self.representative),
         }
 
@@ -61,13 +63,27 @@ def in_order(items: Iterable[Item]) -> list[Item]:
 def causes(items: Iterable[Item], formats: Sequence[str]) -> list[Cause]:
     """The causes of the items that failed, layer by layer, the plainest first. ``formats`` are the target's, in order.
 
+    An item may fail in several ways, and so be among the items of several causes.
+
     A layer whose answers have a wrong shape or format, whose call raises, whose numbers are wrong where nothing is
     rounded, or whose mistake is known, has wrong numbers elsewhere as a consequence: they count as the same cause.
     """
     layers: dict[str, list[Item]] = {}
-    for item in sorted(filter(lambda item: item["failure"], items), key=_plainness(formats)):
+    for item in sorted(_failed(items), key=_plainness(formats)):
         layers.setdefault(item["layer"], []).append(item)
     return [cause for _, failed in sorted(layers.items()) for cause in _of_layer(failed, formats)]
+
+
+def _failed(items: Iterable[Item]) -> Iterator[Item]:
+    """Every item that failed, as often as it has failures, with each of them in turn."""
+    for item in items:
+        for failure in failures(item):
+            yield {**item, "failure": failure}
+
+
+def failures(item: Item) -> list[Mapping[str, Any]]:
+    """The failures of an item, no two alike, in the order in which they were found."""
+    return [item["failure"], *item.get("other_failures", ())] if item["failure"] else []
 
 
 def _plainness(formats: Sequence[str]) -> Callable[[Item], tuple[Any, ...]]:
@@ -110,8 +126,7 @@ def _kind(item: Item, diagnoses: Iterable[Sequence[str]]) -> Kind:
         # several mistakes may explain an item; one of them that alone explains another is the likely one
         return "mistake", diagnosis(next(found for found in diagnoses if found and {*found} <= {*failure["mistakes"]}))
     if failure["fault"]:
-        # messages may tell the sizes of the case
-        return failure["status"], re.sub(r"\d+", "", failure["fault"])
+        return failure["status"], gist(failure["fault"])
     if failure["permitted"] is None:
         return "check", item["check"]
     return _EXACT if failure["permitted"] == 0.0 else _ROUNDED

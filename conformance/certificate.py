@@ -15,7 +15,7 @@ from typing import Any
 
 from conformance import spec
 from conformance.case import Case
-from conformance.causes import item_name
+from conformance.causes import failures, item_name
 from conformance.kept import Kept
 from conformance.scope import Costs
 from conformance.target import said
@@ -117,14 +117,14 @@ def costs(document: Document) -> Costs:
 def recorded(report: Mapping[str, Any], only_failed: bool = False) -> list[Kept]:
     """The cases that a report holds, the failed ones first. Raises ``Unusable`` for one that this suite cannot read."""
     items, by = report["items"], report["suite"]["sources"]
-    found = [kept for item in items if (kept := _kept(item, item["failure"], "case", "ratio", by))]
+    found = [_kept(item, failure, "case", "ratio", by) for item in items for failure in failures(item)]
     if not only_failed:
-        found += [kept for item in items if (kept := _kept(item, item, "worst_case", "worst_ratio", by))]
-    return found
+        found += [_kept(item, item, "worst_case", "worst_ratio", by) for item in items]
+    return [kept for kept in found if kept is not None]
 
 
-def _kept(item: Mapping[str, Any], at: Mapping[str, Any] | None, case: str, ratio: str, made_by: str) -> Kept | None:
-    if at is None or at[case] is None:
+def _kept(item: Mapping[str, Any], at: Mapping[str, Any], case: str, ratio: str, made_by: str) -> Kept | None:
+    if at[case] is None:
         return None
     try:
         found = Case.from_json(at[case])

@@ -11,7 +11,7 @@ from typing import Any
 
 from conformance import checks as questions
 from conformance import spec as specs
-from conformance.report import failure_text
+from conformance.report import failures_text
 from conformance.run import PROFILES, Tally, run
 from conformance.target import Target, Unavailable
 from conformance.targets import OFFERS, load, offering
@@ -44,7 +44,7 @@ def check(
     judged = False
     for format, kind in _items(target, layer, checks):
         tally = _judged(target, layer, format, kind, examples)
-        if tally.failure:
+        if tally.failures:
             raise AssertionError(_text(tally, layer, format, kind, _expression(function, layer, given)))
         judged |= tally.cases > tally.counts[Status.UNSUPPORTED]
         reasons += [reason for reason in tally.reasons if reason not in reasons]
@@ -74,7 +74,7 @@ def conforms(
         @pytest.mark.parametrize(("format", "kind"), items, ids=map("-".join, items))
         def test(format: str, kind: str) -> None:
             tally = _judged(target, layer, format, kind, examples)
-            if tally.failure:
+            if tally.failures:
                 pytest.fail(_text(tally, layer, format, kind, _expression(function, layer, given)), pytrace=False)
             if tally.cases == tally.counts[Status.UNSUPPORTED]:
                 pytest.skip("; ".join(tally.reasons))
@@ -135,8 +135,7 @@ def lenient() -> Iterator[None]:
 
 
 def _text(tally: Tally, layer: str, format: str, kind: str, target: str) -> str:
-    assert tally.failure is not None, "nothing has failed"
-    return failure_text(tally.failure, f"{layer} in {format} ({kind})", target)
+    return failures_text(tally.failures, f"{layer} in {format} ({kind})", target)
 
 
 def _expression(function: Callable[..., Any], layer: str, given: Mapping[str, Any]) -> str:

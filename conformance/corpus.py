@@ -73,9 +73,9 @@ class Corpus:
 
 def _found(check: str, tally: Tally) -> list[Kept]:
     found = []
-    if tally.failure and tally.failure.case:
-        verdict = tally.failure.verdict
-        found.append(Kept(check, tally.failure.case, verdict.status, verdict.ratio, sources()))
+    for failure in tally.failures:
+        if failure.case:
+            found.append(Kept(check, failure.case, failure.verdict.status, failure.verdict.ratio, sources()))
     if tally.worst_case and tally.worst > 0.0:
         found.append(Kept(check, tally.worst_case, Status.PASS, tally.worst, sources()))
     return found

@@ -20,7 +20,7 @@ from conformance.asking import ask, spent
 from conformance.case import Case
 from conformance.kept import Kept
 from conformance.program import Program
-from conformance.report import restore
+from conformance.report import restore, restored
 from conformance.run import Nonconforming, Tally, crashed
 from conformance.target import Died, Refused, Target
 from conformance.verdict import Status, Verdict
@@ -86,8 +86,9 @@ class Worker:
                     restore(tally, answer["item"])
                 elif "asking" in answer:
                     case, tally.counts = answer["asking"], answer["counts"]
+                    tally.failures = restored(kind, answer["failures"])
         except Died as died:
-            tally.failure = Nonconforming(kind, case and Case.from_json(case), crashed(died))
+            tally.failures.insert(0, Nonconforming(kind, case and Case.from_json(case), crashed(died)))
             tally.counts[Status.CRASHED] += 1
 
     def stop(self) -> None:

@@ -14,7 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedErro
 from markupsafe import Markup
 
 from conformance import described, histogram
-from conformance.causes import item_name
+from conformance.case import Case
+from conformance.causes import failures, item_name
 from conformance.certificate import (
     CONFORMS,
     FAILS,
@@ -71,6 +72,10 @@ class Entry:
     @property
     def status(self) -> Status | None:
         return standing([self.item])
+
+    @property
+    def failures(self) -> list[Mapping[str, Any]]:
+        return failures(self.item)
 
     @property
     def figure(self) -> str:
@@ -178,7 +183,7 @@ def page(document: Document) -> str:
             entries=entries,
             layers=_layers(entries.values()),
             unsupported=_unsupported(entries.values()),
-            causes={name: f"cause-{n}" for n, cause in enumerate(report["causes"], 1) for name in cause["items"]},
+            causes=_anchors(report["causes"]),
             style=style,
             script=script,
             policy=f"default-src 'none'; img-src data:; style-src {_hashed(style)}; script-src {_hashed(script)}",
@@ -196,6 +201,15 @@ def _entries(report: Mapping[str, Any]) -> dict[str, Entry]:
     return {item_name(item): Entry(item, told.get(item_name(item), [])) for item in report["items"]}
 
 
+def _anchors(causes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Where on the page the first cause of an item is, by the names of the items."""
+    found: dict[str, str] = {}
+    for number, cause in enumerate(causes, 1):
+        for name in cause["items"]:
+            found.setdefault(name, f"cause-{number}")
+    return found
+
+
 def _layers(entries: Iterable[Entry]) -> list[Layer]:
     found: dict[str, list[Entry]] = {}
     for entry in entries:
@@ -211,6 +225,11 @@ def _unsupported(entries: Iterable[Entry]) -> dict[str, dict[str, int]]:
             layers = found.setdefault(reason, {})
             layers[entry.item["layer"]] = layers.get(entry.item["layer"], 0) + number
     return found
+
+
+def _called(case: Mapping[str, Any]) -> list[str]:
+    """A line for each call of a case."""
+    return [*described.calls(Case.from_json(case))]
 
 
 def _figure(ratio: float | str) -> str:
@@ -242,7 +261,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"signs": _SIGNS, "histogram": histogram, "example": _EXAMPLE, "levels": _LEVELS}
-    made.filters |= {"counted": counted, "figure": _figure}
+    made.filters |= {"called": _called, "counted": counted, "figure": _figure}
     made.tests["linked"] = _linked
     return made
 

@@ -29,7 +29,7 @@ from conformance.places import Unreachable, place
 from conformance.publishing import published
 from conformance.report import (
     cause_lines,
-    failure_text,
+    failures_text,
     item_data,
     lacking_lines,
     note_lines,
@@ -194,6 +194,7 @@ class LayerItem(pytest.Item):
     def __init__(self, *, asked: Question, **keywords: Any) -> None:
         super().__init__(**keywords)
         self.asked = asked
+        self._failures: list[Nonconforming] = []
 
     def runtest(self) -> None:
         tally = Tally()
@@ -201,15 +202,16 @@ class LayerItem(pytest.Item):
         try:
             self._run(options.examples(self.config), tally, self.config.getoption("profile") == KERNEL, recalled)
         finally:  # an interrupted item has its tally too
-            if tally.failure and tally.failure.case:
-                tally.failure.script = self._script(tally.failure)
+            for failure in tally.failures:
+                failure.script = self._script(failure) if failure.case else ""
+            self._failures = tally.failures
             data = item_data(*self.asked, tally)
             if recalled or unread:
                 data["corpus"] = record(recalled, unread, tally.recalled)
             self.user_properties.append(("conformance", data))
             self._keep(tally)
-        if tally.failure:
-            raise tally.failure
+        if tally.failures:
+            raise tally.failures[0]
         if tally.cases and tally.counts[Status.UNSUPPORTED] == tally.cases:
             pytest.skip("; ".join(tally.reasons))
 
@@ -257,7 +259,7 @@ class LayerItem(pytest.Item):
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         if isinstance(excinfo.value, Nonconforming):
             layer, format, check = self.asked
-            return failure_text(excinfo.value, f"{layer} in {format} ({check})", self._loading)
+            return failures_text(self._failures, f"{layer} in {format} ({check})", self._loading)
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
@@ -340,10 +342,12 @@ class _Run:
 
     def _tell_once(self) -> None:
         """Let pytest print at full length, of every cause, the representative alone."""
-        for cause in self._causes():
+        found = self._causes()
+        representatives = {item_name(cause.representative) for cause in found}
+        for cause in found:
             for item in cause.items:
                 report = self.failed.get(item_name(item))
-                if report and item is not cause.representative:
+                if report and item_name(item) not in representatives:
                     report.longrepr = f"like {item_name(cause.representative)}: {cause.words} (-v prints it in full)"
 
     def _causes(self) -> list[Cause]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
-from conformance.causes import item_name
+from conformance.causes import failures, item_name
 from conformance.certificate import CONFORMS, FAILS, Document, cases, written
 from conformance.markdown import summary
 from conformance.page import page
@@ -24,9 +24,10 @@ def published(document: Document) -> dict[str, str]:
     """The texts of the files by name."""
     body = document["body"]
     programs = {
-        f"reproducers/{item_name(item)}.py": item["failure"]["script"]
+        f"reproducers/{item_name(item)}{f'-{number}' if number else ''}.py": failure["script"]
         for item in body["report"]["items"]
-        if item["failure"] and item["failure"]["script"]
+        for number, failure in enumerate(failures(item))
+        if failure["script"]
     }
     return {
         NAME: written(document),

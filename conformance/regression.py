@@ -10,13 +10,14 @@ than ``FALSE_ALARMS`` divided by the number of comparisons. No error is compared
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from scipy.special import bdtrc
 
-from conformance.causes import item_name
+from conformance.causes import failures, item_name
 from conformance.certificate import Document
 from conformance.traits import merged
 from conformance.verdict import Status
@@ -26,6 +27,7 @@ FALSE_ALARMS = 1e-3
 
 Item = Mapping[str, Any]
 Items = Mapping[str, Item]
+Failure = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,25 @@ def changes(old: Document, new: Document) -> list[Change]:
 
 def _failures(olds: Items, news: Items) -> Iterator[Change]:
     for name, item in news.items():
-        before, after = olds[name]["failure"] if name in olds else None, item["failure"]
-        if after and not before:
-            yield Change("new failure", name, _why(after), True, after["case"])
-        elif before and not after:
-            yield Change("fixed", name, _why(before))
-        elif before and after and _why(before) != _why(after):
-            worse = (before["status"], after["status"]) == (Status.FAIL, Status.CRASHED)
-            yield Change("changed failure", name, f"{_why(before)} → {_why(after)}", worse, after["case"])
+        before = failures(olds[name]) if name in olds else []
+        after = failures(item)
+        for old, new in zip_longest(_without(before, after), _without(after, before)):
+            if old is None:
+                yield Change("new failure", name, _why(new), True, new["case"])
+            elif new is None:
+                yield Change("fixed", name, _why(old))
+            else:
+                worse = (old["status"], new["status"]) == (Status.FAIL, Status.CRASHED)
+                yield Change("changed failure", name, f"{_why(old)} → {_why(new)}", worse, new["case"])
 
 
-def _why(failure: Mapping[str, Any]) -> str:
+def _without(these: Iterable[Failure], others: Iterable[Failure]) -> list[Failure]:
+    """Those of which there is none of the same words among the others."""
+    said = {*map(_why, others)}
+    return [failure for failure in these if _why(failure) not in said]
+
+
+def _why(failure: Failure) -> str:
     return str(failure["diagnosis"] or failure["reason"])
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.case import Case
-from conformance.causes import Cause, causes, in_order, item_name
+from conformance.causes import Cause, causes, failures, in_order, item_name
 from conformance.environment import environment, suite
 from conformance.run import Nonconforming, Tally
 from conformance.scope import Question, Scope
@@ -31,6 +31,7 @@ _STATUSES = {
 def item_data(layer: str, format: str, check: str, tally: Tally) -> dict[str, Any]:
     """One item of a run as plain data."""
     ratios = [None if ratio is None else _shown(ratio) for ratio in tally.ratios]
+    found = failures_data(tally.failures)
     return {
         "layer": layer,
         "format": format,
@@ -46,7 +47,8 @@ def item_data(layer: str, format: str, check: str, tally: Tally) -> dict[str, An
         "reasons": dict(tally.reasons),
         "deviations": sorted(tally.deviations),
         "judged_by": dict(tally.judged_by),
-        "failure": tally.failure and _failure_data(tally.failure),
+        "failure": found[0] if found else None,
+        **({"other_failures": found[1:]} if found[1:] else {}),
     }
 
 
@@ -58,6 +60,11 @@ def _typical(ratios: Iterable[float | None]) -> float:
 def _shown(ratio: float) -> float:
     """To three digits, as the summary shows it."""
     return float(f"{ratio:.3g}")
+
+
+def failures_data(found: Iterable[Nonconforming]) -> list[dict[str, Any]]:
+    """Failures as plain data."""
+    return list(map(_failure_data, found))
 
 
 def _failure_data(failure: Nonconforming) -> dict[str, Any]:
@@ -82,13 +89,18 @@ def _failure_data(failure: Nonconforming) -> dict[str, Any]:
 
 def restore(tally: Tally, data: Mapping[str, Any]) -> None:
     """Make the tally that of an item, from the plain data that ``item_data`` has made of it elsewhere."""
-    case, failure = data["worst_case"], data["failure"]
+    case = data["worst_case"]
     tally.counts, tally.seconds, tally.reasons = data["counts"], data["seconds"], data["reasons"]
     tally.worst, tally.worst_case = float(data["worst_ratio"]), case and Case.from_json(case)
     tally.ratios = [None if ratio is None else float(ratio) for ratio in data["ratios"]]
     tally.coverage, tally.drawn = data["coverage"], data["drawn"]
     tally.deviations, tally.judged_by = set(data["deviations"]), data["judged_by"]
-    tally.failure = failure and _restored(data["check"], failure)
+    tally.failures = restored(data["check"], failures(data))
+
+
+def restored(kind: str, found: Iterable[Mapping[str, Any]]) -> list[Nonconforming]:
+    """Failures of a check of this kind, from the plain data that ``failures_data`` has made of them elsewhere."""
+    return [_restored(kind, failure) for failure in found]
 
 
 def _restored(kind: str, data: Mapping[str, Any]) -> Nonconforming:
@@ -103,6 +115,16 @@ def _restored(kind: str, data: Mapping[str, Any]) -> Nonconforming:
 def _finite(x: float | None) -> float | str | None:
     """JSON has no infinities."""
     return x if x is None or math.isfinite(x) else str(x)
+
+
+def failures_text(found: Iterable[Nonconforming], item: str, target: str) -> str:
+    """All failures of an item: the first as ``failure_text`` writes it, of the others what is wrong."""
+    first, *others = found
+    lines = [failure_text(first, item, target)]
+    if others:
+        lines += ["", "It fails in other ways too (--report=FILE.json holds their cases):", ""]
+        lines += [f"  {failure.verdict.reason}" for failure in others]
+    return "\n".join(lines)
 
 
 def failure_text(failure: Nonconforming, item: str, target: str) -> str:
@@ -256,16 +278,20 @@ def ratio_text(ratio: float) -> str:
 
 
 def cause_lines(found: Iterable[Cause]) -> list[str]:
-    """Why items failed: for every cause how many and which, and the name of the one that shows it best."""
+    """Why items failed: for every cause how often and which, and the name of the one that shows it best."""
     lines = []
     for cause in found:
         checks = ", ".join(sorted({item["check"] for item in cause.items}))
         formats = ", ".join(dict.fromkeys(item["format"] for item in cause.items))
         words = f"{cause.layer}: {cause.words}"
         lines += textwrap.wrap(words, _COLUMNS, subsequent_indent=_INDENT, max_lines=3, placeholder=" …")
-        lines += _wrapped(f"{_INDENT}{len(cause.items)} failed: {checks} ({formats})")
+        lines += _wrapped(f"{_INDENT}{_counted(len(cause.items))}: {checks} ({formats})")
         lines += [f"{_INDENT}plainest: -k {item_name(cause.representative)}"]
     return lines
+
+
+def _counted(failures: int) -> str:
+    return "1 failure" if failures == 1 else f"{failures} failures"
 
 
 def time_lines(items: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis.errors import Flaky
+from hypothesis.strategies import SearchStrategy
 
 from conformance.asking import spent
 from conformance.case import Case
@@ -25,11 +26,17 @@ from conformance.drawing import drawn
 from conformance.kept import Kept
 from conformance.target import Deviation, Died, Target, said
 from conformance.traits import Coverage, count
-from conformance.verdict import FAILING, Status, Verdict
+from conformance.verdict import FAILING, Status, Verdict, gist
 
 # Examples per check and layer. The kernel profile asks them in the sizes that kernels meet, where a check has such.
 KERNEL = "kernel"
 PROFILES = {"quick": 12, "default": 100, "thorough": 1000, KERNEL: 100}
+
+# An item tells so many failures that are unlike each other: more would not be read before these are mended.
+_MOST_FAILURES = 5
+
+# Where most of so many cases have failed, no other failure is looked for: there is little left to fail otherwise.
+_FEW_CASES = 10
 
 _CONFORMING = (Status.PASS, Status.UNDECIDED)
 
@@ -57,6 +64,19 @@ class Nonconforming(Exception):
         """The probable cause in words, or nothing where none is known."""
         return diagnosis(self.mistakes)
 
+    @property
+    def likeness(self) -> str:
+        """What failures of an item have in common that have one cause, as far as can be told without looking into it.
+
+        That is what an error says, or how a verdict is worded where no error was permitted or measured; wrong numbers
+        are alike where they break the same relation, or none. The numbers in a sentence are those of the case.
+        """
+        if self.verdict.fault:
+            return f"{self.verdict.status} {gist(self.verdict.fault)}"
+        if self.verdict.permitted is None:
+            return gist(self.verdict.reason)
+        return "numbers" if self.case is None or self.case.relation is None else self.case.relation.name
+
 
 def frames(error: BaseException) -> list[str]:
     """Lines that tell where it was raised, from the first that is not the suite's own."""
@@ -75,7 +95,8 @@ class Tally:
     not judged; ``coverage`` counts what those that were judged are examples of; ``drawn`` is a number that depends on
     all of them. ``recalled`` counts the cases that another run has kept, which are among the ``counts``: chance has not
     chosen them, so what chances are computed from leaves them out.
-    ``judged_by`` holds those fields of the declared arithmetic that are not a plain target's.
+    ``judged_by`` holds those fields of the declared arithmetic that are not a plain target's. No two ``failures`` are
+    alike, and each is shrunk: of failures like one that was found the cases are counted alone.
     """
 
     counts: dict[str, int] = field(default_factory=lambda: {status.value: 0 for status in Status})
@@ -89,7 +110,17 @@ class Tally:
     deviations: set[str] = field(default_factory=set)
     judged_by: Mapping[str, Any] = field(default_factory=dict)
     recalled: dict[str, int] = field(default_factory=dict)
-    failure: Nonconforming | None = None
+    failures: list[Nonconforming] = field(default_factory=list)
+
+    @property
+    def failure(self) -> Nonconforming | None:
+        """The one that was found first, if any."""
+        return self.failures[0] if self.failures else None
+
+    @property
+    def lethal(self) -> bool:
+        """Whether one of the failures is too dear to be met again."""
+        return any(failure.verdict.lethal for failure in self.failures)
 
     @property
     def cases(self) -> int:
@@ -120,8 +151,15 @@ class Tally:
 
     def crash(self, kind: str, error: BaseException) -> None:
         """Count that there was no case to judge."""
-        self.failure = Nonconforming(kind, None, crashed(error))
+        self.failures.append(Nonconforming(kind, None, crashed(error)))
         self.counts[Status.CRASHED] += 1
+
+    def fail(self, failure: Nonconforming) -> bool:
+        """Note a failure, unless it is like one that was found. Returns whether it was noted."""
+        new = all(failure.likeness != found.likeness for found in self.failures)
+        if new:
+            self.failures.append(failure)
+        return new
 
 
 def examine(target: Target, case: Case, kind: str = "forward") -> Verdict:
@@ -187,33 +225,31 @@ def run(
     kernel: bool = False,
     recalled: Sequence[Kept] = (),
 ) -> Tally:
-    """Judge the cases that another run has kept, then draw others and judge them, until one fails, which is shrunk.
+    """Judge the cases that another run has kept, then draw others and judge them; failures are shrunk.
 
     Those that are drawn are always the same, but others for each layer, format and check, and for each global seed of
-    Hypothesis. ``tally`` is where to count, for a caller who wants to know the counts even if the run is interrupted;
-    nothing else is raised. ``kernel``: the cases of the kernel profile.
+    Hypothesis. After a failure the search goes on for others that are unlike it, unless most cases fail.
+    ``tally`` is where to count, for a caller who wants to know the counts even if the run is interrupted; nothing else
+    is raised. ``kernel``: the cases of the kernel profile.
     """
     tally = tally or Tally()
     begin = time.perf_counter()
     try:
         tally.judged_by = _judged_by(target, layer, format)
         unshrunk = _recall(target, kind, recalled, tally)
-        _ask(target, layer, format, kind, examples, tally, kernel)
-        if unshrunk:
-            raise unshrunk
-    except Nonconforming as shrunk:
-        tally.failure = shrunk
+        if not tally.failures:
+            _ask(target, layer, format, kind, examples, tally, kernel)
+        for failure in unshrunk:
+            tally.fail(failure)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        # Flaky: the target answers differently when asked again. The first failure stands as it is.
-        if not (isinstance(error, Flaky) and tally.failure):
-            tally.crash(kind, error)
+        tally.crash(kind, error)
     finally:
         tally.seconds["draw"] = time.perf_counter() - begin - tally.seconds["target"] - tally.seconds["judge"]
-    found = tally.failure
-    if found and found.case and found.verdict.status is Status.FAIL and not found.verdict.lethal:
-        found.mistakes = mistakes(target, found.case, kind)
+    for found in tally.failures:
+        if found.case and found.verdict.status is Status.FAIL and not found.verdict.lethal:
+            found.mistakes = mistakes(target, found.case, kind)
     return tally
 
 
@@ -225,19 +261,24 @@ def _judged_by(target: Target, layer: str, format: str) -> dict[str, Any]:
     return {name: value for name, value in found.items() if getattr(declared, name) != getattr(plain, name)}
 
 
-def _recall(target: Target, kind: str, cases: Sequence[Kept], tally: Tally) -> Nonconforming | None:
-    """Put the cases that another run has kept. Raises ``Nonconforming`` for one that had failed then, and does again.
+def _recall(target: Target, kind: str, cases: Sequence[Kept], tally: Tally) -> list[Nonconforming]:
+    """Put the cases that another run has kept. The tally notes the failures of those that had failed then too.
 
-    The failure of a case that had not failed is returned: it was never shrunk, and there may be a plainer one to draw.
+    Others that fail are returned: these were never shrunk, and there may be plainer ones to draw.
     """
+    unshrunk = []
     for kept in cases:
         verdict = _counted(tally, kept.case, partial(_examine_kept, target, kept, kind), tally.recall)
-        if verdict.status in FAILING:
-            failure = Nonconforming(kind, kept.case, verdict)
-            if kept.failed or verdict.lethal:
-                raise failure
-            return failure
-    return None
+        if verdict.status not in FAILING:
+            continue
+        failure = Nonconforming(kind, kept.case, verdict)
+        if kept.failed or verdict.lethal:
+            tally.fail(failure)
+        else:
+            unshrunk.append(failure)
+        if tally.lethal:
+            break
+    return unshrunk
 
 
 def _examine_kept(target: Target, kept: Kept, kind: str) -> tuple[Verdict, Deviation | None]:
@@ -265,37 +306,89 @@ def _counted(
     examined: Callable[[], tuple[Verdict, Deviation | None]],
     count: Callable[[Case, Verdict], None],
 ) -> Verdict:
-    """The verdict on a case, which is counted unless it is one of those by which a failure is shrunk."""
+    """The verdict on a case, which is counted."""
     tally.asks(case)
     begin, before = time.perf_counter(), spent["target"]
     verdict, deviation = examined()
-    if tally.failure is None:
-        called = spent["target"] - before
-        count(case, verdict)
-        tally.seconds["target"] += called
-        tally.seconds["judge"] += time.perf_counter() - begin - called
-        if deviation:
-            tally.deviations.add(deviation.reason)
+    called = spent["target"] - before
+    count(case, verdict)
+    tally.seconds["target"] += called
+    tally.seconds["judge"] += time.perf_counter() - begin - called
+    if deviation:
+        tally.deviations.add(deviation.reason)
     return verdict
 
 
 def _ask(target: Target, layer: str, format: str, kind: str, examples: int, tally: Tally, kernel: bool) -> None:
-    def judge(case: Case) -> None:
-        if tally.failure and tally.failure.verdict.lethal:  # too dear to be shrunk
-            if case == tally.failure.case:
-                raise tally.failure
-            return
-        verdict = _counted(tally, case, partial(_examine, target, case, kind), tally.add)
-        if verdict.status in FAILING:
-            failure = Nonconforming(kind, case, verdict)
-            tally.failure = tally.failure or failure
-            raise failure
-
     asked = check(kind)
     sizes = getattr(asked, "kernel", None) if kernel else None
     source = sizes(layer, format, target) if sizes else asked.cases(layer, format, target, examples)
     if isinstance(source, list):
         for case in source:
-            judge(case)
-    else:
-        drawn(source, judge, max(examples // getattr(asked, "COST", 1), 1), f"{layer} {format} {kind}")
+            verdict = _counted(tally, case, partial(_examine, target, case, kind), tally.add)
+            if verdict.status in FAILING:
+                tally.fail(Nonconforming(kind, case, verdict))
+            if tally.lethal:
+                return
+        return
+    count = max(examples // getattr(asked, "COST", 1), 1)
+    search = _Search(target, kind, tally)
+    while search.finds(source, count, f"{layer} {format} {kind}"):
+        if len(tally.failures) == _MOST_FAILURES or tally.lethal:
+            return
+        search = _Search(target, kind, tally, search.judged)
+
+
+class _Search:
+    """A search for a failure that is unlike those of the tally, in a sequence of cases that is always the same.
+
+    The first ``judged`` cases of it have been asked by earlier searches.
+    """
+
+    def __init__(self, target: Target, kind: str, tally: Tally, judged: int = 0) -> None:
+        self._target = target
+        self._kind = kind
+        self._tally = tally
+        self._before = judged
+        self._found: Nonconforming | None = None
+        self.judged = 0
+
+    def finds(self, source: SearchStrategy[Case], count: int, about: str) -> bool:
+        """Draw so many cases, until one fails, which is shrunk. Returns whether there was one."""
+        try:
+            drawn(source, self._judge, count, about)
+        except (Nonconforming, Flaky):
+            # Flaky: the target answers differently when asked again. What has failed last stands.
+            if self._found is None:
+                raise
+        return self._found is not None
+
+    def _judge(self, case: Case) -> None:
+        if self._found is None:
+            self._look(case)
+        elif not self._found.verdict.lethal:
+            self._shrink(case, self._found)
+        elif case == self._found.case:  # too dear to be shrunk, or asked again
+            raise self._found
+
+    def _look(self, case: Case) -> None:
+        self.judged += 1
+        if self.judged <= self._before or self._is_hopeless():
+            return
+        verdict = _counted(self._tally, case, partial(_examine, self._target, case, self._kind), self._tally.add)
+        if verdict.status in FAILING and self._tally.fail(failure := Nonconforming(self._kind, case, verdict)):
+            self._found = failure
+            raise failure
+
+    def _is_hopeless(self) -> bool:
+        failed = sum(self._tally.counts[status] for status in FAILING)
+        return failed > self._tally.cases / 2 and self._tally.cases >= _FEW_CASES
+
+    def _shrink(self, case: Case, found: Nonconforming) -> None:
+        """A smaller case stands for the one that was found where it fails alike."""
+        self._tally.asks(case)
+        verdict, _ = _examine(self._target, case, self._kind)
+        failure = Nonconforming(self._kind, case, verdict)
+        if verdict.status in FAILING and failure.likeness == found.likeness:
+            self._tally.failures[self._tally.failures.index(found)] = self._found = failure
+            raise failure

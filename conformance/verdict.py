@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -74,6 +75,11 @@ class Verdict:
     error: BaseException | None = field(default=None, repr=False, compare=False)
     lethal: bool = False
     fault: str = ""
+
+
+def gist(sentence: str) -> str:
+    """Its words, without numbers, which are those of the case: sizes, values, addresses."""
+    return re.sub(r"\d+", "", " ".join(re.findall(r"\b[^\W\d]\w*", sentence)))
 
 
 def judge(actual: list[Actual], expected: list[Expected]) -> Verdict:

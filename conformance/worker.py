@@ -3,8 +3,8 @@
 Questions are lines of JSON on the standard input. ``{"case": …, "check": …}`` asks for the verdict on a call, or of a
 check on a case where it is not null; ``{"item": [layer, format, check], "examples": …, "kernel": …, "recalled": …,
 "seed": …}`` for a run of one item. Before the answer there are lines that say what is at hand: ``{"asking": case,
-"counts": …, "recalled": …}`` and ``{"alive": true}``. ``{"died": reason}`` is the last one of a process in which
-nothing can be asked any more: also where it lives on, but the device that it uses does not.
+"counts": …, "recalled": …, "failures": …}`` and ``{"alive": true}``. ``{"died": reason}`` is the last one of a process
+in which nothing can be asked any more: also where it lives on, but the device that it uses does not.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from conformance.case import Case
 from conformance.checking import lenient
 from conformance.isolation import put
 from conformance.kept import Kept
-from conformance.report import item_data
+from conformance.report import failures_data, item_data
 from conformance.run import Tally, examine, frames, run
 from conformance.target import Target, said
 from conformance.targets import load
@@ -98,13 +98,15 @@ class _Told(Tally):
 
     def require_usable(self) -> None:
         """Called before the next case, and after the last: where the process ends, the case at hand was the cause."""
-        if self.failure is not None:
+        if self.failures:
             _require_usable(self._target, self._answers)
 
     def asks(self, case: Case) -> None:
         self.require_usable()
         self._last = time.monotonic()
-        _say(self._answers, {"asking": case.to_json(), "counts": self.counts, "recalled": self.recalled})
+        failures = failures_data(self.failures)
+        found = {"counts": self.counts, "recalled": self.recalled, "failures": failures}
+        _say(self._answers, {"asking": case.to_json(), **found})
 
     def lives(self) -> None:
         """Called before every call of the target."""

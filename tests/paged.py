@@ -45,8 +45,8 @@ def item(name: str, *verdicts: Verdict, script: str = PROGRAM) -> dict[str, Any]
     for verdict in verdicts:
         tally.add(case, verdict)
         if verdict.status in (Status.FAIL, Status.CRASHED):
-            tally.failure = Nonconforming(check, case, verdict)
-            tally.failure.script = script
+            tally.failures.append(Nonconforming(check, case, verdict))
+            tally.failures[0].script = script
         if verdict.status is Status.KNOWN:
             tally.deviations.add(verdict.reason)
     return item_data(layer, format, check, tally)

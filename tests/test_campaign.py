@@ -57,7 +57,7 @@ def item(case: Case | None = None, fault: str = "shape") -> dict[str, Any]:
     if case is not None:
         verdict = Verdict(Status.FAIL, 2.0, f"wrong {fault}", fault=fault)
         tally.add(case, verdict)
-        tally.failure = Nonconforming("forward", case, verdict)
+        tally.failures.append(Nonconforming("forward", case, verdict))
     return item_data("relu", "float32", "forward", tally)
 
 
@@ -124,7 +124,7 @@ def test_alarms_are_grouped_by_cause_with_the_first_seed_and_the_plainest_case(t
     assert "  4 cases, 19 in all; causes of failures so far: 2" in said
     assert said[2:4] == ["      2 relu: wrong shape", "      1 relu: wrong format"]
     summary = said[said.index("relu: wrong shape") :]
-    assert summary[1] == "        2 failed: forward (float32)"
+    assert summary[1] == "        2 failures: forward (float32)"
     first = min((round for round in rounds(tmp_path) if round["failed"]), key=lambda round: round["begun"])
     assert summary[3] == f"        first in round 2: --hypothesis-seed={first['seed']}"
     assert summary[4] == f"        case: {json.dumps(relu(3).to_json())}"

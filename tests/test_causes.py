@@ -32,7 +32,7 @@ def failed(name: str, verdict: Verdict, *mistakes: str, elements: int = 1) -> di
     layer, format, check = name.split("-")
     failure = Nonconforming(check, Case(layer, format, {"input": Values((elements,))}), verdict)
     failure.mistakes = [*mistakes]
-    return item_data(layer, format, check, Tally(failure=failure))
+    return item_data(layer, format, check, Tally(failures=[failure]))
 
 
 def told(*items: dict[str, Any]) -> list[tuple[str, str, int]]:
@@ -174,7 +174,7 @@ def test_a_cause_is_a_few_lines_of_80_columns() -> None:
     assert len(lines) == 5
     assert max(map(len, lines)) <= 80
     assert lines[3:] == [
-        "        40 failed: gradient (bfloat16)",
+        "        40 failures: gradient (bfloat16)",
         "        plainest: -k scaled_dot_product_attention-bfloat16-gradient",
     ]
 
@@ -194,10 +194,10 @@ ASKED = ["--layer=linear,relu", "--max-examples=5", "-k", "forward or special"]
 CAUSES = """\
 causes:
 linear: equals: the bias is added twice
-        4 failed: forward, special (float64, float32)
+        5 failures: forward, special (float64, float32)
         plainest: -k linear-float64-forward
 relu: shape (1,), expected ()
-        4 failed: forward, special (float64, float32)
+        4 failures: forward, special (float64, float32)
         plainest: -k relu-float64-forward
 """
 

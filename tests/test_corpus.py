@@ -57,7 +57,7 @@ def found(*cases: Kept) -> Tally:
         verdict = Verdict(Status(each.status), each.ratio)
         tally.add(each.case, verdict)
         if each.failed:
-            tally.failure = Nonconforming("forward", each.case, verdict)
+            tally.failures.append(Nonconforming("forward", each.case, verdict))
     return tally
 
 
@@ -170,12 +170,12 @@ def test_no_case_is_refused_because_another_version_has_kept_it(tmp_path: Path, 
 # What is put first
 
 
-def test_a_case_that_fails_as_it_did_ends_the_item_before_anything_is_drawn() -> None:
+def test_where_a_case_fails_as_it_did_nothing_is_drawn() -> None:
     recalled = [kept(9, Status.FAIL, 2.0), kept(3)]
     tally = run(mine(wrong_beyond(5)), *RELU, 10, recalled=recalled)
     assert tally.failure
     assert tally.failure.case == recalled[0].case
-    assert (tally.cases, tally.recalled, tally.ratios) == (1, {"FAIL": 1}, [])
+    assert (tally.cases, tally.recalled, tally.ratios) == (2, {"FAIL": 1, "PASS": 1}, [])
 
 
 def test_a_largest_error_that_fails_now_gives_way_to_a_plainer_case() -> None:

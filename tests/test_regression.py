@@ -29,11 +29,12 @@ def item(check: str, ratios: list[float], seed: int = 0, status: Status = Status
     return item_data("relu", "float32", check, tally)
 
 
-def failing(check: str, status: Status = Status.FAIL, reason: str = "wrong") -> dict[str, Any]:
+def failing(check: str, status: Status = Status.FAIL, reason: str = "wrong", *others: str) -> dict[str, Any]:
     tally = Tally()
     case = Case("relu", "float32", {"input": Values((1,))})
-    tally.add(case, Verdict(status, 2.0, reason))
-    tally.failure = Nonconforming(check, case, Verdict(status, 2.0, reason))
+    for each in (reason, *others):
+        tally.add(case, Verdict(status, 2.0, each))
+        tally.failures.append(Nonconforming(check, case, Verdict(status, 2.0, each)))
     return item_data("relu", "float32", check, tally)
 
 
@@ -77,6 +78,14 @@ def test_a_failure_that_became_a_crash_is_worse_and_one_with_another_reason_is_t
     name = "relu-float32-forward"
     assert ("changed failure", name, True) in kinds(changes(run(failing("forward")), run(crash)))
     assert kinds(changes(run(failing("forward")), run(other))) == [("changed failure", name, False)]
+
+
+def test_of_an_item_that_fails_in_several_ways_each_is_compared() -> None:
+    one, two, three = (failing("forward", Status.FAIL, *words) for words in (["a"], ["a", "b"], ["b", "c"]))
+    name = "relu-float32-forward"
+    assert kinds(changes(run(one), run(two))) == [("new failure", name, True)]
+    assert kinds(changes(run(two), run(one))) == [("fixed", name, False)]
+    assert [change.words for change in changes(run(two), run(three))] == ["a → c"]
 
 
 @pytest.mark.parametrize(

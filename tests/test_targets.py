@@ -161,8 +161,8 @@ def test_what_the_rest_of_a_target_raises_is_a_crash_and_not_a_failure(part: str
         assert verdict.status is Status.CRASHED
         assert verdict.reason.startswith(f"RuntimeError: {part} is broken (test_targets.py, line ")
     tally = run(Broken("cpu"), "linear", "float32", "gradient", 30)
-    assert tally.failure is not None
-    assert tally.counts[Status.CRASHED] == 1
+    assert [failure.verdict.status for failure in tally.failures] == [Status.CRASHED]
+    assert tally.counts[Status.CRASHED] > 0
 
 
 def test_conventions_and_deviations_that_raise_are_crashes() -> None:
@@ -205,7 +205,7 @@ def test_a_target_that_answers_differently_when_asked_again_fails_by_its_first_a
     tally = run(Forgetful(), "linear", "float32", "forward", 10)
     assert tally.failure is not None
     assert tally.failure.verdict.reason == "raised RuntimeError: cold start"
-    assert tally.counts == {**dict.fromkeys(Status, 0), Status.FAIL: 1}
+    assert tally.counts == {**dict.fromkeys(Status, 0), Status.FAIL: 1, Status.UNSUPPORTED: 9}
 
 
 def test_an_interrupted_run_keeps_its_tally() -> None:
