@@ -8,7 +8,9 @@ Shrinking is Hypothesis' own.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, core, given, seed, settings
@@ -18,6 +20,8 @@ from hypothesis.strategies import SearchStrategy
 from conformance.case import Case
 
 _BACKEND = "conformance"
+
+_turn = ContextVar("turn", default=0)
 
 
 class Independent(HypothesisProvider):
@@ -43,9 +47,20 @@ def drawn(source: SearchStrategy[Case], judge: Callable[[Case], None], examples:
 
 
 def number(about: str) -> int:
-    """A number below 2³² ``about`` one thing: always the same, or that of Hypothesis' global seed."""
+    """A number below 2³² ``about`` one thing: always the same in a turn, or that of Hypothesis' global seed."""
     fresh = "" if core.global_force_seed is None else f" {core.global_force_seed}"
-    return zlib.crc32(f"{about}{fresh}".encode())
+    again = f" turn {_turn.get()}" if _turn.get() else ""
+    return zlib.crc32(f"{about}{fresh}{again}".encode())
+
+
+@contextmanager
+def turn(number: int) -> Iterator[None]:
+    """What is drawn within is other than in other turns; outside it is the first, 0."""
+    token = _turn.set(number)
+    try:
+        yield
+    finally:
+        _turn.reset(token)
 
 
 def listed(source: SearchStrategy[Case], count: int, about: str) -> list[Case]:

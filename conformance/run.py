@@ -7,7 +7,7 @@ import math
 import time
 import traceback
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +22,7 @@ from conformance.asking import spent
 from conformance.case import Case
 from conformance.checks import check
 from conformance.diagnosis import diagnosis, mistakes
-from conformance.drawing import drawn
+from conformance.drawing import drawn, turn
 from conformance.kept import Kept
 from conformance.target import Deviation, Died, Target, said
 from conformance.traits import Coverage, count
@@ -35,8 +35,12 @@ PROFILES = {"quick": 12, "default": 100, "thorough": 1000, KERNEL: 100}
 # An item tells so many failures that are unlike each other: more would not be read before these are mended.
 _MOST_FAILURES = 5
 
-# Where most of so many cases have failed, no other failure is looked for: there is little left to fail otherwise.
+# Of so many it can be said whether most fail.
 _FEW_CASES = 10
+
+# What a target does not support is drawn again, so often at most: one that supports few combinations of parameters, as
+# one in eight of those of a transposed convolution, is asked as many cases as others.
+_TURNS = 8
 
 _CONFORMING = (Status.PASS, Status.UNDECIDED)
 
@@ -125,6 +129,21 @@ class Tally:
     @property
     def cases(self) -> int:
         return sum(self.counts.values())
+
+    @property
+    def supported(self) -> int:
+        """How many of those that were drawn the target supports."""
+        counted = sum(count for status, count in self.counts.items() if status != Status.UNSUPPORTED)
+        return counted - sum(count for status, count in self.recalled.items() if status != Status.UNSUPPORTED)
+
+    def is_over(self, count: int) -> bool:
+        """Whether nothing more is to be drawn for an item of so many cases.
+
+        Where most of a few fail there is little left that could fail otherwise.
+        """
+        failed = sum(self.counts[status] for status in FAILING)
+        hopeless = self.supported >= _FEW_CASES and failed > self.supported / 2
+        return self.supported >= count or self.lethal or hopeless or len(self.failures) >= _MOST_FAILURES
 
     def asks(self, case: Case) -> None:
         """Hears of every case before it is put to the target."""
@@ -228,9 +247,9 @@ def run(
     """Judge the cases that another run has kept, then draw others and judge them; failures are shrunk.
 
     Those that are drawn are always the same, but others for each layer, format and check, and for each global seed of
-    Hypothesis. After a failure the search goes on for others that are unlike it, unless most cases fail.
-    ``tally`` is where to count, for a caller who wants to know the counts even if the run is interrupted; nothing else
-    is raised. ``kernel``: the cases of the kernel profile.
+    Hypothesis. What the target does not support is drawn again, some times. After a failure the search goes on for
+    others that are unlike it, unless most cases fail. ``tally`` is where to count, for a caller who wants to know the
+    counts even if the run is interrupted; nothing else is raised. ``kernel``: the cases of the kernel profile.
     """
     tally = tally or Tally()
     begin = time.perf_counter()
@@ -320,43 +339,56 @@ def _counted(
 
 
 def _ask(target: Target, layer: str, format: str, kind: str, examples: int, tally: Tally, kernel: bool) -> None:
+    """Ask cases until the target has supported so many, or some turns of so many have been drawn."""
     asked = check(kind)
     sizes = getattr(asked, "kernel", None) if kernel else None
-    source = sizes(layer, format, target) if sizes else asked.cases(layer, format, target, examples)
-    if isinstance(source, list):
-        for case in source:
-            verdict = _counted(tally, case, partial(_examine, target, case, kind), tally.add)
-            if verdict.status in FAILING:
-                tally.fail(Nonconforming(kind, case, verdict))
-            if tally.lethal:
-                return
-        return
-    count = max(examples // getattr(asked, "COST", 1), 1)
-    search = _Search(target, kind, tally)
-    while search.finds(source, count, f"{layer} {format} {kind}"):
-        if len(tally.failures) == _MOST_FAILURES or tally.lethal:
+    count, seen = 0, set[str]()
+    for number in range(_TURNS):
+        before = tally.cases
+        with turn(number):
+            source = sizes(layer, format, target) if sizes else asked.cases(layer, format, target, examples)
+            if isinstance(source, list):
+                count = count or len(source)
+                _ask_each([case for case in source if repr(case) not in seen], target, kind, tally, count)
+                seen.update(map(repr, source))
+            else:
+                count = max(examples // getattr(asked, "COST", 1), 1)
+                search = _Search(target, kind, tally, count, min(number, 1))  # all turns begin with the smallest
+                while search.finds(source, f"{layer} {format} {kind}") and not tally.is_over(count):
+                    search = _Search(target, kind, tally, count, search.judged)
+        if tally.is_over(count) or not tally.supported or tally.cases == before:
             return
-        search = _Search(target, kind, tally, search.judged)
+
+
+def _ask_each(cases: Iterable[Case], target: Target, kind: str, tally: Tally, count: int) -> None:
+    for case in cases:
+        verdict = _counted(tally, case, partial(_examine, target, case, kind), tally.add)
+        if verdict.status in FAILING:
+            tally.fail(Nonconforming(kind, case, verdict))
+        if tally.lethal or tally.supported == count:
+            return
 
 
 class _Search:
     """A search for a failure that is unlike those of the tally, in a sequence of cases that is always the same.
 
-    The first ``judged`` cases of it have been asked by earlier searches.
+    The first ``judged`` cases of it have been asked by earlier searches. It ends where the tally has ``count`` cases
+    that the target supports.
     """
 
-    def __init__(self, target: Target, kind: str, tally: Tally, judged: int = 0) -> None:
+    def __init__(self, target: Target, kind: str, tally: Tally, count: int, judged: int) -> None:
         self._target = target
         self._kind = kind
         self._tally = tally
+        self._count = count
         self._before = judged
         self._found: Nonconforming | None = None
         self.judged = 0
 
-    def finds(self, source: SearchStrategy[Case], count: int, about: str) -> bool:
-        """Draw so many cases, until one fails, which is shrunk. Returns whether there was one."""
+    def finds(self, source: SearchStrategy[Case], about: str) -> bool:
+        """Draw ``count`` cases, until one fails, which is shrunk. Returns whether there was one."""
         try:
-            drawn(source, self._judge, count, about)
+            drawn(source, self._judge, self._count, about)
         except (Nonconforming, Flaky):
             # Flaky: the target answers differently when asked again. What has failed last stands.
             if self._found is None:
@@ -373,16 +405,12 @@ class _Search:
 
     def _look(self, case: Case) -> None:
         self.judged += 1
-        if self.judged <= self._before or self._is_hopeless():
+        if self.judged <= self._before or self._tally.is_over(self._count):
             return
         verdict = _counted(self._tally, case, partial(_examine, self._target, case, self._kind), self._tally.add)
         if verdict.status in FAILING and self._tally.fail(failure := Nonconforming(self._kind, case, verdict)):
             self._found = failure
             raise failure
-
-    def _is_hopeless(self) -> bool:
-        failed = sum(self._tally.counts[status] for status in FAILING)
-        return failed > self._tally.cases / 2 and self._tally.cases >= _FEW_CASES
 
     def _shrink(self, case: Case, found: Nonconforming) -> None:
         """A smaller case stands for the one that was found where it fails alike."""

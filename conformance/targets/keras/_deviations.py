@@ -402,6 +402,21 @@ JAX: tuple[Deviation, ...] = (
         lethal=True,
     ),
     Deviation(
+        "conv_transpose2d",
+        "on JAX a convolution of pixels among zeros, of which some meet the weights, whose infinities and NaN then "
+        "spread: backend/jax/nn.py (conv_transpose)",
+        _on(
+            "jax",
+            "import keras\n"
+            "kernel = keras.ops.convert_to_tensor([[[[float('nan')]], [[1.0]], [[1.0]]]])\n"
+            "print(keras.ops.conv_transpose(keras.ops.ones((1, 1, 3, 1)), kernel).ravel())\n"
+            "# [nan nan nan nan nan]",
+        ),
+        lambda case: not case.is_finite("weight"),
+        f"{_SOURCE}/backend/jax/nn.py",
+        check="special",
+    ),
+    Deviation(
         "upsample_bilinear",
         "on JAX a product with a matrix of weights, mostly zeros: an infinity or NaN makes all pixels of its rows and "
         "columns NaN: backend/jax/image.py (resize)",
