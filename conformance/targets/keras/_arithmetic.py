@@ -25,9 +25,14 @@ _NORMALISATIONS = ("batch_norm", "layer_norm", "group_norm", "instance_norm")
 
 # Keras normalises with one slope and one offset: ops/nn.py (_layer_normalization), layers/normalization/
 # group_normalization.py, backend/{jax,tensorflow}/nn.py (batch_normalization). On PyTorch the mean is subtracted first,
-# and layer_norm is PyTorch's own, as tf.image.resize is TensorFlow's.
+# and layer_norm is PyTorch's own, as tf.image.resize is TensorFlow's. XLA multiplies by the reciprocal of a constant:
+# hlo/transforms/simplifiers/algebraic_simplifier.cc.
 ALGORITHMS: dict[str, dict[str, str]] = {
-    "jax": {**_STEPWISE, **dict.fromkeys(_NORMALISATIONS, "affine_by_reciprocal")},
+    "jax": {
+        **_STEPWISE,
+        **dict.fromkeys(_NORMALISATIONS, "affine_by_reciprocal"),
+        "avg_pool2d": "by_reciprocal",
+    },
     "torch": {
         **_STEPWISE,
         **{"batch_norm": "sloped", "group_norm": "affine", "instance_norm": "affine"},
