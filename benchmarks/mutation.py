@@ -46,7 +46,8 @@ from benchmarks.implementations import Implementation, collect
 from benchmarks.rivals import RIVALS
 from conformance import checks
 from conformance.case import Case
-from conformance.run import PROFILES, Tally, run
+from conformance.run import PROFILES, run
+from conformance.tally import Tally
 from conformance.target import Declared
 from conformance.targets.torch import Torch
 from conformance.verdict import FAILING, Verdict

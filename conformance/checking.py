@@ -12,7 +12,8 @@ from typing import Any
 from conformance import checks as questions
 from conformance import spec as specs
 from conformance.report import failures_text
-from conformance.run import PROFILES, Tally, run
+from conformance.run import PROFILES, run
+from conformance.tally import Tally
 from conformance.target import Target, Unavailable
 from conformance.targets import OFFERS, load, offering
 from conformance.verdict import Status

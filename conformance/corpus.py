@@ -20,8 +20,9 @@ from conformance.environment import sources
 from conformance.explain import calls, specified
 from conformance.kept import Kept, digest
 from conformance.places import Place
-from conformance.run import PROFILES, Tally
+from conformance.run import PROFILES
 from conformance.scope import Question
+from conformance.tally import Tally
 from conformance.target import said
 from conformance.verdict import Status
 

@@ -21,7 +21,7 @@ from conformance.case import Case
 from conformance.kept import Kept
 from conformance.program import Program
 from conformance.report import restore, restored
-from conformance.run import Nonconforming, Tally, crashed
+from conformance.tally import Nonconforming, Tally, crashed
 from conformance.target import Died, Refused, Target
 from conformance.verdict import Status, Verdict
 

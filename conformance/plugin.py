@@ -39,8 +39,9 @@ from conformance.report import (
     time_lines,
 )
 from conformance.reproducer import reproducer
-from conformance.run import KERNEL, Nonconforming, Tally, run
+from conformance.run import KERNEL, run
 from conformance.scope import Costs, Question, Scope, measured, shared
+from conformance.tally import Nonconforming, Tally
 from conformance.target import Target, Unavailable, one_line, said
 from conformance.targets import UnknownTarget, load
 from conformance.verdict import Status

@@ -11,8 +11,8 @@ from typing import Any
 from conformance.case import Case
 from conformance.causes import Cause, causes, failures, in_order, item_name
 from conformance.environment import environment, suite
-from conformance.run import Nonconforming, Tally
 from conformance.scope import Question, Scope
+from conformance.tally import Nonconforming, Tally
 from conformance.target import Deviation, Target
 from conformance.verdict import Status, Verdict
 

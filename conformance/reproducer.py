@@ -14,8 +14,8 @@ from conformance.bundle import Bundle, Unbundled
 from conformance.case import Case
 from conformance.expectation import affordable
 from conformance.layouts import PLAIN
-from conformance.run import Nonconforming
 from conformance.spec import spec
+from conformance.tally import Nonconforming
 from conformance.target import PRELUDE, Target
 from conformance.values import Array
 

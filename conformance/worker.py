@@ -24,7 +24,8 @@ from conformance.checking import lenient
 from conformance.isolation import put
 from conformance.kept import Kept
 from conformance.report import failures_data, item_data
-from conformance.run import Tally, examine, frames, run
+from conformance.run import examine, run
+from conformance.tally import Tally, frames
 from conformance.target import Target, said
 from conformance.targets import load
 from conformance.watched import Wrapped

@@ -10,7 +10,7 @@ from conformance import Case, Special, Status, Upstream, Values, Verdict
 from conformance.causes import causes, in_order
 from conformance.certificate import Document, certificate
 from conformance.report import item_data
-from conformance.run import Nonconforming, Tally
+from conformance.tally import Nonconforming, Tally
 
 FORMATS = ["float64", "float32"]
 

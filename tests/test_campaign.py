@@ -19,7 +19,7 @@ from conformance.campaign import Campaign, Limit
 from conformance.case import Case
 from conformance.certificate import Unusable
 from conformance.report import item_data
-from conformance.run import Nonconforming, Tally
+from conformance.tally import Nonconforming, Tally
 from conformance.values import Values
 from conformance.verdict import Status, Verdict
 from tests.certified import WRONG

@@ -11,7 +11,7 @@ from test_plugin import ask, kernels, run, strictly
 from conformance import Case, Status, Values, Verdict
 from conformance.causes import Cause, causes, item_name
 from conformance.report import cause_lines, item_data
-from conformance.run import Nonconforming, Tally
+from conformance.tally import Nonconforming, Tally
 
 pytest_plugins = "pytester"
 

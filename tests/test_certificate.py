@@ -17,7 +17,7 @@ from conformance.certificate import Unusable, canonical, certificate, opened, re
 from conformance.environment import suite
 from conformance.page import page
 from conformance.report import item_data
-from conformance.run import Tally
+from conformance.tally import Tally
 from conformance.traits import count, size_class
 from conformance.verdict import Status, Verdict
 from tests.certified import HONEST, WRONG, certify, document

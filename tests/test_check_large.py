@@ -15,9 +15,10 @@ from torch.nn import functional
 from conformance import Case, Status, Target, Values, examine, load
 from conformance.checks import check
 from conformance.checks.widths import WIDTHS
-from conformance.run import KERNEL, PROFILES, Tally, run
+from conformance.run import KERNEL, PROFILES, run
 from conformance.spec import names, spec
 from conformance.suspects import MOST, suspects
+from conformance.tally import Tally
 from conformance.targets.torch import LAYERS as OFFERED
 from conformance.targets.torch import Torch
 from oracle.envelope import EnvelopeArithmetic

@@ -19,9 +19,10 @@ from conformance.drawing import listed
 from conformance.layouts import PLAIN
 from conformance.relation import Asker, Settled
 from conformance.report import failure_text
-from conformance.run import Nonconforming, run
+from conformance.run import run
 from conformance.spec import names, spec
 from conformance.strategies import arranged
+from conformance.tally import Nonconforming
 from conformance.targets.torch import Torch
 from oracle.formulas import names as formulas
 

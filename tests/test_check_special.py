@@ -16,7 +16,8 @@ from torch.nn import functional
 import conformance
 from conformance import Case, Literal, Special, Status, Target, Values, Verdict, examine, load
 from conformance.checks.special import judge
-from conformance.run import Tally, run
+from conformance.run import run
+from conformance.tally import Tally
 from conformance.target import Declared
 from conformance.targets.torch import LAYERS
 from conformance.verdict import Actual

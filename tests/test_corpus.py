@@ -32,7 +32,8 @@ from conformance.merging import merged
 from conformance.places import Folder, place
 from conformance.regression import changes
 from conformance.report import item_data
-from conformance.run import Nonconforming, Tally, run
+from conformance.run import run
+from conformance.tally import Nonconforming, Tally
 from conformance.target import Target
 from conformance.targets import load, offering
 from conformance.values import Values

@@ -15,7 +15,8 @@ from conformance.causes import causes, item_name
 from conformance.certificate import recorded
 from conformance.isolation import Worker
 from conformance.report import item_data, restore
-from conformance.run import Nonconforming, Tally, run
+from conformance.run import run
+from conformance.tally import Nonconforming, Tally
 from conformance.targets import offering
 from conformance.verdict import gist
 

@@ -16,7 +16,8 @@ import pytest
 from conformance.case import Case
 from conformance.isolation import Worker
 from conformance.report import item_data
-from conformance.run import Tally, run
+from conformance.run import run
+from conformance.tally import Tally
 from conformance.target import Died
 from conformance.targets import load
 from conformance.values import Values

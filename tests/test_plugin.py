@@ -15,7 +15,7 @@ import pytest
 import conformance.targets.torch  # noqa: F401  what a run in this process imports first, it takes away at its end
 from conformance import Case, Indices, Status, Values, Verdict
 from conformance.report import program
-from conformance.run import Nonconforming
+from conformance.tally import Nonconforming
 
 pytest_plugins = "pytester"
 

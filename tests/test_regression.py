@@ -11,7 +11,7 @@ from conformance import Case, Values
 from conformance.causes import item_name
 from conformance.regression import Change, all_within, changes
 from conformance.report import item_data
-from conformance.run import Nonconforming, Tally
+from conformance.tally import Nonconforming, Tally
 from conformance.verdict import Status, Verdict
 
 Document = dict[str, Any]

@@ -15,8 +15,9 @@ from conformance.asking import ask, ask_gradients
 from conformance.bundle import Bundle, Unbundled
 from conformance.checks import check
 from conformance.reproducer import reproducer
-from conformance.run import Nonconforming, examine
+from conformance.run import examine
 from conformance.spec import spec
+from conformance.tally import Nonconforming
 from conformance.target import Target
 from conformance.verdict import Status, Verdict
 from tests.certified import WRONG, certify

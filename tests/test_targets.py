@@ -35,7 +35,8 @@ from conformance import (
     load,
 )
 from conformance.checks import worked
-from conformance.run import Tally, run
+from conformance.run import run
+from conformance.tally import Tally
 from conformance.targets import UnknownTarget, names
 from conformance.targets.torch import BY_CASE, KNOWN
 from conformance.targets.torch._deviations import CPU, EVERYWHERE, scores_are_blank

@@ -10,7 +10,8 @@ import pytest
 from conformance import Status, Unsupported
 from conformance.checks import check
 from conformance.drawing import listed, number, turn
-from conformance.run import Tally, run
+from conformance.run import run
+from conformance.tally import Tally
 from conformance.targets import load, offering
 
 
