@@ -33,7 +33,8 @@ def check(
 ) -> None:
     """Raise ``AssertionError`` unless ``function`` conforms to the layer, in the words of the pytest plugin.
 
-    Every check that applies is asked, or those named, with so many examples for each format; the first of these to fail ends it.
+    Every check that applies is asked, or those named, with so many examples for each format; the first that fails ends
+    it.
     ``formats`` and all that is ``given`` are what a target's file may define: ``array``, ``read``, ``vjp``,
     ``layouts``, ``declared``, ``policies``, ``known`` …, or ``extends="torch-cpu"`` for the arrays of another target.
     A function that refused all that it was asked fails too. Raises ``ValueError`` for an unknown layer, format or

@@ -5,6 +5,17 @@ from __future__ import annotations
 from conformance.case import Case
 
 
+def convolved(case: Case, axis: int) -> int:
+    """The size of what a convolution makes along this axis of an image."""
+    size, taps = (case.sides(name)[-2:][axis] for name in ("input", "weight"))
+    padding, stride = case.parameters["padding"], case.parameters["stride"][axis]
+    reach = case.parameters["dilation"][axis] * (taps - 1)
+    if padding == "same":
+        return size
+    around = 0 if padding == "valid" else 2 * padding[axis]
+    return int((size + around - reach - 1) // stride + 1)
+
+
 def transposed(case: Case, axis: int) -> int:
     """The size of what a transposed convolution makes along this axis of an image."""
     size, taps = (case.sides(name)[-2:][axis] for name in ("input", "weight"))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 
 from conformance.case import Case
+from conformance.targets._sizes import convolved, transposed
+
+YNN = "https://github.com/openxla/xla/blob/main/xla/backends/cpu/ynn_emitter.cc"
 
 # The least number of products for which XLA hands a product of matrices to YNNPACK: measured, 63 · 63 · 1 are too few.
 _HANDED_ON = 4096
@@ -40,6 +43,18 @@ def multiplies_large_columns(case: Case) -> bool:
     derives = case.upstream is not None or case.relation is not None
     added_up = (width, queries, keys) if derives else (width,)
     return 1 in added_up and samples * matrices * queries * keys * width >= _HANDED_ON
+
+
+def multiplies_many_filters(case: Case) -> bool:
+    """Whether filters of a convolution are single numbers, more than 2^15 of them, for pixels of one column.
+
+    Derivatives towards the weight are such products too. A relation may ask for one column of several.
+    """
+    filters = case.sides("weight")[1 if case.layer == "conv_transpose2d" else 0]
+    if case.refusal is not None or math.prod(case.sides("weight")) != filters or filters <= 2**15:
+        return False
+    columns = transposed(case, 1) if case.layer == "conv_transpose2d" else convolved(case, 1)
+    return case.relation is not None or columns == 1
 
 
 def widens_filters(case: Case) -> bool:

@@ -10,7 +10,14 @@ from conformance.case import Case
 from conformance.target import Deviation
 from conformance.targets._programs import ends_its_process
 from conformance.targets._scores import hides_all_keys, shuts_out_all_keys
-from conformance.targets._xla import mixes_channels, multiplies_large_columns, multiplies_vectors, widens_filters
+from conformance.targets._xla import (
+    YNN,
+    mixes_channels,
+    multiplies_large_columns,
+    multiplies_many_filters,
+    multiplies_vectors,
+    widens_filters,
+)
 
 _NORMALIZATION = "https://github.com/google/flax/blob/main/flax/linen/normalization.py"
 _STOCHASTIC = "https://github.com/google/flax/blob/main/flax/linen/stochastic.py"
@@ -188,6 +195,27 @@ KNOWN: tuple[Deviation, ...] = (
         )
         for layer in ("conv2d", "conv_transpose2d")
     ),
+    *(
+        Deviation(
+            layer,
+            "nothing is written, and results are what the memory held, where one number is multiplied by more than "
+            "32768 filters, for pixels of one column: ynn_fusion of XLA",
+            "import jax\n"
+            "from flax import linen\n"
+            f"layer = linen.{name}(40000, (1, 1), use_bias=False)\n"
+            "kernel = {'params': {'kernel': jax.numpy.ones((1, 1, 1, 40000))}}\n"
+            "results = []\n"
+            "for number in range(1, 9):\n"
+            "    before = [jax.numpy.full((40000,), number) for _ in range(4)]\n"
+            "    del before\n"
+            "    results.append((layer.apply(kernel, jax.numpy.ones((1, 1, 1, 1))) == 1).all())\n"
+            "print(all(results))\n"
+            "# False",
+            multiplies_many_filters,
+            YNN,
+        )
+        for layer, name in (("conv2d", "Conv"), ("conv_transpose2d", "ConvTranspose"))
+    ),
     Deviation(
         "conv_transpose2d",
         "a convolution of pixels among zeros, of which some meet the weights, whose infinities and NaN then spread: "
@@ -302,7 +330,7 @@ KNOWN: tuple[Deviation, ...] = (
                 "jax.jit(jax.nn.dot_product_attention)(one, one, one).block_until_ready()"
             ),
             multiplies_large_columns,
-            f"{_XLA}/backends/cpu/ynn_emitter.cc",
+            YNN,
             lethal=True,
         )
         for layer in _ATTENTION

@@ -16,8 +16,15 @@ from conformance.targets._scores import (
     scores_with_masks,
     shuts_out_all_keys,
 )
-from conformance.targets._sizes import transposed
-from conformance.targets._xla import mixes_channels, multiplies_large_columns, multiplies_vectors, widens_filters
+from conformance.targets._sizes import convolved, transposed
+from conformance.targets._xla import (
+    YNN,
+    mixes_channels,
+    multiplies_large_columns,
+    multiplies_many_filters,
+    multiplies_vectors,
+    widens_filters,
+)
 
 _SOURCE = "https://github.com/keras-team/keras/blob/master/keras/src"
 
@@ -87,14 +94,10 @@ def _may_be_taken_for_last(case: Case) -> bool:
     (filters,) = case.sides("bias") or (1,)
     if filters == 1 or case.refusal is not None:
         return False
-    given, width, kernel = case.parameters, case.sides("input")[-1], case.sides("weight")[-1]
-    stride, reach = given["stride"][1], given["dilation"][1] * (kernel - 1)
     if case.layer == "conv_transpose2d":
-        columns = transposed(case, 1) + 2 * given["padding"][1]
-    elif isinstance(given["padding"], str):
-        columns = width if given["padding"] == "same" else (width - reach - 1) // stride + 1
+        columns = transposed(case, 1) + 2 * case.parameters["padding"][1]
     else:
-        columns = (width + 2 * given["padding"][1] - reach - 1) // stride + 1
+        columns = convolved(case, 1)
     return case.relation is not None or columns == filters
 
 
@@ -378,7 +381,7 @@ JAX: tuple[Deviation, ...] = (
                 ),
             ),
             lambda case: not case.parameters.get("need_weights") and multiplies_large_columns(case),
-            "https://github.com/openxla/xla/blob/main/xla/backends/cpu/ynn_emitter.cc",
+            YNN,
             lethal=True,
         )
         for layer in ("scaled_dot_product_attention", "multi_head_attention")
@@ -400,6 +403,28 @@ JAX: tuple[Deviation, ...] = (
         widens_filters,
         _GROUPS,
         lethal=True,
+    ),
+    *(
+        Deviation(
+            layer,
+            "on JAX nothing is written, and results are what the memory held, where one number is multiplied by more "
+            "than 32768 filters, for pixels of one column: ynn_fusion of XLA",
+            _on(
+                "jax",
+                "import keras\n"
+                f"layer = keras.layers.{name}(40000, 1, use_bias=False, kernel_initializer='ones')\n"
+                "results = []\n"
+                "for number in range(1, 9):\n"
+                "    before = [keras.ops.full((40000,), number) for _ in range(4)]\n"
+                "    del before\n"
+                "    results.append(keras.ops.all(layer(keras.ops.ones((1, 1, 1, 1))) == 1))\n"
+                "print(all(results))\n"
+                "# False",
+            ),
+            multiplies_many_filters,
+            YNN,
+        )
+        for layer, name in (("conv2d", "Conv2D"), ("conv_transpose2d", "Conv2DTranspose"))
     ),
     Deviation(
         "conv_transpose2d",
