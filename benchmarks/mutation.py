@@ -113,16 +113,27 @@ class _First(Tally):
             raise _Rejected(verdict.reason)
 
 
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Within, Hypothesis has this global seed; without one, or with 0, cases are those that everyone gets."""
+    before = hypothesis.core.global_force_seed
+    hypothesis.core.global_force_seed = seed or None
+    try:
+        yield
+    finally:
+        hypothesis.core.global_force_seed = before
+
+
 def examined(implementation: Implementation, profile: str, seed: int = 0) -> Found:
     """The checks of a profile, until one rejects the implementation."""
-    hypothesis.core.global_force_seed = seed or None  # without one, the cases that everyone gets
     target = Implemented(implementation)
     begin, cases = time.perf_counter(), 0
     for format, check in product(implementation.formats, checks.asked(implementation.layer)):
         tally = _First()
         reason = None
         try:
-            run(target, implementation.layer, format, check, PROFILES[profile], tally)
+            with _seeded(seed):
+                run(target, implementation.layer, format, check, PROFILES[profile], tally)
             reason = tally.failure and tally.failure.verdict.reason
         except _Rejected as rejected:
             reason = str(rejected)
