@@ -1,4 +1,4 @@
-"""A layer of torch in which a bug is planted."""
+"""A layer of torch in which a bug is planted, and a run that ends when it is found."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from attention_kinds import KINDS
 
+from conformance.tally import Tally
 from conformance.targets import torch as library
 from conformance.targets.torch import Torch
 
@@ -15,6 +16,14 @@ Bug: TypeAlias = Callable[[Function], Function]
 
 # Those of torch, and those that tests have in its place.
 LAYERS = {**library.LAYERS, **KINDS}
+
+
+class UntilFound(Tally):
+    """Ends an item at its first failure, which is shrunk."""
+
+    @property
+    def lethal(self) -> bool:
+        return bool(self.failures)
 
 
 class Honest(Torch):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from planting import UntilFound
 from torch import Tensor
 from torch.nn import functional
 
@@ -101,7 +102,7 @@ def stale_weight_gradient(input: Tensor, weight: Tensor, bias: Tensor | None = N
 
 
 def asked(target: Target, layer: str, kind: str, profile: str, format: str = "float32") -> Tally:
-    return run(target, layer, format, kind, PROFILES[profile])
+    return run(target, layer, format, kind, PROFILES[profile], UntilFound())
 
 
 @pytest.mark.parametrize("format", ["float64", "float32"])

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from planting import UntilFound
 
 from conformance import program
 from conformance.case import Case
@@ -73,7 +74,7 @@ def in_tensors(case: Case) -> list[Any]:
 
 def status(layer: str, function: Callable[..., Any], examples: int = 100) -> tuple[Status | None, str]:
     """Of the failure that the check finds, and its reason."""
-    failure = run(Made(layer, function), layer, "float64", "refusal", examples).failure
+    failure = run(Made(layer, function), layer, "float64", "refusal", examples, UntilFound()).failure
     return (failure.verdict.status, failure.verdict.reason) if failure else (None, "")
 
 
@@ -163,7 +164,7 @@ def test_no_groups_taken_for_one_fails() -> None:
             assert function is not None
             return function(*tensors, groups=groups or 1, **parameters)
 
-    failure = run(Lenient(), "conv2d", "float32", "refusal", 200).failure
+    failure = run(Lenient(), "conv2d", "float32", "refusal", 200, UntilFound()).failure
     assert failure is not None
     assert failure.verdict.status is Status.FAIL
     assert failure.case is not None
@@ -240,7 +241,7 @@ def test_a_crash_ends_its_item_with_the_case_and_the_run_goes_on(fatal: str, mon
     started = []
     popen = program.subprocess.Popen
     monkeypatch.setattr(program.subprocess, "Popen", lambda *a, **k: started.append(a) or popen(*a, **k))
-    failure = run(target, "linear", "float64", "refusal", 100).failure
+    failure = run(target, "linear", "float64", "refusal", 100, UntilFound()).failure
     assert failure is not None
     assert failure.verdict.status is Status.CRASHED
     assert failure.case is not None

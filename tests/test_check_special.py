@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from planting import UntilFound
 from torch import Tensor
 from torch.nn import functional
 
@@ -35,7 +36,7 @@ def planted(layer: str, function: Callable[..., Any], **policies: str) -> Target
 
 
 def asked(target: Target, layer: str, format: str = "float32", examples: int = 100) -> Tally:
-    return run(target, layer, format, "special", examples)
+    return run(target, layer, format, "special", examples, UntilFound())
 
 
 def leaking(layer: str) -> Callable[..., Any]:

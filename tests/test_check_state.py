@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from planting import UntilFound
 
 from conformance import Case, Status, Target, Values, examine
 from conformance.run import run
@@ -36,7 +37,7 @@ class Planted(Torch):
 
 
 def found(target: Target, layer: str, examples: int = 200) -> Verdict:
-    failure = run(target, layer, "float32", "state", examples).failure
+    failure = run(target, layer, "float32", "state", examples, UntilFound()).failure
     return failure.verdict if failure else Verdict(Status.PASS)
 
 
