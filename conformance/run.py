@@ -204,11 +204,16 @@ def _ask(target: Target, layer: str, format: str, kind: str, examples: int, tall
 
 def _ask_each(cases: Iterable[Case], target: Target, kind: str, tally: Tally, count: int) -> None:
     for case in cases:
-        verdict = _counted(tally, case, partial(_examine, target, case, kind), tally.add)
-        if verdict.status in FAILING:
-            tally.fail(Nonconforming(kind, case, verdict))
+        if failure := _put(target, kind, tally, case):
+            tally.fail(failure)
         if tally.lethal or tally.supported == count:
             return
+
+
+def _put(target: Target, kind: str, tally: Tally, case: Case) -> Nonconforming | None:
+    """The failure of a case that was drawn, which is counted; None where it does not fail."""
+    verdict = _counted(tally, case, partial(_examine, target, case, kind), tally.add)
+    return Nonconforming(kind, case, verdict) if verdict.status in FAILING else None
 
 
 class _Search:
@@ -249,8 +254,8 @@ class _Search:
         self.judged += 1
         if self.judged <= self._before or self._tally.is_over(self._count):
             return
-        verdict = _counted(self._tally, case, partial(_examine, self._target, case, self._kind), self._tally.add)
-        if verdict.status in FAILING and self._tally.fail(failure := Nonconforming(self._kind, case, verdict)):
+        failure = _put(self._target, self._kind, self._tally, case)
+        if failure and self._tally.fail(failure):
             self._found = failure
             raise failure
 
